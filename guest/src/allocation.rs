@@ -1,0 +1,130 @@
+//! How much a share is: drawn at the moment of opening, from what remains.
+//!
+//! All integers, in minor units. `left` is what remains, `shares` how many shares remain; the
+//! last share takes all of it. Every draw leaves at least 1 for each share that follows, and
+//! never so much that the shares that follow would have to pass the cap.
+
+use rand_core::Rng;
+
+use crate::bindings::hongbao::plugin::policy::Limits;
+use crate::bindings::hongbao::plugin::types::Strategy;
+use crate::draws::uniform;
+
+/// The largest amount that any store can hold: signed 64-bit integers are the common ground.
+pub const MAX_AMOUNT: u64 = i64::MAX as u64;
+
+/// What stays the same over a packet's life.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// How a share is drawn.
+    pub strategy: Strategy,
+    /// The whole packet, in minor units.
+    pub total: u64,
+    /// Shares of the whole packet.
+    pub shares: u32,
+    /// The most that one share can be, in minor units.
+    pub max_share: u64,
+}
+
+/// What nobody has claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// Minor units.
+    pub amount: u64,
+    /// How many shares they are for.
+    pub shares: u32,
+}
+
+/// Whether a packet can be divided at all; otherwise the sentence that says why not.
+pub fn check(strategy: Strategy, total: u64, shares: u32, limits: &Limits) -> Result<(), String> {
+    if shares == 0 || shares > limits.max_shares {
+        return Err(format!("shares must be between 1 and {}, not {shares}", limits.max_shares));
+    }
+    let most = limits.max_share.saturating_mul(u64::from(shares)).min(MAX_AMOUNT);
+    if total < u64::from(shares) {
+        return Err(format!("total must be at least {shares}, 1 for each share, not {total}"));
+    }
+    if total > most {
+        let max_share = limits.max_share;
+        return Err(format!("total must be at most {most}, {max_share} for each share, not {total}"));
+    }
+    if strategy == Strategy::Equal && total % u64::from(shares) != 0 {
+        return Err(format!("a total of {total} cannot be divided equally into {shares} shares"));
+    }
+    Ok(())
+}
+
+impl Rule {
+    /// The next share. `remaining` has at least one share and at least 1 for each.
+    pub fn draw(&self, remaining: Remaining, rng: &mut impl Rng) -> u64 {
+        let Remaining { amount: left, shares } = remaining;
+        if shares <= 1 {
+            return left;
+        }
+        let k = u64::from(shares);
+        let (low, high) = self.bounds(left, k);
+        match self.strategy {
+            Strategy::Equal => left / k,
+            Strategy::DoubleAverage => {
+                let twice = (2 * u128::from(left) / u128::from(k)) as u64;
+                uniform(rng, low..=high.min(twice).max(low))
+            }
+            Strategy::WechatObserved => {
+                let average = left / k;
+                let drawn = uniform(rng, 0..=2 * average - 1);
+                drawn.max(average / 10).max(1).clamp(low, high)
+            }
+            Strategy::LineCut => first_cut(rng, left - 1, k - 1).clamp(low, high),
+        }
+    }
+
+    /// A whole packet, in the order of claiming.
+    pub fn draw_all(&self, rng: &mut impl Rng) -> Vec<u64> {
+        let mut amount = self.total;
+        (1..=self.shares)
+            .rev()
+            .map(|shares| {
+                let drawn = self.draw(Remaining { amount, shares }, rng);
+                amount -= drawn;
+                drawn
+            })
+            .collect()
+    }
+
+    /// Least and most that a share may be, so that the `k - 1` others can still get at least 1
+    /// and at most the cap. Were the cap lowered under an open packet, `low` wins over it.
+    fn bounds(&self, left: u64, k: u64) -> (u64, u64) {
+        let others = k - 1;
+        let cap = self.cap();
+        let most = left - others;
+        let low = left.saturating_sub(others.saturating_mul(cap)).clamp(1, most);
+        (low, cap.min(most).max(low))
+    }
+
+    /// `double-average` never gives more than twice the average of the whole packet.
+    fn cap(&self) -> u64 {
+        if self.strategy != Strategy::DoubleAverage {
+            return self.max_share;
+        }
+        let twice = 2 * u128::from(self.total) / u128::from(self.shares.max(1));
+        self.max_share.min(self.total).min(twice.min(u128::from(u64::MAX)) as u64)
+    }
+}
+
+/// The smallest of `cuts` different places chosen among `1..=places`: the length of the first
+/// part of a line of `places + 1` that is cut there.
+///
+/// Floyd's sampling (Bentley and Floyd, "A sample of brilliance", 1987) chooses a uniform set
+/// with one draw a cut.
+fn first_cut(rng: &mut impl Rng, places: u64, cuts: u64) -> u64 {
+    let mut chosen: Vec<u64> = Vec::with_capacity(cuts as usize);
+    for last in (places - cuts + 1)..=places {
+        let place = uniform(rng, 1..=last);
+        // `last` is larger than every place chosen so far, so it goes to the end.
+        match chosen.binary_search(&place) {
+            Ok(_) => chosen.push(last),
+            Err(index) => chosen.insert(index, place),
+        }
+    }
+    chosen.first().copied().unwrap_or(places)
+}
