@@ -2,7 +2,9 @@
 //!
 //! All integers, in minor units. `left` is what remains, `shares` how many shares remain; the
 //! last share takes all of it. Every draw leaves at least 1 for each share that follows, and
-//! never so much that the shares that follow would have to pass the cap.
+//! never so much that the shares that follow would have to pass the cap. Where the policy's cap
+//! is narrower than a strategy's own range, a draw outside becomes the nearest amount inside:
+//! a packet near the most that the policy allows is necessarily near equal.
 
 use rand_core::Rng;
 
@@ -40,15 +42,18 @@ pub fn check(strategy: Strategy, total: u64, shares: u32, limits: &Limits) -> Re
     if shares == 0 || shares > limits.max_shares {
         return Err(format!("shares must be between 1 and {}, not {shares}", limits.max_shares));
     }
-    let most = limits.max_share.saturating_mul(u64::from(shares)).min(MAX_AMOUNT);
+    let by_share = limits.max_share.saturating_mul(u64::from(shares));
     if total < u64::from(shares) {
         return Err(format!("total must be at least {shares}, 1 for each share, not {total}"));
     }
-    if total > most {
+    if total > by_share {
         let max_share = limits.max_share;
-        return Err(format!("total must be at most {most}, {max_share} for each share, not {total}"));
+        return Err(format!("total must be at most {by_share}, {max_share} for each share, not {total}"));
     }
-    if strategy == Strategy::Equal && total % u64::from(shares) != 0 {
+    if total > MAX_AMOUNT {
+        return Err(format!("total must be at most {MAX_AMOUNT}, not {total}"));
+    }
+    if strategy == Strategy::Equal && !total.is_multiple_of(u64::from(shares)) {
         return Err(format!("a total of {total} cannot be divided equally into {shares} shares"));
     }
     Ok(())
@@ -114,17 +119,10 @@ impl Rule {
 /// The smallest of `cuts` different places chosen among `1..=places`: the length of the first
 /// part of a line of `places + 1` that is cut there.
 ///
-/// Floyd's sampling (Bentley and Floyd, "A sample of brilliance", 1987) chooses a uniform set
-/// with one draw a cut.
+/// Floyd's sampling (Bentley and Floyd, "A sample of brilliance", 1987) draws one place a cut from
+/// a growing range, and puts the range's end in for a place that is taken already. The end is
+/// never smaller than what it stands for, so for the smallest place the draws alone are enough.
 fn first_cut(rng: &mut impl Rng, places: u64, cuts: u64) -> u64 {
-    let mut chosen: Vec<u64> = Vec::with_capacity(cuts as usize);
-    for last in (places - cuts + 1)..=places {
-        let place = uniform(rng, 1..=last);
-        // `last` is larger than every place chosen so far, so it goes to the end.
-        match chosen.binary_search(&place) {
-            Ok(_) => chosen.push(last),
-            Err(index) => chosen.insert(index, place),
-        }
-    }
-    chosen.first().copied().unwrap_or(places)
+    let draws = ((places - cuts + 1)..=places).map(|last| uniform(rng, 1..=last));
+    draws.min().unwrap_or(places)
 }

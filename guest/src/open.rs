@@ -173,7 +173,7 @@ impl Plan {
         let twins = self.twins.iter().map(|(index, _)| index);
         for index in self.indices.iter().chain(twins) {
             if let Some(slot) = self.answers.get_mut(*index) {
-                *slot = answer.clone();
+                *slot = *answer;
             }
         }
         self.answers
