@@ -1,0 +1,20 @@
+//! Every task that a person runs on this repository. `cargo xtask help` lists them.
+//!
+//! Exit codes: that of the program that failed; 64 for a wrong usage; 69 where something that
+//! is needed cannot be had.
+
+mod process;
+mod setup;
+mod tasks;
+mod usage;
+
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    match usage::parse(&arguments).and_then(tasks::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

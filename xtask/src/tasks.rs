@@ -1,0 +1,69 @@
+//! What each task does.
+
+use std::ffi::OsString;
+
+use crate::process::{self, Failure};
+use crate::setup;
+use crate::usage::{self, Task};
+
+/// Runs a task to its end or its first failure.
+pub fn run(task: Task) -> Result<(), Failure> {
+    match task {
+        Task::Help => {
+            print!("{}", usage::TEXT);
+            Ok(())
+        }
+        Task::Setup => setup::run(),
+        Task::Demo(arguments) => demo(&arguments),
+        Task::Test(arguments) => test(&arguments),
+        Task::Bench(arguments) => bench(&arguments),
+        Task::Ci => ci(),
+    }
+}
+
+fn demo(arguments: &[OsString]) -> Result<(), Failure> {
+    setup::run()?;
+    cargo("run --package hongbao-host --bin hongbao -- demo", arguments)
+}
+
+/// Without a choice of targets `cargo test` runs the tests of libraries, binaries, `tests/` and
+/// documents; with `--all-targets` it would run the benchmarks and leave the documents out.
+fn test(arguments: &[OsString]) -> Result<(), Failure> {
+    setup::run()?;
+    cargo("test --workspace", arguments)
+}
+
+fn bench(arguments: &[OsString]) -> Result<(), Failure> {
+    setup::run()?;
+    cargo("bench --package hongbao-tests", arguments)
+}
+
+fn ci() -> Result<(), Failure> {
+    header("setup");
+    setup::run()?;
+    setup::components()?;
+
+    header("format");
+    cargo("fmt --all --check", &[])?;
+
+    header("lints");
+    cargo("clippy --workspace --all-targets -- --deny warnings", &[])?;
+
+    header("documents");
+    let mut documents = process::cargo();
+    documents.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
+    process::run(documents)?;
+
+    header("tests");
+    test(&[])
+}
+
+fn header(step: &str) {
+    println!("== {step} ==");
+}
+
+fn cargo(line: &str, more: &[OsString]) -> Result<(), Failure> {
+    let mut command = process::cargo();
+    command.args(line.split_whitespace()).args(more);
+    process::run(command)
+}

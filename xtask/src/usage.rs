@@ -1,0 +1,105 @@
+//! From the command line to a task.
+
+use std::ffi::OsString;
+
+use crate::process::Failure;
+
+/// Printed by `cargo xtask help`, and after a wrong usage.
+pub const TEXT: &str = "\
+Usage: cargo xtask <TASK> [-- ARGS]
+
+Tasks:
+  setup           Checks that everything the build needs is there, and installs
+                  the wasm32-unknown-unknown target where it is missing
+  demo [-- ARGS]  Sets up, then runs `hongbao demo ARGS`
+  test [-- ARGS]  Sets up, then runs every test: `cargo test --workspace ARGS`
+  bench [-- ARGS] Sets up, then measures: `cargo bench -p hongbao-tests ARGS`
+  ci              Sets up, then checks format, lints and documents, then tests
+  help            Prints this text
+
+Exit codes: that of the program that failed; 64 for a wrong usage;
+69 where something that is needed cannot be had.
+";
+
+/// A task with what it is given.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Task {
+    Setup,
+    Demo(Vec<OsString>),
+    Test(Vec<OsString>),
+    Bench(Vec<OsString>),
+    Ci,
+    Help,
+}
+
+/// Reads the command line, without the name of the program.
+pub fn parse(arguments: &[OsString]) -> Result<Task, Failure> {
+    let Some((name, rest)) = arguments.split_first() else {
+        return Err(Failure::usage("name a task"));
+    };
+    let name = name.to_string_lossy();
+    match name.as_ref() {
+        "setup" => none(&name, rest, Task::Setup),
+        "ci" => none(&name, rest, Task::Ci),
+        "help" | "--help" | "-h" => none(&name, rest, Task::Help),
+        "demo" => after_dashes(&name, rest).map(Task::Demo),
+        "test" => after_dashes(&name, rest).map(Task::Test),
+        "bench" => after_dashes(&name, rest).map(Task::Bench),
+        _ => Err(Failure::usage(format!("there is no task `{name}`"))),
+    }
+}
+
+fn none(name: &str, rest: &[OsString], task: Task) -> Result<Task, Failure> {
+    if rest.is_empty() { Ok(task) } else { Err(Failure::usage(format!("`{name}` takes no arguments"))) }
+}
+
+fn after_dashes(name: &str, rest: &[OsString]) -> Result<Vec<OsString>, Failure> {
+    match rest.split_first() {
+        None => Ok(Vec::new()),
+        Some((dashes, passed)) if dashes == "--" => Ok(passed.to_vec()),
+        Some((first, _)) => Err(Failure::usage(format!(
+            "put `--` before what `{name}` passes on, as in `cargo xtask {name} -- {}`",
+            first.to_string_lossy()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Task, Failure> {
+        parse(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_task_gets_what_stands_after_the_dashes() {
+        assert_eq!(parsed("demo -- --people 3").unwrap(), Task::Demo(vec!["--people".into(), "3".into()]));
+        assert_eq!(
+            parsed("test -- -- --nocapture").unwrap(),
+            Task::Test(vec!["--".into(), "--nocapture".into()])
+        );
+        assert_eq!(parsed("bench").unwrap(), Task::Bench(vec![]));
+    }
+
+    #[test]
+    fn every_task_of_the_usage_text_is_understood() {
+        let tasks = TEXT.lines().skip_while(|line| *line != "Tasks:").skip(1);
+        let names: Vec<_> = tasks
+            .take_while(|line| !line.is_empty())
+            .filter(|line| !line.starts_with("   "))
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        assert_eq!(names.len(), 6);
+        for name in names {
+            assert!(parsed(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_usage_is_refused_with_64() {
+        for line in ["", "tset", "ci -- now", "setup x", "help me", "test --doc"] {
+            assert_eq!(parsed(line).unwrap_err().code(), 64, "{line:?}");
+        }
+    }
+}
