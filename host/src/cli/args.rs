@@ -1,0 +1,165 @@
+//! What may stand on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::Strategy;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   the books or the counters do not agree (audit, reconcile, demo)
+  64  the command line is wrong
+  65  input is malformed: a line of a log, a packet that cannot be, a file that is no plugin
+  66  a file or a ledger that should be read is not there
+  69  a store does not answer
+  70  the plugin or the program itself failed
+  73  the data directory cannot be used
+  74  output cannot be written, or input cannot be read";
+
+/// A red packet (微信红包) system: a WebAssembly plugin and the host that runs it.
+#[derive(Debug, Parser)]
+#[command(name = "hongbao", version, about, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// Load this component instead of the embedded plugin
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) plugin: Option<PathBuf>,
+
+    /// Say more on standard error; repeat for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Hundreds of users grab and open several packets at once; every cent is accounted for
+    #[command(after_help = "Examples:
+  hongbao demo
+  hongbao demo --users 2000 --seed 8
+  hongbao demo --data ./books     # keeps the ledger; run it again and it continues
+  hongbao demo --json | jq .audit")]
+    Demo(DemoArgs),
+
+    /// Replay a log of chat events, one JSON object a line
+    #[command(after_help = "Examples:
+  hongbao play events.jsonl
+  hongbao play events.jsonl --data ./books --seed 8
+  echo '{\"op\":\"fund\",\"user\":\"alice\",\"amount\":10000}' | hongbao play -
+
+Events: fund, send, grab, open, details, together, advance, settle, balance, lose-cache,
+reconcile, audit. The clock of a play stands still until `advance` moves it.")]
+    Play(PlayArgs),
+
+    /// Draw many packets through the plugin and show what each position gets
+    #[command(after_help = "Examples:
+  hongbao simulate --strategy double-average --total 1000 --shares 10 --packets 20000
+  hongbao simulate --strategy wechat-observed --total 60 --shares 15 --packets 5000 --json")]
+    Simulate(SimulateArgs),
+
+    /// Add up the books of a data directory
+    #[command(after_help = "Example:\n  hongbao audit --data ./books")]
+    Audit(BooksArgs),
+
+    /// Compare everything that should agree, in a data directory
+    #[command(after_help = "Example:\n  hongbao reconcile --data ./books --json")]
+    Reconcile(BooksArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How many users tap
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub(super) users: u32,
+
+    /// Keep the ledger in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+
+    /// Draw from this seed instead of the system's randomness
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlayArgs {
+    /// The log, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// Keep the ledger in this directory
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+
+    /// Draw from this seed instead of the system's randomness
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// Print nothing but JSON: no closing sentence on standard error
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// How shares are drawn
+    #[arg(long, value_enum)]
+    pub(super) strategy: StrategyArg,
+
+    /// Total of each packet, in minor units
+    #[arg(long, value_name = "T")]
+    pub(super) total: u64,
+
+    /// Shares of each packet
+    #[arg(long, value_name = "N")]
+    pub(super) shares: u32,
+
+    /// How many packets
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) packets: u64,
+
+    /// Draw from this seed instead of the system's randomness
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BooksArgs {
+    /// The directory of the ledger
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: PathBuf,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum StrategyArg {
+    DoubleAverage,
+    WechatObserved,
+    LineCut,
+    Equal,
+}
+
+impl From<StrategyArg> for Strategy {
+    fn from(arg: StrategyArg) -> Self {
+        match arg {
+            StrategyArg::DoubleAverage => Self::DoubleAverage,
+            StrategyArg::WechatObserved => Self::WechatObserved,
+            StrategyArg::LineCut => Self::LineCut,
+            StrategyArg::Equal => Self::Equal,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Exit codes, and which error leads to which.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::runtime::{CallError, HostError, PluginError};
+use crate::store::StoreError;
+use crate::store::sqlite::OpenError;
+
+/// How a command ended. The numbers are those of `sysexits.h`; `--help` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    Ok = 0,
+    Disagreement = 1,
+    Usage = 64,
+    Data = 65,
+    NoInput = 66,
+    Unavailable = 69,
+    Internal = 70,
+    CannotCreate = 73,
+    Io = 74,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What is wrong with what the user gave.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InputError {
+    #[error("{file} cannot be read: {source}")]
+    File { file: String, source: io::Error },
+    #[error("there is no ledger in {0}")]
+    NoLedger(String),
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// The code of an error, and how the process ends with it.
+pub(super) struct Failure {
+    pub(super) code: &'static str,
+    pub(super) exit: Exit,
+}
+
+impl Failure {
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        error.chain().find_map(Self::known).unwrap_or(Self { code: "internal", exit: Exit::Internal })
+    }
+
+    fn known(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let input = error.downcast_ref().map(Self::input);
+        let plugin = || error.downcast_ref::<PluginError>().map(Self::plugin);
+        let host = || match error.downcast_ref::<HostError>() {
+            Some(HostError::Plugin(error)) => Some(Self::plugin(error)),
+            _ => None,
+        };
+        let open = || {
+            let error = error.downcast_ref::<OpenError>()?;
+            Some(Self { code: error.code(), exit: Exit::CannotCreate })
+        };
+        let store = || error.downcast_ref().map(Self::store);
+        let call = || error.downcast_ref().map(Self::call);
+        let io = || error.downcast_ref().map(Self::io);
+        input.or_else(plugin).or_else(host).or_else(open).or_else(store).or_else(call).or_else(io)
+    }
+
+    fn input(error: &InputError) -> Self {
+        match error {
+            InputError::File { .. } => Self { code: "not-found", exit: Exit::NoInput },
+            InputError::NoLedger(_) => Self { code: "no-ledger", exit: Exit::NoInput },
+            InputError::Invalid(_) => Self { code: "invalid-argument", exit: Exit::Data },
+        }
+    }
+
+    fn plugin(error: &PluginError) -> Self {
+        Self { code: error.code(), exit: Exit::Data }
+    }
+
+    fn store(error: &StoreError) -> Self {
+        let exit = match error {
+            StoreError::Unavailable(_) => Exit::Unavailable,
+            StoreError::Refused(_) => Exit::Data,
+            StoreError::Corrupt(_) => Exit::Internal,
+        };
+        Self { code: error.code(), exit }
+    }
+
+    fn call(error: &CallError) -> Self {
+        let exit = match error {
+            CallError::Busy | CallError::TimedOut(_) | CallError::Unavailable => Exit::Unavailable,
+            CallError::Trapped(_) | CallError::Other(_) => Exit::Internal,
+        };
+        Self { code: error.code(), exit }
+    }
+
+    /// A reader that has seen enough and went away is no failure.
+    fn io(error: &io::Error) -> Self {
+        let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Ok } else { Exit::Io };
+        Self { code: "input-output", exit }
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: `demo`, `play`, `simulate`, `audit`, `reconcile`.
+//!
+//! What a command has to say goes to standard output; why it could not goes to standard error,
+//! as one sentence with a code.
+
+mod args;
+mod audit;
+mod chart;
+mod demo;
+mod exit;
+mod open;
+mod play;
+mod reconcile;
+mod simulate;
+mod table;
+mod view;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+
+/// Runs one command and gives the exit code of the process. The codes are listed by `--help`.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(asked) => {
+            let code = if asked.use_stderr() { Exit::Usage } else { Exit::Ok };
+            // Nothing is left to be done where even this cannot be printed.
+            let _ = asked.print();
+            return code.into();
+        }
+    };
+    log_to_stderr(cli.verbose);
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let failure = Failure::of(&error);
+            if failure.exit != Exit::Ok {
+                eprintln!("hongbao: {}: {error:#}", failure.code);
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let runtime = Runtime::new()?;
+    let plugin = cli.plugin.as_deref();
+    match cli.command {
+        Command::Demo(args) => runtime.block_on(demo::run(&args, plugin)),
+        Command::Play(args) => play::run(&args, plugin, &runtime),
+        Command::Simulate(args) => runtime.block_on(simulate::run(&args, plugin)),
+        Command::Audit(args) => runtime.block_on(audit::run(&args, plugin)),
+        Command::Reconcile(args) => runtime.block_on(reconcile::run(&args, plugin)),
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => tracing::Level::ERROR,
+        1 => tracing::Level::WARN,
+        2 => tracing::Level::INFO,
+        _ => tracing::Level::DEBUG,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // A program that embeds this may have its own log already, which is then used.
+    let _ = log.try_init();
+}

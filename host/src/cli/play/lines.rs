@@ -1,0 +1,94 @@
+//! Lines of a log, however broken: each is read to its end, and none takes more memory than a
+//! line may have.
+
+use std::io::{self, BufRead, Read};
+
+use super::Malformed;
+
+/// Longest line of a log.
+const MAX_LINE_BYTES: u64 = 1 << 20;
+
+/// A line that is not empty, and its number in the log.
+pub(super) struct Line {
+    pub(super) number: u64,
+    pub(super) content: Result<String, Malformed>,
+}
+
+pub(super) struct Lines {
+    log: Box<dyn BufRead>,
+    number: u64,
+}
+
+impl Lines {
+    pub(super) fn new(log: Box<dyn BufRead>) -> Self {
+        Self { log, number: 0 }
+    }
+
+    fn next_line(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            let mut bytes = Vec::new();
+            let read = self.log.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            let is_cut = read as u64 == MAX_LINE_BYTES && !bytes.ends_with(b"\n");
+            if is_cut {
+                self.skip_line()?;
+            } else if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            let content = if is_cut {
+                Err(Malformed::new(format!("a line may have at most {MAX_LINE_BYTES} bytes")))
+            } else {
+                String::from_utf8(bytes).map_err(|_| Malformed::new("the line is not valid UTF-8"))
+            };
+            return Ok(Some(Line { number: self.number, content }));
+        }
+    }
+
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let buffer = self.log.fill_buf()?;
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            let length = end.map_or(buffer.len(), |end| end + 1);
+            let is_over = end.is_some() || buffer.is_empty();
+            self.log.consume(length);
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = io::Result<Line>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_line().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(log: &'static [u8]) -> Vec<(u64, bool)> {
+        let lines = Lines::new(Box::new(log));
+        lines.map(|line| line.unwrap()).map(|line| (line.number, line.content.is_ok())).collect()
+    }
+
+    #[test]
+    fn empty_lines_count_but_are_no_events() {
+        assert_eq!(numbers(b"{}\n\n  \r\n{}"), [(1, true), (4, true)]);
+        assert_eq!(numbers(b""), []);
+    }
+
+    #[test]
+    fn a_broken_line_does_not_break_the_next() {
+        assert_eq!(numbers(b"\xff\xfe\n{}\n"), [(1, false), (2, true)]);
+        let mut long = vec![b'x'; 3 << 20];
+        long.extend(b"\n{}\n");
+        assert_eq!(numbers(long.leak()), [(1, false), (2, true)]);
+    }
+}

@@ -1,0 +1,120 @@
+//! `hongbao play`: a log of chat events in, one answer a line out, as soon as it is known.
+
+mod answer;
+mod event;
+mod lines;
+mod player;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::args::PlayArgs;
+use super::exit::{Exit, InputError};
+use super::open;
+use crate::imports::{Clock, ManualClock, SystemClock};
+use answer::{Answer, Body, ErrorView};
+use event::Event;
+use lines::{Line, Lines};
+use player::Player;
+
+/// The last line of a play.
+#[derive(Serialize)]
+struct Summary {
+    op: &'static str,
+    /// Events read, malformed ones included; empty lines do not count.
+    events: u64,
+    /// Events that were answered with an outcome.
+    answered: u64,
+    /// Events that were answered with an error, malformed ones included.
+    errors: u64,
+    /// Lines that are no events.
+    malformed: u64,
+    conserved: bool,
+}
+
+pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> anyhow::Result<Exit> {
+    let log = read(&args.file)?;
+    let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
+    let ledger = open::ledger(args.data.as_deref())?;
+    let host = open::host(plugin, ledger, Arc::<ManualClock>::clone(&clock), args.seed)?;
+    let player = Arc::new(Player::new(host, clock));
+    let summary = play(Lines::new(log), &player, runtime)?;
+    print(&summary)?;
+    if !args.json {
+        let Summary { events, answered, errors, malformed, .. } = summary;
+        eprintln!("{events} events: {answered} answered, {errors} errors ({malformed} malformed lines).");
+    }
+    Ok(match summary {
+        Summary { conserved: false, .. } => Exit::Disagreement,
+        Summary { malformed: 0, .. } => Exit::Ok,
+        _ => Exit::Data,
+    })
+}
+
+fn read(file: &Path) -> Result<Box<dyn BufRead>, InputError> {
+    if file.as_os_str() == "-" {
+        return Ok(Box::new(BufReader::new(stdin())));
+    }
+    let opened = File::open(file).and_then(|opened| match opened.metadata()?.is_dir() {
+        true => Err(std::io::ErrorKind::IsADirectory.into()),
+        false => Ok(opened),
+    });
+    match opened {
+        Ok(file) => Ok(Box::new(BufReader::new(file))),
+        Err(source) => Err(InputError::File { file: file.display().to_string(), source }),
+    }
+}
+
+fn play(lines: Lines, player: &Arc<Player>, runtime: &Runtime) -> anyhow::Result<Summary> {
+    let (mut events, mut errors, mut malformed) = (0, 0, 0);
+    for line in lines {
+        let Line { number, content } = line?;
+        let answer = match content.and_then(|text| Event::parse(&text)) {
+            Ok(event) => runtime.block_on(player.run(event)),
+            Err(wrong) => {
+                malformed += 1;
+                wrong.answer(number)
+            }
+        };
+        events += 1;
+        errors += u64::from(matches!(answer.body, Body::Failed { .. }));
+        print(&answer)?;
+    }
+    let conserved = runtime.block_on(player.is_conserved())?;
+    Ok(Summary { op: "summary", events, answered: events - errors, errors, malformed, conserved })
+}
+
+/// One line, flushed: a program at the other end of a pipe waits for it.
+fn print(line: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string(line)?;
+    text.push('\n');
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A line that is no event, and what of it could be read.
+struct Malformed {
+    message: String,
+    op: Option<String>,
+    reference: Option<String>,
+    user: Option<String>,
+}
+
+impl Malformed {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), op: None, reference: None, user: None }
+    }
+
+    fn answer(self, line: u64) -> Answer {
+        let error = ErrorView { code: "invalid-argument", message: self.message, line: Some(line) };
+        let Self { op, reference, user, .. } = self;
+        Answer { op, reference, user, body: Body::Failed { error } }
+    }
+}

@@ -1,0 +1,66 @@
+//! Double entry: whose money it is, and every movement of it.
+
+use std::fmt;
+
+use super::{Amount, PacketId, UserId};
+
+/// Whose money it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Account {
+    /// The world outside: what was funded is owed to it. The only account below zero.
+    Treasury,
+    /// A user's wallet.
+    Wallet(UserId),
+    /// What was sent in a packet and is neither settled nor refunded.
+    Escrow(PacketId),
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Treasury => f.write_str("treasury"),
+            Self::Wallet(user) => write!(f, "wallet:{user}"),
+            Self::Escrow(packet) => write!(f, "escrow:{packet}"),
+        }
+    }
+}
+
+/// Why money moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MovementKind {
+    /// Treasury to wallet.
+    Fund,
+    /// Wallet to escrow.
+    Send,
+    /// Escrow to wallet: a claim.
+    Settle,
+    /// Escrow back to the sender's wallet.
+    Refund,
+}
+
+impl MovementKind {
+    /// The name in every interface.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fund => "fund",
+            Self::Send => "send",
+            Self::Settle => "settle",
+            Self::Refund => "refund",
+        }
+    }
+}
+
+/// Money that moved: two postings, `-amount` from one account and `+amount` to the other,
+/// written as one row so that they cannot fail to sum to zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    /// Why.
+    pub kind: MovementKind,
+    /// The account that gave.
+    pub from: Account,
+    /// The account that got.
+    pub to: Account,
+    /// How much, at least 1.
+    pub amount: Amount,
+}

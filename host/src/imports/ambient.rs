@@ -1,0 +1,127 @@
+//! `entropy`, `clock`, `log` and `policy`: what has no state worth keeping.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use wasmtime::Result;
+
+use super::bindings::hongbao::plugin::{clock, entropy, log, policy};
+use super::{Breach, InstanceState, convert};
+
+/// Time. The host's alone: no store's own clock is asked, so that every store agrees and a test
+/// can move it.
+pub trait Clock: Send + Sync + 'static {
+    /// Milliseconds since the Unix epoch.
+    fn now_ms(&self) -> u64;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    /// A clock that shows this time, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn new(now_ms: u64) -> Self {
+        Self(AtomicU64::new(now_ms))
+    }
+
+    /// Moves it forward.
+    pub fn advance(&self, ms: u64) {
+        let moved = |now: u64| Some(now.saturating_add(ms));
+        // The closure never declines, so this cannot fail.
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Randomness for a tenant's plugins: ChaCha20, seeded once.
+pub struct Entropy(Mutex<ChaCha20Rng>);
+
+impl Entropy {
+    /// Seeded by the operating system.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness: money must not be drawn then.
+    pub fn from_os() -> Result<Self, getrandom::Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        Ok(Self(Mutex::new(ChaCha20Rng::from_seed(seed))))
+    }
+
+    /// Always the same numbers for the same seed: for tests, demonstrations and simulations.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self(Mutex::new(ChaCha20Rng::seed_from_u64(seed)))
+    }
+
+    fn generator(&self) -> MutexGuard<'_, ChaCha20Rng> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn u128(&self) -> u128 {
+        let mut generator = self.generator();
+        (u128::from(generator.next_u64()) << 64) | u128::from(generator.next_u64())
+    }
+
+    fn u64s(&self, count: u32) -> Vec<u64> {
+        let mut generator = self.generator();
+        (0..count).map(|_| generator.next_u64()).collect()
+    }
+}
+
+impl entropy::Host for InstanceState {
+    fn u64s(&mut self, count: u32) -> Result<Vec<u64>> {
+        const MAX_PER_CALL: u32 = 4096;
+        if count > MAX_PER_CALL {
+            return Err(Breach::Entropy(count).into());
+        }
+        Ok(self.enter()?.entropy.u64s(count))
+    }
+}
+
+impl clock::Host for InstanceState {
+    fn now_ms(&mut self) -> Result<u64> {
+        Ok(self.enter()?.clock.now_ms())
+    }
+}
+
+impl log::Host for InstanceState {
+    fn write(&mut self, level: log::Level, message: String) -> Result<()> {
+        const MAX_BYTES: usize = 4096;
+        let tenant = self.enter()?.tenant.as_str();
+        let message = message.get(..message.floor_char_boundary(MAX_BYTES)).unwrap_or_default();
+        match level {
+            log::Level::Debug => tracing::debug!(target: "plugin", tenant, "{message}"),
+            log::Level::Info => tracing::info!(target: "plugin", tenant, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "plugin", tenant, "{message}"),
+            log::Level::Error => tracing::error!(target: "plugin", tenant, "{message}"),
+        }
+        Ok(())
+    }
+}
+
+impl policy::Host for InstanceState {
+    fn get(&mut self) -> Result<policy::Limits> {
+        Ok(convert::limits(&self.enter()?.policy))
+    }
+}

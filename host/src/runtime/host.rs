@@ -1,0 +1,321 @@
+//! What a chat platform embeds.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+
+use super::instance::Instances;
+use super::lane::Lanes;
+use super::{CallError, Engine, EngineError, Limits, Plugin, PluginError};
+use crate::domain::{
+    Amount, Details, Expired, Grabbed, Opened, PacketId, Policy, Request, SendError, Sent, Strategy,
+    TenantId, UserId,
+};
+use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
+use crate::store::memory::{MemoryCounter, MemoryLedger};
+use crate::store::{Audit, Counter, Discrepancy, Ledger, Settled, StoreError};
+
+/// A red packet system for one tenant: a plugin, its stores, its policy. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    instances: Arc<Instances>,
+    grabs: Arc<Lanes<Grabbed>>,
+    opens: Arc<Lanes<Opened>>,
+    pub(super) around: Arc<Surroundings>,
+}
+
+/// How a [`Host`] is put together. What is not said stays at its default: the embedded plugin,
+/// stores in memory, the default policy, the machine's clock and randomness.
+#[derive(Default)]
+pub struct HostBuilder {
+    plugin: Option<Plugin>,
+    tenant: TenantId,
+    counter: Option<Arc<dyn Counter>>,
+    ledger: Option<Arc<dyn Ledger>>,
+    policy: Policy,
+    clock: Option<Arc<dyn Clock>>,
+    entropy: Option<Entropy>,
+    limits: Limits,
+}
+
+/// Why a host could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Wasmtime does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The plugin does not fit.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    Entropy(#[from] getrandom::Error),
+}
+
+impl HostBuilder {
+    /// This plugin instead of the embedded one.
+    #[must_use]
+    pub fn plugin(mut self, plugin: Plugin) -> Self {
+        self.plugin = Some(plugin);
+        self
+    }
+
+    /// Under this name in the stores.
+    #[must_use]
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// With this cache.
+    #[must_use]
+    pub fn counter(mut self, counter: Arc<dyn Counter>) -> Self {
+        self.counter = Some(counter);
+        self
+    }
+
+    /// With this ledger.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// With these limits and defaults for packets.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// With this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// With this randomness.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Entropy) -> Self {
+        self.entropy = Some(entropy);
+        self
+    }
+
+    /// With these limits for the plugin.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Puts it together.
+    ///
+    /// # Errors
+    /// When wasmtime does not start or the operating system gives no randomness.
+    pub fn build(self) -> Result<Host, HostError> {
+        let plugin = match self.plugin {
+            Some(plugin) => plugin,
+            None => Plugin::embedded(&Engine::new()?)?,
+        };
+        let around = Arc::new(Surroundings {
+            tenant: self.tenant,
+            counter: self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new())),
+            ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new())),
+            policy: self.policy,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            entropy: match self.entropy {
+                Some(entropy) => entropy,
+                None => Entropy::from_os()?,
+            },
+        });
+        let instances = Arc::new(Instances::new(plugin, Arc::clone(&around), self.limits));
+        let (grabs, opens) = (Arc::clone(&instances), Arc::clone(&instances));
+        let grab = move |packet, users| {
+            let instances = Arc::clone(&grabs);
+            async move { instances.call(async |calls| calls.grab(packet, users).await).await }.boxed()
+        };
+        let open = move |packet, users| {
+            let instances = Arc::clone(&opens);
+            async move { instances.call(async |calls| calls.open(packet, users).await).await }.boxed()
+        };
+        Ok(Host {
+            instances,
+            grabs: Lanes::new(self.limits, Box::new(grab)),
+            opens: Lanes::new(self.limits, Box::new(open)),
+            around,
+        })
+    }
+}
+
+impl Host {
+    /// Starts putting a host together.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// The tenant's limits and defaults.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.around.policy
+    }
+
+    /// Milliseconds since the Unix epoch, by the host's clock.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.around.clock.now_ms()
+    }
+
+    /// Sends a packet, once for each key of its sender; its money leaves the wallet at once.
+    ///
+    /// # Errors
+    /// The inner one is the plugin's or the ledger's refusal, the outer one a call that has no
+    /// answer: ask again with the same key.
+    pub async fn send(&self, request: Request) -> Result<Result<Sent, SendError>, CallError> {
+        self.instances.call(async |calls| calls.send(request).await).await
+    }
+
+    /// Tries to take a seat.
+    ///
+    /// # Errors
+    /// When the call has no answer. Asking again is safe.
+    pub async fn grab(&self, packet: PacketId, user: UserId) -> Result<Grabbed, CallError> {
+        self.grabs.ask(packet, user).await
+    }
+
+    /// Claims a share; the amount is drawn now. What is answered is in the ledger.
+    ///
+    /// # Errors
+    /// When the call has no answer. Asking again is safe, and tells what a lost answer told.
+    pub async fn open(&self, packet: PacketId, user: UserId) -> Result<Opened, CallError> {
+        self.opens.ask(packet, user).await
+    }
+
+    /// Takes seats for many users of one packet in one call, past the lanes.
+    ///
+    /// # Errors
+    /// When the call has no answer. Asking again is safe.
+    pub async fn grab_batch(&self, packet: PacketId, users: Vec<UserId>) -> Result<Vec<Grabbed>, CallError> {
+        self.instances.call(async |calls| calls.grab(packet, users).await).await
+    }
+
+    /// Claims shares for many users of one packet in one call, past the lanes.
+    ///
+    /// # Errors
+    /// When the call has no answer. Asking again is safe.
+    pub async fn open_batch(&self, packet: PacketId, users: Vec<UserId>) -> Result<Vec<Opened>, CallError> {
+        self.instances.call(async |calls| calls.open(packet, users).await).await
+    }
+
+    /// Refunds what is left of a packet that is past its time.
+    ///
+    /// # Errors
+    /// When the call has no answer. Asking again is safe.
+    pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
+        Ok(self.instances.call(async |calls| calls.expire(packet).await).await??)
+    }
+
+    /// A packet with its claims; None where there is no such packet.
+    ///
+    /// # Errors
+    /// When the call has no answer.
+    pub async fn details(&self, packet: PacketId) -> Result<Option<Details>, CallError> {
+        Ok(self.instances.call(async |calls| calls.details(packet).await).await??)
+    }
+
+    /// The shares of an imaginary packet in minor units, or the sentence that says why not.
+    ///
+    /// # Errors
+    /// When the call has no answer.
+    pub async fn preview(
+        &self,
+        strategy: Strategy,
+        total: u64,
+        shares: u32,
+    ) -> Result<Result<Vec<u64>, String>, CallError> {
+        self.instances.call(async |calls| calls.preview(strategy, total, shares).await).await
+    }
+
+    /// Credits a wallet from outside; gives the new balance.
+    ///
+    /// # Errors
+    /// When the amount is nothing, the wallet would pass [`Amount::MAX`], or the ledger is away.
+    pub async fn fund(&self, user: &UserId, amount: Amount) -> Result<Amount, StoreError> {
+        self.around.ledger.fund(&self.around.tenant, user, amount, self.now_ms()).await
+    }
+
+    /// What a wallet holds.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn balance(&self, user: &UserId) -> Result<Amount, StoreError> {
+        self.around.ledger.balance(&self.around.tenant, user).await
+    }
+
+    /// Credits at most `limit` claims to wallets, large ones first; gives them in that order.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
+        self.around.ledger.settle(limit, self.now_ms()).await
+    }
+
+    /// The sums of the books.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn audit(&self) -> Result<Audit, StoreError> {
+        self.around.ledger.audit(&self.around.tenant).await
+    }
+
+    /// What in the books does not agree; empty when all is well.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn verify(&self) -> Result<Vec<Discrepancy>, StoreError> {
+        self.around.ledger.verify(&self.around.tenant).await
+    }
+
+    /// Refunds every packet that is past its time; gives what was refunded to whom it belongs.
+    ///
+    /// # Errors
+    /// When a call has no answer. What was refunded before it stays refunded.
+    pub async fn expire_due(&self) -> Result<Vec<(PacketId, Amount)>, CallError> {
+        const AT_ONCE: u32 = 256;
+        let mut refunded = Vec::new();
+        loop {
+            let due = self.around.ledger.due(self.now_ms(), AT_ONCE).await?;
+            let mut progress = false;
+            for key in due.iter().filter(|key| key.tenant == self.around.tenant) {
+                match self.expire(key.packet).await? {
+                    Expired::Refunded(amount) => {
+                        refunded.push((key.packet, amount));
+                        progress = true;
+                    }
+                    Expired::Already(_) | Expired::Finished => progress = true,
+                    Expired::Busy | Expired::NotDue | Expired::NotFound => {}
+                }
+            }
+            if !progress || due.len() < AT_ONCE as usize {
+                return Ok(refunded);
+            }
+        }
+    }
+
+    /// Frees the seats whose lease has ended; gives how many.
+    ///
+    /// # Errors
+    /// When the counter is away.
+    pub async fn end_leases(&self) -> Result<u64, StoreError> {
+        self.around.counter.sweep(self.now_ms()).await
+    }
+
+    /// Forgets every counter and seat, as a cache does that is restarted. Nothing is lost by it.
+    ///
+    /// # Errors
+    /// When the counter is away.
+    pub async fn lose_cache(&self) -> Result<(), StoreError> {
+        self.around.counter.clear().await
+    }
+}

@@ -1,0 +1,22 @@
+//! Plugins at work: compiled once, instantiated when needed, called in batches.
+//!
+//! [`engine`] lives as long as the process, a [`Plugin`] as long as somebody uses it, an
+//! instance some thousand calls, a lane as long as its packet is busy. [`Host`] ties them
+//! together and is what a chat platform embeds.
+
+mod call;
+mod engine;
+mod host;
+mod instance;
+mod lane;
+mod plugin;
+mod reconcile;
+mod workers;
+
+pub use call::CallError;
+pub use engine::{Engine, EngineError};
+pub use host::{Host, HostBuilder, HostError};
+pub use instance::Limits;
+pub use plugin::{Plugin, PluginError};
+pub use reconcile::{CounterMismatch, Reconciliation};
+pub use workers::{Pace, Workers};

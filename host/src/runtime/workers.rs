@@ -1,0 +1,92 @@
+//! What goes on in the background: settlement, expiry, the end of leases.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use super::Host;
+
+/// How often each worker looks for work.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Settlement, when there was nothing to settle.
+    pub settle: Duration,
+    /// Expiry and leases.
+    pub sweep: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { settle: Duration::from_millis(100), sweep: Duration::from_secs(1) }
+    }
+}
+
+/// The background workers of a host. Dropping them stops them where they are, which loses
+/// nothing; [`Workers::stop`] lets them finish first.
+pub struct Workers {
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Workers {
+    /// Starts them. Several processes on one ledger may each have their own.
+    #[must_use]
+    pub fn start(host: &Host, pace: Pace) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(settle(host.clone(), pace.settle, stopped.clone()));
+        tasks.spawn(sweep(host.clone(), pace.sweep, stopped));
+        Self { tasks, stop }
+    }
+
+    /// Lets each worker finish what it is doing, and settlement its queue.
+    pub async fn stop(mut self) {
+        // Workers that are gone already need no word.
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Settles until the queue is empty, then waits. What cannot be settled stays in the queue.
+async fn settle(host: Host, idle: Duration, mut stopped: watch::Receiver<bool>) {
+    const AT_ONCE: u32 = 256;
+    loop {
+        match host.settle(AT_ONCE).await {
+            Ok(settled) if !settled.is_empty() => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(code = error.code(), "settlement waits: {error}"),
+        }
+        if *stopped.borrow() || pause(idle, &mut stopped).await {
+            // One more look: claims may have been committed since the last.
+            while host.settle(AT_ONCE).await.is_ok_and(|settled| !settled.is_empty()) {}
+            return;
+        }
+    }
+}
+
+async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        if let Err(error) = host.expire_due().await {
+            tracing::warn!(code = error.code(), "expiry waits: {error}");
+        }
+        if let Err(error) = host.end_leases().await {
+            tracing::warn!(code = error.code(), "leases wait: {error}");
+        }
+    }
+}
+
+/// Waits; true if the workers were stopped meanwhile.
+async fn pause(idle: Duration, stopped: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(idle) => false,
+        _ = stopped.changed() => true,
+    }
+}

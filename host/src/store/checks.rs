@@ -1,0 +1,77 @@
+//! The rules of a claim and of an order, the same for every ledger. Databases hold them once
+//! more, as constraints; here they become answers that say which rule it was.
+
+use std::collections::HashSet;
+
+use super::{Claimed, Closed, Refusal, StoreError};
+use crate::domain::{Amount, Order, Packet, Share, Status};
+
+/// Whether an order may be written at all.
+pub(crate) fn order(order: &Order) -> Result<(), StoreError> {
+    let refused = |why: &str| Err(StoreError::Refused(why.into()));
+    if order.shares == 0 {
+        return refused("a packet has at least one share");
+    }
+    if order.total.get() < u64::from(order.shares) {
+        return refused("a packet has at least 1 for each share");
+    }
+    Ok(())
+}
+
+/// The answer to a claim that cannot be written, whatever its version; None for one that can.
+/// `has_claimed` tells whether a user has a claim on this packet.
+pub(crate) fn claim(
+    packet: &Packet,
+    shares: &[Share],
+    has_claimed: impl Fn(&Share) -> bool,
+) -> Option<Refusal> {
+    let left = packet.order.shares.saturating_sub(packet.claimed_shares) as usize;
+    if shares.is_empty() || shares.len() > left {
+        return Some(Refusal::WrongCount);
+    }
+    if shares.iter().any(|share| share.amount.is_zero()) {
+        return Some(Refusal::ZeroAmount);
+    }
+    if shares.iter().any(|share| !packet.order.audience.admits(&share.user)) {
+        return Some(Refusal::NotEligible);
+    }
+    let mut seen = HashSet::with_capacity(shares.len());
+    if shares.iter().any(|share| !seen.insert(&share.user) || has_claimed(share)) {
+        return Some(Refusal::Twice);
+    }
+    amounts(packet.remaining(), left, shares)
+}
+
+fn amounts(remaining: Amount, left: usize, shares: &[Share]) -> Option<Refusal> {
+    let taken: u128 = shares.iter().map(|share| share.amount).sum();
+    let remaining = u128::from(remaining.get());
+    let others = (left - shares.len()) as u128;
+    if taken + others > remaining {
+        return Some(Refusal::TooMuch);
+    }
+    (others == 0 && taken != remaining).then_some(Refusal::Remainder)
+}
+
+/// Whether a packet no longer takes claims.
+pub(crate) fn is_over(packet: &Packet, now_ms: u64) -> Option<Claimed> {
+    let past = packet.status == Status::Open && now_ms >= packet.expires_at_ms;
+    (past || packet.status == Status::Expired).then_some(Claimed::Closed)
+}
+
+/// The answer to a close that does not refund; None for one that does.
+pub(crate) fn close(packet: &Packet, expected_version: u64, now_ms: u64) -> Option<Closed> {
+    match packet.status {
+        Status::Finished | Status::Expired => Some(Closed::Already(packet.refunded)),
+        Status::Open if now_ms < packet.expires_at_ms => Some(Closed::NotDue),
+        Status::Open if packet.version != expected_version => Some(Closed::Stale),
+        Status::Open => None,
+    }
+}
+
+/// Why a funding that the books did not take was refused.
+pub(crate) fn refused_funding(amount: Amount) -> StoreError {
+    StoreError::Refused(match amount.is_zero() {
+        true => "an amount must be at least 1".into(),
+        false => format!("a wallet holds at most {}", Amount::MAX),
+    })
+}

@@ -1,0 +1,186 @@
+//! Group commit: one transaction for everything that has gathered.
+//!
+//! A durable commit costs a flush of the disk (or a round trip), however little it writes. So
+//! writes do not commit one by one:
+//!
+//! 1. A caller puts its operation in a bounded queue and waits for the answer. A full queue
+//!    answers at once that the store is not available: it never grows, and nobody waits in vain.
+//! 2. One thread takes everything that has gathered, at most [`Limits::batch`], and hands it to
+//!    `apply`, which runs all of it in one transaction. One flush for the batch.
+//! 3. Only after the commit does `apply` answer, all at once. Meanwhile the next batch gathers.
+//!
+//! An idle committer commits a lone operation without waiting for company; under load, batches
+//! grow to what arrives during one commit. What bounds throughput is the time of one operation
+//! inside the transaction, plus a flush divided by the batch. What bounds waiting is the queue.
+//!
+//! A caller that goes away changes nothing: its operation is carried out, its answer dropped.
+//!
+//! The thread ends when the [`Committer`] is dropped, once it has carried out what was accepted;
+//! the drop waits for that. Should the thread die before (a panic in an operation), whoever
+//! waits, and whoever comes later, is told that the store is not available: it fails stopped,
+//! with nothing of the batch acknowledged.
+//!
+//! An operation may be anything that is `Send`: plain data that `apply` turns into one statement
+//! for the whole batch, or a [`Job`], a closure that runs on a session of the store.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::oneshot;
+
+use super::StoreError;
+
+/// What bounds a committer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Operations that may wait. The next one is refused at once.
+    pub queue: usize,
+    /// Operations of one transaction.
+    pub batch: usize,
+}
+
+/// Why an operation was not taken, or not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitterError {
+    /// The queue is full.
+    #[error("too many operations are waiting")]
+    Full,
+    /// The thread has ended.
+    #[error("the thread of the store has ended")]
+    Ended,
+}
+
+impl From<CommitterError> for StoreError {
+    fn from(error: CommitterError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+/// A queue of operations and the thread that carries them out.
+pub struct Committer<Op> {
+    /// None only while it is being dropped: the thread ends when the last sender is gone.
+    queue: Option<SyncSender<Op>>,
+    /// None only while it is being dropped, since a join takes the handle.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<Op: Send + 'static> Committer<Op> {
+    /// Starts the thread. `apply` gets what has gathered, in the order of arrival, never
+    /// nothing; it answers each operation once it is durable.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(
+        name: &str,
+        limits: Limits,
+        mut apply: impl FnMut(Vec<Op>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (queue, arrivals) = sync_channel(limits.queue);
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            while let Some(batch) = gather(&arrivals, limits.batch) {
+                apply(batch);
+            }
+        })?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Puts an operation in the queue, without waiting.
+    ///
+    /// # Errors
+    /// When the queue is full or the thread has ended. The operation is then not carried out.
+    pub fn submit(&self, operation: Op) -> Result<(), CommitterError> {
+        let queue = self.queue.as_ref().ok_or(CommitterError::Ended)?;
+        queue.try_send(operation).map_err(|refused| match refused {
+            TrySendError::Full(_) => CommitterError::Full,
+            TrySendError::Disconnected(_) => CommitterError::Ended,
+        })
+    }
+}
+
+/// Waits for the first operation and takes those that came with it; None once nobody can send.
+fn gather<Op>(arrivals: &Receiver<Op>, most: usize) -> Option<Vec<Op>> {
+    let mut batch = vec![arrivals.recv().ok()?];
+    batch.extend(arrivals.try_iter().take(most.saturating_sub(1)));
+    Some(batch)
+}
+
+impl<Op> Drop for Committer<Op> {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing left to finish.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How a batch ended: for good, or with an error that is every operation's.
+pub type Outcome = Result<(), Arc<dyn Error + Send + Sync>>;
+
+/// An operation on a session `S` of a store, and the caller who waits for its answer.
+pub struct Job<S>(Box<dyn Work<S>>);
+
+impl<S> Job<S> {
+    /// Carries the operation out and keeps its answer. False where it failed: what it wrote is
+    /// then to be undone, and the others of the batch go on. May be called again, for a batch
+    /// that is undone and tried anew; the last answer counts.
+    #[must_use]
+    pub fn run(&mut self, session: &S) -> bool {
+        self.0.run(session)
+    }
+
+    /// Answers the caller: what [`Job::run`] kept, or that the batch as a whole was lost.
+    pub fn answer(self, outcome: &Outcome) {
+        self.0.answer(outcome);
+    }
+}
+
+impl<S: 'static> Committer<Job<S>> {
+    /// Carries an operation out and waits until it is durable.
+    ///
+    /// # Errors
+    /// What the operation fails with; `Unavailable` when it was not taken, or when its batch
+    /// was lost and its effect is unknown.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        operation: impl Fn(&S) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job(Box::new(Task { operation, result: None, reply })))?;
+        answer.await.unwrap_or_else(|_| Err(CommitterError::Ended.into()))
+    }
+}
+
+trait Work<S>: Send {
+    fn run(&mut self, session: &S) -> bool;
+    fn answer(self: Box<Self>, outcome: &Outcome);
+}
+
+struct Task<F, T> {
+    operation: F,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<S, T: Send, F: Fn(&S) -> Result<T, StoreError> + Send> Work<S> for Task<F, T> {
+    fn run(&mut self, session: &S) -> bool {
+        let result = (self.operation)(session);
+        let kept = result.is_ok();
+        self.result = Some(result);
+        kept
+    }
+
+    fn answer(self: Box<Self>, outcome: &Outcome) {
+        let result = match outcome {
+            Ok(()) => self.result,
+            Err(lost) => Some(Err(StoreError::Unavailable(Box::new(Arc::clone(lost))))),
+        };
+        if let Some(result) = result {
+            // A caller that went away wants no answer.
+            let _ = self.reply.send(result);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What workers look through: packets that are due, and packets that are open.
+
+use super::*;
+
+checks! { Bench of Ledger:
+    packets_are_due_from_the_end_of_their_time,
+    the_packet_that_ended_first_is_due_first,
+    only_open_packets_are_due,
+    packets_of_every_tenant_are_due,
+    open_packets_are_listed_in_pages,
+    only_open_packets_are_listed,
+    open_packets_are_those_of_one_tenant,
+}
+
+async fn due(bench: &Bench, now: u64, limit: u32) -> Vec<PacketKey> {
+    bench.ledger.due(START + now, limit).await.expect("due answers")
+}
+
+/// Sends a packet with a life of this length.
+async fn sent_for(bench: &Bench, number: u64, life: u64) -> PacketKey {
+    let plain = order(&format!("key {number}"), 100, 2);
+    bench.send(number, Order { expires_in_ms: life, ..plain }).await
+}
+
+async fn packets_are_due_from_the_end_of_their_time(bench: Bench) {
+    let key = bench.sent(1, 100, 2).await;
+    assert_eq!(due(&bench, LIFE - 1, 10).await, []);
+    assert_eq!(due(&bench, LIFE, 10).await, std::slice::from_ref(&key));
+    assert_eq!(due(&bench, 5 * LIFE, 10).await, [key]);
+}
+
+async fn the_packet_that_ended_first_is_due_first(bench: Bench) {
+    let third = sent_for(&bench, 1, LIFE + 300).await;
+    let first = sent_for(&bench, 2, LIFE + 100).await;
+    let second = sent_for(&bench, 3, LIFE + 200).await;
+    sent_for(&bench, 4, 2 * LIFE).await;
+    let now = LIFE + 300;
+    assert_eq!(due(&bench, now, 10).await, [first.clone(), second.clone(), third]);
+    assert_eq!(due(&bench, now, 2).await, [first.clone(), second]);
+    assert_eq!(due(&bench, now, 1).await, [first]);
+    assert_eq!(due(&bench, now, 0).await, []);
+}
+
+async fn only_open_packets_are_due(bench: Bench) {
+    let (finished, refunded) = (bench.sent(1, 100, 2).await, bench.sent(2, 100, 2).await);
+    let touched = bench.sent(3, 100, 2).await;
+    bench.take(&finished, &[("bob", 60), ("carol", 40)]).await;
+    bench.take(&touched, &[("bob", 60)]).await;
+    bench.expire(&refunded, 100).await;
+    assert_eq!(due(&bench, LIFE, 10).await, [touched]);
+}
+
+async fn packets_of_every_tenant_are_due(bench: Bench) {
+    let elsewhere = bench.of("elsewhere");
+    let second = sent_for(&bench, 1, LIFE).await;
+    elsewhere.fund("alice", 100).await;
+    let soon = Order { expires_in_ms: LIFE - 1, ..order("key", 100, 2) };
+    elsewhere.record(2, soon, 0).await;
+    assert_eq!(due(&bench, LIFE, 10).await, [elsewhere.packet(2), second]);
+}
+
+async fn open_packets(bench: &Bench, cursor: Option<u64>, limit: u32) -> Vec<PacketId> {
+    let cursor = cursor.map(|number| bench.packet(number).packet);
+    bench.ledger.open_packets(&bench.tenant, cursor, limit).await.expect("open_packets answers")
+}
+
+fn ids(bench: &Bench, numbers: &[u64]) -> Vec<PacketId> {
+    numbers.iter().map(|number| bench.packet(*number).packet).collect()
+}
+
+async fn open_packets_are_listed_in_pages(bench: Bench) {
+    for number in [5, 3, 9, 7] {
+        bench.sent(number, 100, 2).await;
+    }
+    let pages: [(Option<u64>, u32, &[u64]); 7] = [
+        (None, u32::MAX, &[3, 5, 7, 9]),
+        (None, 2, &[3, 5]),
+        (Some(5), 2, &[7, 9]),
+        (Some(4), 1, &[5]),
+        (Some(8), 10, &[9]),
+        (Some(9), 10, &[]),
+        (None, 0, &[]),
+    ];
+    for (cursor, limit, expected) in pages {
+        let page = open_packets(&bench, cursor, limit).await;
+        assert_eq!(page, ids(&bench, expected), "after {cursor:?}, at most {limit}");
+    }
+}
+
+async fn only_open_packets_are_listed(bench: Bench) {
+    let (finished, refunded) = (bench.sent(1, 100, 2).await, bench.sent(2, 100, 2).await);
+    let touched = bench.sent(3, 100, 2).await;
+    bench.take(&finished, &[("bob", 60), ("carol", 40)]).await;
+    bench.take(&touched, &[("bob", 60)]).await;
+    bench.expire(&refunded, 100).await;
+    assert_eq!(open_packets(&bench, None, 10).await, ids(&bench, &[3]));
+}
+
+async fn open_packets_are_those_of_one_tenant(bench: Bench) {
+    let elsewhere = bench.of("elsewhere");
+    bench.sent(1, 100, 2).await;
+    elsewhere.sent(2, 100, 2).await;
+    assert_eq!(open_packets(&bench, None, 10).await, ids(&bench, &[1]));
+    assert_eq!(open_packets(&elsewhere, None, 10).await, ids(&elsewhere, &[2]));
+}

@@ -1,0 +1,233 @@
+//! The truth's contract.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::{Amount, Claim, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId};
+
+/// What a recorded packet is called and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its id.
+    pub id: PacketId,
+    /// When it ends.
+    pub expires_at_ms: u64,
+}
+
+/// Answer to [`Ledger::record`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Written, and the sender debited.
+    Recorded(Receipt),
+    /// The same order was recorded before. Nothing moved.
+    Replayed(Receipt),
+    /// The sender's key was used for another order. Nothing moved.
+    KeyReused,
+    /// The sender's wallet holds only this much. Nothing moved.
+    InsufficientFunds(Amount),
+}
+
+/// A packet, and the claims of those users who were asked for, in the order of claiming.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Where it stands.
+    pub packet: Packet,
+    /// In the order of claiming.
+    pub claims: Vec<Claim>,
+}
+
+/// Why the ledger does not accept a set of shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such packet.
+    NotFound,
+    /// No shares at all, or more than are left.
+    WrongCount,
+    /// An amount of nothing.
+    ZeroAmount,
+    /// More than is left, or less than 1 left for each of the others.
+    TooMuch,
+    /// The last share must take exactly what is left.
+    Remainder,
+    /// The user is outside the packet's audience.
+    NotEligible,
+    /// The same user twice.
+    Twice,
+}
+
+/// Answer to [`Ledger::claim`].
+#[expect(clippy::large_enum_variant, reason = "there is one a call, never a list of them")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// All shares are claimed; in their order, starting with this sequence.
+    Committed(u32),
+    /// The packet is no longer at the expected version. What stands now, with the users' claims.
+    Stale(Loaded),
+    /// The packet is over: refunded, or past its time.
+    Closed,
+    /// The shares break a rule. Nothing moved.
+    Refused(Refusal),
+}
+
+/// Answer to [`Ledger::close`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// This much went back to the sender now.
+    Refunded(Amount),
+    /// It is over since before: expired with this refund, or finished with nothing to refund.
+    Already(Amount),
+    /// Not past its time yet. Nothing moved.
+    NotDue,
+    /// No longer at the expected version. Nothing moved.
+    Stale,
+    /// No such packet.
+    NotFound,
+}
+
+/// A claim whose money has reached its owner's wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Of this packet.
+    pub key: PacketKey,
+    /// Whose wallet was credited.
+    pub user: UserId,
+    /// By how much.
+    pub amount: Amount,
+    /// In which class.
+    pub priority: Priority,
+}
+
+/// The sums of a tenant's books. All in minor units; wide, since they are sums of amounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// What came in from outside.
+    pub funded: i128,
+    /// Totals of all packets.
+    pub sent: i128,
+    /// All claims.
+    pub claimed: i128,
+    /// All refunds.
+    pub refunded: i128,
+    /// What is left in all packets.
+    pub remaining: i128,
+    /// All wallets.
+    pub wallets: i128,
+    /// All escrow accounts.
+    pub escrow: i128,
+    /// Claims that are not settled yet.
+    pub unsettled: i128,
+    /// The sum of all postings, which must be nothing.
+    pub postings: i128,
+    /// How many packets there are.
+    pub packets: u64,
+    /// How many claims.
+    pub claims: u64,
+    /// How many movements, of two postings each.
+    pub movements: u64,
+}
+
+impl Audit {
+    /// Whether no cent was made or lost.
+    #[must_use]
+    pub const fn is_conserved(&self) -> bool {
+        self.sent == self.claimed + self.refunded + self.remaining
+            && self.escrow == self.remaining + self.unsettled
+            && self.funded == self.wallets + self.escrow
+            && self.postings == 0
+    }
+}
+
+/// Two numbers of the books that should be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discrepancy {
+    /// What the numbers are about, such as `packet 0190…` or `wallet:bob`.
+    pub subject: String,
+    /// Which rule is broken.
+    pub rule: &'static str,
+    /// By the one side.
+    pub expected: i128,
+    /// By the other.
+    pub found: i128,
+}
+
+impl Discrepancy {
+    /// A claim that waits for somebody to look at it, since its wallet could not be credited.
+    #[must_use]
+    pub(crate) fn parked(claim: &Settled) -> Self {
+        Self {
+            subject: format!("claim of {} on packet {}", claim.user, claim.key.packet),
+            rule: "a claim can be settled",
+            expected: i128::from(claim.amount.get()),
+            found: 0,
+        }
+    }
+}
+
+/// The truth. It refuses by itself what would break an invariant, and what it has acknowledged
+/// is durable as far as the backend is. Every call that changes something may be repeated after
+/// a lost reply. Time is the caller's.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// Writes a packet under `id` and debits its sender, in one transaction.
+    async fn record(
+        &self,
+        tenant: &TenantId,
+        id: PacketId,
+        order: Order,
+        now_ms: u64,
+    ) -> Result<Recorded, StoreError>;
+
+    /// Reads a packet and the claims of these users; None where there is no such packet.
+    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError>;
+
+    /// Claims shares, all or none, if the version is the expected one.
+    async fn claim(
+        &self,
+        key: &PacketKey,
+        expected_version: u64,
+        shares: Vec<Share>,
+        now_ms: u64,
+    ) -> Result<Claimed, StoreError>;
+
+    /// Ends a packet that is past its time and refunds what is left.
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError>;
+
+    /// Claims in their order, those after sequence `cursor`, at most `limit`.
+    async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError>;
+
+    /// Credits a wallet from outside; gives the new balance. Refused where it would pass
+    /// [`Amount::MAX`] or is nothing.
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        now_ms: u64,
+    ) -> Result<Amount, StoreError>;
+
+    /// What a wallet holds; nothing where there is none.
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError>;
+
+    /// Credits at most `limit` claims to their owners' wallets: large ones first, then in the
+    /// order of claiming. Each claim once, whoever asks and however often. A claim that cannot
+    /// be credited is parked: [`Ledger::verify`] reports it, and the others go on.
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError>;
+
+    /// At most `limit` open packets that are past their time, the oldest first.
+    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError>;
+
+    /// Open packets of a tenant with ids after `cursor`, in the order of their ids.
+    async fn open_packets(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError>;
+
+    /// The sums of a tenant's books.
+    async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError>;
+
+    /// What in a tenant's books does not agree: packets against claims, claims against
+    /// movements, balances against postings. Empty when all is well.
+    async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError>;
+}

@@ -1,0 +1,333 @@
+//! The reference ledger: written for clarity, since every other ledger is compared with it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::books::{AllBooks, Books};
+use crate::domain::{
+    Account, Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, Status,
+    TenantId, UserId,
+};
+use crate::store::{
+    Audit, Claimed, Closed, Discrepancy, Ledger, Loaded, Receipt, Recorded, Refusal, Settled, StoreError,
+    checks,
+};
+
+/// A ledger in this process, for tests and for trying things out: it ends with the process.
+#[derive(Default)]
+pub struct MemoryLedger {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    packets: BTreeMap<PacketKey, Entry>,
+    keys: BTreeMap<(TenantId, UserId, Name), PacketId>,
+    books: AllBooks,
+    /// Claims that wait for settlement, in the order of claiming.
+    outbox: Vec<Waiting>,
+}
+
+struct Waiting {
+    claim: Settled,
+    /// Could not be credited: kept and reported, and out of the way of the others.
+    parked: bool,
+}
+
+struct Entry {
+    packet: Packet,
+    claims: Vec<Claim>,
+}
+
+impl MemoryLedger {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change below is decided before its first write, so a panic leaves whole books.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn loaded(&self, users: &[UserId]) -> Loaded {
+        let asked = self.claims.iter().filter(|claim| users.contains(&claim.user));
+        Loaded { packet: self.packet.clone(), claims: asked.cloned().collect() }
+    }
+
+    fn receipt(&self, id: PacketId) -> Receipt {
+        Receipt { id, expires_at_ms: self.packet.expires_at_ms }
+    }
+
+    fn refusal(&self, shares: &[Share]) -> Option<Refusal> {
+        let has_claimed = |share: &Share| self.claims.iter().any(|claim| claim.user == share.user);
+        checks::claim(&self.packet, shares, has_claimed)
+    }
+
+    /// Writes shares that were checked; gives the first sequence.
+    fn claim(&mut self, shares: &[Share], now_ms: u64) -> u32 {
+        let first = self.packet.claimed_shares + 1;
+        for (sequence, share) in (first..).zip(shares) {
+            let packet = &mut self.packet;
+            packet.claimed_amount = packet.claimed_amount.checked_add(share.amount).unwrap_or(Amount::MAX);
+            packet.claimed_shares = sequence;
+            let Share { user, amount, .. } = share.clone();
+            self.claims.push(Claim { user, amount, sequence, claimed_at_ms: now_ms });
+        }
+        self.packet.version += 1;
+        if self.packet.claimed_shares == self.packet.order.shares {
+            self.packet.status = Status::Finished;
+        }
+        first
+    }
+}
+
+impl State {
+    fn books(&mut self, tenant: &TenantId) -> &mut Books {
+        self.books.entry(tenant.clone()).or_default()
+    }
+
+    fn record(&mut self, tenant: &TenantId, id: PacketId, order: Order, now_ms: u64) -> Recorded {
+        let key = (tenant.clone(), order.sender.clone(), order.key.clone());
+        if let Some(before) = self.keys.get(&key) {
+            let packet = PacketKey { tenant: tenant.clone(), packet: *before };
+            return match self.packets.get(&packet) {
+                Some(entry) if entry.packet.order == order => Recorded::Replayed(entry.receipt(*before)),
+                _ => Recorded::KeyReused,
+            };
+        }
+        let (sender, escrow) = (Account::Wallet(order.sender.clone()), Account::Escrow(id));
+        let books = self.books(tenant);
+        if !books.post(MovementKind::Send, sender.clone(), escrow, order.total) {
+            return Recorded::InsufficientFunds(books.held(&sender));
+        }
+        let expires_at_ms = now_ms.saturating_add(order.expires_in_ms);
+        let packet = Packet {
+            order,
+            version: 1,
+            status: Status::Open,
+            claimed_amount: Amount::ZERO,
+            claimed_shares: 0,
+            refunded: Amount::ZERO,
+            sent_at_ms: now_ms,
+            expires_at_ms,
+        };
+        self.keys.insert(key, id);
+        let key = PacketKey { tenant: tenant.clone(), packet: id };
+        self.packets.insert(key, Entry { packet, claims: Vec::new() });
+        Recorded::Recorded(Receipt { id, expires_at_ms })
+    }
+
+    fn claim(&mut self, key: &PacketKey, expected_version: u64, shares: &[Share], now_ms: u64) -> Claimed {
+        let Some(entry) = self.packets.get_mut(key) else {
+            return Claimed::Refused(Refusal::NotFound);
+        };
+        if let Some(over) = checks::is_over(&entry.packet, now_ms) {
+            return over;
+        }
+        if entry.packet.version != expected_version {
+            let users: Vec<UserId> = shares.iter().map(|share| share.user.clone()).collect();
+            return Claimed::Stale(entry.loaded(&users));
+        }
+        if let Some(refusal) = entry.refusal(shares) {
+            return Claimed::Refused(refusal);
+        }
+        let first = entry.claim(shares, now_ms);
+        self.outbox.extend(shares.iter().map(|share| {
+            let Share { user, amount, priority } = share.clone();
+            Waiting { claim: Settled { key: key.clone(), user, amount, priority }, parked: false }
+        }));
+        Claimed::Committed(first)
+    }
+
+    fn close(&mut self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        let Some(entry) = self.packets.get_mut(key) else {
+            return Ok(Closed::NotFound);
+        };
+        if let Some(answer) = checks::close(&entry.packet, expected_version, now_ms) {
+            return Ok(answer);
+        }
+        let amount = entry.packet.remaining();
+        let sender = Account::Wallet(entry.packet.order.sender.clone());
+        let books = self.books.entry(key.tenant.clone()).or_default();
+        if !books.post(MovementKind::Refund, Account::Escrow(key.packet), sender, amount) {
+            return Err(StoreError::Corrupt(format!("the refund of packet {} cannot be posted", key.packet)));
+        }
+        entry.packet.status = Status::Expired;
+        entry.packet.refunded = amount;
+        entry.packet.version += 1;
+        Ok(Closed::Refunded(amount))
+    }
+
+    fn settle(&mut self, limit: u32) -> Vec<Settled> {
+        // Stable: within a class the order of claiming stays.
+        self.outbox.sort_by_key(|waiting| Reverse(waiting.claim.priority));
+        let mut settled = Vec::new();
+        for mut waiting in std::mem::take(&mut self.outbox) {
+            if !waiting.parked && settled.len() < limit as usize {
+                let Settled { key, user, amount, .. } = &waiting.claim;
+                let (from, to) = (Account::Escrow(key.packet), Account::Wallet(user.clone()));
+                if self.books(&key.tenant).post(MovementKind::Settle, from, to, *amount) {
+                    settled.push(waiting.claim);
+                    continue;
+                }
+                waiting.parked = true;
+            }
+            self.outbox.push(waiting);
+        }
+        settled
+    }
+
+    fn of<'s>(&'s self, tenant: &'s TenantId) -> impl Iterator<Item = (PacketId, &'s Entry)> {
+        self.packets
+            .iter()
+            .filter(move |(key, _)| key.tenant == *tenant)
+            .map(|(key, entry)| (key.packet, entry))
+    }
+
+    fn audit(&self, tenant: &TenantId) -> Audit {
+        let empty = Books::default();
+        let books = self.books.get(tenant).unwrap_or(&empty);
+        let sum = |of: fn(&Packet) -> Amount| -> i128 {
+            self.of(tenant).map(|(_, entry)| i128::from(of(&entry.packet).get())).sum()
+        };
+        let claims = self.outbox.iter().map(|waiting| &waiting.claim);
+        let unsettled = claims.filter(|claim| claim.key.tenant == *tenant);
+        Audit {
+            funded: -books.balance(&Account::Treasury),
+            sent: sum(|packet| packet.order.total),
+            claimed: sum(|packet| packet.claimed_amount),
+            refunded: sum(|packet| packet.refunded),
+            remaining: sum(Packet::remaining),
+            wallets: books.sum(|account| matches!(account, Account::Wallet(_))),
+            escrow: books.sum(|account| matches!(account, Account::Escrow(_))),
+            unsettled: unsettled.map(|claim| i128::from(claim.amount.get())).sum(),
+            postings: books.sum(|_| true),
+            packets: self.of(tenant).count() as u64,
+            claims: self.of(tenant).map(|(_, entry)| entry.claims.len() as u64).sum(),
+            movements: books.movements().len() as u64,
+        }
+    }
+
+    fn verify(&self, tenant: &TenantId) -> Vec<Discrepancy> {
+        let mut found = self.books.get(tenant).map(Books::verify).unwrap_or_default();
+        for (id, entry) in self.of(tenant) {
+            let claims: u128 = entry.claims.iter().map(|claim| claim.amount).sum();
+            let packet = u128::from(entry.packet.claimed_amount.get());
+            if claims != packet {
+                found.push(Discrepancy {
+                    subject: format!("packet {id}"),
+                    rule: "what a packet gave is the sum of its claims",
+                    expected: claims.cast_signed(),
+                    found: packet.cast_signed(),
+                });
+            }
+        }
+        let parked =
+            self.outbox.iter().filter(|waiting| waiting.parked && waiting.claim.key.tenant == *tenant);
+        found.extend(parked.map(|Waiting { claim, .. }| Discrepancy::parked(claim)));
+        found
+    }
+}
+
+#[async_trait]
+impl Ledger for MemoryLedger {
+    async fn record(
+        &self,
+        tenant: &TenantId,
+        id: PacketId,
+        order: Order,
+        now_ms: u64,
+    ) -> Result<Recorded, StoreError> {
+        checks::order(&order)?;
+        Ok(self.state().record(tenant, id, order, now_ms))
+    }
+
+    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
+        Ok(self.state().packets.get(key).map(|entry| entry.loaded(users)))
+    }
+
+    async fn claim(
+        &self,
+        key: &PacketKey,
+        expected_version: u64,
+        shares: Vec<Share>,
+        now_ms: u64,
+    ) -> Result<Claimed, StoreError> {
+        Ok(self.state().claim(key, expected_version, &shares, now_ms))
+    }
+
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        self.state().close(key, expected_version, now_ms)
+    }
+
+    async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
+        let state = self.state();
+        let claims = state.packets.get(key).map(|entry| entry.claims.as_slice()).unwrap_or_default();
+        Ok(claims.iter().filter(|claim| claim.sequence > cursor).take(limit as usize).cloned().collect())
+    }
+
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        _now_ms: u64,
+    ) -> Result<Amount, StoreError> {
+        let mut state = self.state();
+        let (books, wallet) = (state.books(tenant), Account::Wallet(user.clone()));
+        if !books.post(MovementKind::Fund, Account::Treasury, wallet.clone(), amount) {
+            return Err(checks::refused_funding(amount));
+        }
+        Ok(books.held(&wallet))
+    }
+
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        Ok(self.state().books(tenant).held(&Account::Wallet(user.clone())))
+    }
+
+    async fn settle(&self, limit: u32, _now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        Ok(self.state().settle(limit))
+    }
+
+    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError> {
+        let state = self.state();
+        let mut due: Vec<(u64, &PacketKey)> = state
+            .packets
+            .iter()
+            .filter(|(_, entry)| entry.packet.status == Status::Open && entry.packet.expires_at_ms <= now_ms)
+            .map(|(key, entry)| (entry.packet.expires_at_ms, key))
+            .collect();
+        due.sort_unstable();
+        Ok(due.into_iter().take(limit as usize).map(|(_, key)| key.clone()).collect())
+    }
+
+    async fn open_packets(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        let state = self.state();
+        let after = state.of(tenant).filter(|(id, _)| cursor.is_none_or(|cursor| *id > cursor));
+        let open = after.filter(|(_, entry)| entry.packet.status == Status::Open);
+        Ok(open.map(|(id, _)| id).take(limit as usize).collect())
+    }
+
+    async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
+        Ok(self.state().audit(tenant))
+    }
+
+    async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
+        Ok(self.state().verify(tenant))
+    }
+}
+
+/// Large before normal: what the derived order of [`Priority`] says.
+const _: () = assert!((Priority::Large as u8) > (Priority::Normal as u8));

@@ -1,0 +1,10 @@
+//! Stores in memory: the reference that tests compare every other backend with, and the
+//! counter of an embedded host.
+
+mod books;
+mod counter;
+mod entry;
+mod ledger;
+
+pub use counter::MemoryCounter;
+pub use ledger::MemoryLedger;

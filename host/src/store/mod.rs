@@ -1,0 +1,19 @@
+//! Where state lives: a [`Counter`] that may forget and a [`Ledger`] that may not.
+//!
+//! Backends know nothing of plugins or components. Every backend, and every wrapper around
+//! one, passes the same suite in [`conformance`].
+
+mod checks;
+pub mod committer;
+pub mod conformance;
+mod counter;
+mod error;
+mod ledger;
+pub mod memory;
+pub mod sqlite;
+
+pub use counter::{
+    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
+};
+pub use error::StoreError;
+pub use ledger::{Audit, Claimed, Closed, Discrepancy, Ledger, Loaded, Receipt, Recorded, Refusal, Settled};

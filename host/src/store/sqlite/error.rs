@@ -1,0 +1,85 @@
+//! What SQLite says, and what a caller needs to know of it.
+
+use rusqlite::ErrorCode;
+
+use crate::store::StoreError;
+
+/// An error inside of the ledger, before it is made small for the caller.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// From the database.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// Decided here.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// Whether a constraint or a trigger of the database said no.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Sql(error) if matches!(error.sqlite_error_code(), Some(code) if refuses(code)))
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Sql(error) => from_sql(error),
+            Error::Store(error) => error,
+        }
+    }
+}
+
+const fn refuses(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+}
+
+/// The world may change: another process lets go of its lock, somebody makes room on the disk.
+const fn may_pass(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::OutOfMemory
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OperationAborted
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::SchemaChanged
+    )
+}
+
+fn from_sql(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(code) if may_pass(code) => StoreError::Unavailable(Box::new(error)),
+        Some(code) if refuses(code) => StoreError::Refused(error.to_string()),
+        _ => StoreError::Corrupt(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_unavailable_and_what_is_refused_says_why() {
+        let cases = [
+            (rusqlite::ffi::SQLITE_BUSY, "unavailable"),
+            (rusqlite::ffi::SQLITE_FULL, "unavailable"),
+            (rusqlite::ffi::SQLITE_IOERR_FSYNC, "unavailable"),
+            (rusqlite::ffi::SQLITE_CONSTRAINT_CHECK, "refused"),
+            (rusqlite::ffi::SQLITE_CORRUPT, "corrupt"),
+            (rusqlite::ffi::SQLITE_NOTADB, "corrupt"),
+            (rusqlite::ffi::SQLITE_ERROR, "corrupt"),
+        ];
+        for (code, expected) in cases {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            assert_eq!(StoreError::from(Error::from(error)).code(), expected, "{code}");
+        }
+    }
+}

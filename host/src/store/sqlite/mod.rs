@@ -1,0 +1,195 @@
+//! The embedded ledger: one SQLite database in a directory.
+//!
+//! Write-ahead logging with `synchronous=FULL`: what is acknowledged has been flushed to the
+//! disk. One thread writes, whatever has gathered in one transaction (see
+//! [`committer`](crate::store::committer)); a few read, each batch from one snapshot, and never
+//! wait for the writer. Several processes may have the same directory open: each transaction
+//! takes the database's lock before its first read.
+//!
+//! The rules of the books are in the database, as constraints and triggers
+//! (`migrations/0001_books.sql`). The checks here come first only because they can say which
+//! rule it was.
+
+mod audit;
+mod batch;
+mod error;
+mod migrate;
+mod open;
+mod read;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+pub use self::open::OpenError;
+
+use self::error::Error;
+use super::committer::{Committer, CommitterError, Job, Limits};
+use super::{Audit, Claimed, Closed, Discrepancy, Ledger, Loaded, Recorded, Settled, StoreError, checks};
+use crate::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
+
+/// A queue of this length is worked off in about a second on a slow disk.
+const WRITES: Limits = Limits { queue: 8192, batch: 1024 };
+/// Batches of reads are small, so that a snapshot does not keep the log from being recycled.
+const READS: Limits = Limits { queue: 8192, batch: 256 };
+/// Threads that read.
+const READERS: usize = 2;
+
+/// A ledger in a directory.
+pub struct SqliteLedger {
+    path: PathBuf,
+    /// Before the writer, since the last connection to close tidies up and must be able to write.
+    readers: Vec<Committer<Job<Connection>>>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
+    writer: Committer<Job<Connection>>,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger of a directory. Both are made where they are missing, and an older
+    /// database is brought to this version.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Whatever was there stays as it was.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let (db, path) = open::writer(directory)?;
+        let readers = (0..READERS).map(|_| reader(&path)).collect::<Result<_, _>>()?;
+        let writer = Committer::start("ledger-writer", WRITES, move |jobs| batch::write(&db, jobs))
+            .map_err(|error| OpenError::other(&path, error))?;
+        Ok(Self { path, readers, turn: AtomicUsize::new(0), writer })
+    }
+
+    /// Whether a directory has a ledger.
+    #[must_use]
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(open::FILE).is_file()
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(move |db| Ok(operation(db)?)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
+        let reader = self.readers.get(turn).ok_or(CommitterError::Ended)?;
+        reader.run(move |db| Ok(question(db)?)).await
+    }
+
+    /// For questions that read whole tables: a connection and a snapshot of their own, so that
+    /// nobody who is served waits behind them.
+    async fn survey<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let survey = tokio::task::spawn_blocking(move || {
+            let mut db = open::reader(&path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let snapshot = db.transaction().map_err(Error::from)?;
+            Ok(question(&snapshot)?)
+        });
+        survey.await.unwrap_or_else(|error| Err(StoreError::Unavailable(Box::new(error))))
+    }
+}
+
+fn reader(path: &Path) -> Result<Committer<Job<Connection>>, OpenError> {
+    let db = open::reader(path)?;
+    let thread = Committer::start("ledger-reader", READS, move |jobs| batch::read(&db, jobs));
+    thread.map_err(|error| OpenError::other(path, error))
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn record(
+        &self,
+        tenant: &TenantId,
+        id: PacketId,
+        order: Order,
+        now_ms: u64,
+    ) -> Result<Recorded, StoreError> {
+        checks::order(&order)?;
+        let tenant = tenant.clone();
+        self.write(move |db| write::record(db, &tenant, id, &order, now_ms)).await
+    }
+
+    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
+        let (key, users) = (key.clone(), users.to_vec());
+        self.read(move |db| read::load(db, &key, &users)).await
+    }
+
+    async fn claim(
+        &self,
+        key: &PacketKey,
+        expected_version: u64,
+        shares: Vec<Share>,
+        now_ms: u64,
+    ) -> Result<Claimed, StoreError> {
+        let key = key.clone();
+        self.write(move |db| write::claim(db, &key, expected_version, &shares, now_ms)).await
+    }
+
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        let key = key.clone();
+        self.write(move |db| write::close(db, &key, expected_version, now_ms)).await
+    }
+
+    async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
+        let key = key.clone();
+        self.read(move |db| read::claims(db, &key, cursor, limit)).await
+    }
+
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        now_ms: u64,
+    ) -> Result<Amount, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.write(move |db| write::fund(db, &tenant, &user, amount, now_ms)).await
+    }
+
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| rows::balance(db, &tenant, &user)).await
+    }
+
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        self.write(move |db| write::settle(db, limit, now_ms)).await
+    }
+
+    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError> {
+        self.read(move |db| read::due(db, now_ms, limit)).await
+    }
+
+    async fn open_packets(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| read::open_packets(db, &tenant, cursor, limit)).await
+    }
+
+    async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
+        let tenant = tenant.clone();
+        self.survey(move |db| audit::audit(db, &tenant)).await
+    }
+
+    async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
+        let tenant = tenant.clone();
+        self.survey(move |db| audit::verify(db, &tenant)).await
+    }
+}

@@ -1,0 +1,398 @@
+//! Ledgers against the ledger in memory.
+
+use std::sync::Arc;
+
+use hongbao_host::domain::{
+    Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy as Draw, TenantId, UserId,
+};
+use hongbao_host::store::Ledger;
+use hongbao_host::store::memory::MemoryLedger;
+use hongbao_host::store::sqlite::SqliteLedger;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use super::{START, USERS, amount, check, tenant, user, users};
+
+const TENANTS: usize = 2;
+
+/// What every wallet holds at first, or most of a history would be refusals.
+const PURSE: u64 = 500;
+
+/// Packets are known by index. This one never was.
+const NOWHERE: usize = 9;
+
+/// What is done, told by indexes. What it comes to (versions, amounts) depends on how the
+/// oracle stands at that moment, so that a shortened history still means something.
+#[derive(Clone, Debug)]
+enum Op {
+    Fund {
+        tenant: usize,
+        user: usize,
+        minor: u64,
+    },
+    Record {
+        tenant: usize,
+        wish: Wish,
+    },
+    /// The same order once more, under another id.
+    RecordAgain {
+        packet: usize,
+    },
+    Claim {
+        packet: usize,
+        version: Version,
+        shares: Vec<Wanted>,
+    },
+    Close {
+        packet: usize,
+        version: Version,
+    },
+    Settle {
+        limit: u32,
+    },
+    Advance {
+        ms: u64,
+    },
+}
+
+/// An order in short.
+#[derive(Clone, Debug)]
+struct Wish {
+    key: u8,
+    sender: usize,
+    total: u64,
+    shares: u32,
+    audience: Who,
+    life_ms: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Who {
+    Everyone,
+    NotTheSender,
+    Only(Vec<usize>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Version {
+    Present,
+    Behind(u64),
+    Ahead(u64),
+}
+
+#[derive(Clone, Debug)]
+struct Wanted {
+    user: usize,
+    take: Take,
+    large: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Take {
+    /// By the rules: this part in 255 of the most that may be taken, or the rest where it is
+    /// the last share.
+    Part(u8),
+    /// Whatever the rules are.
+    Minor(u64),
+}
+
+/// A call, with everything decided.
+#[derive(Clone, Debug)]
+enum Call {
+    Fund(TenantId, UserId, Amount),
+    Record(TenantId, PacketId, Order),
+    Claim(PacketKey, u64, Vec<Share>),
+    Close(PacketKey, u64),
+    Settle(u32),
+}
+
+fn minor() -> impl Strategy<Value = u64> {
+    let largest = Amount::MAX.get();
+    prop_oneof![12 => 0..200_u64, 1 => largest - 2 * PURSE..=largest]
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    let near = || 1..3_u64;
+    prop_oneof![
+        8 => Just(Version::Present),
+        1 => near().prop_map(Version::Behind),
+        1 => near().prop_map(Version::Ahead),
+    ]
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![
+        4 => Just(Who::Everyone),
+        1 => Just(Who::NotTheSender),
+        1 => vec(0..USERS.len(), 1..4).prop_map(Who::Only),
+    ]
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let content = (minor(), 0..7_u32, who(), 1..200_u64);
+    (0..9_u8, 0..USERS.len(), content).prop_map(|(key, sender, (total, shares, audience, life_ms))| Wish {
+        key,
+        sender,
+        total,
+        shares,
+        audience,
+        life_ms,
+    })
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let take = prop_oneof![8 => any::<u8>().prop_map(Take::Part), 1 => minor().prop_map(Take::Minor)];
+    (0..USERS.len(), take, any::<bool>()).prop_map(|(user, take, large)| Wanted { user, take, large })
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let tenant = || prop_oneof![4 => Just(0), 1 => 1..TENANTS];
+    let packet = || 0..=NOWHERE;
+    let fund = (tenant(), 0..USERS.len(), minor());
+    prop_oneof![
+        4 => fund.prop_map(|(tenant, user, minor)| Op::Fund { tenant, user, minor }),
+        8 => (tenant(), wish()).prop_map(|(tenant, wish)| Op::Record { tenant, wish }),
+        2 => packet().prop_map(|packet| Op::RecordAgain { packet }),
+        20 => (packet(), version(), vec(wanted(), 0..4))
+            .prop_map(|(packet, version, shares)| Op::Claim { packet, version, shares }),
+        6 => (packet(), version()).prop_map(|(packet, version)| Op::Close { packet, version }),
+        4 => (0..4_u32).prop_map(|limit| Op::Settle { limit }),
+        4 => (1..100_u64).prop_map(|ms| Op::Advance { ms }),
+    ]
+}
+
+fn order(wish: &Wish) -> Order {
+    let name = |text: String| Name::new(text).expect("a good name");
+    let only = |indexes: &[usize]| Audience::Only(indexes.iter().map(|index| user(*index)).collect());
+    Order {
+        key: name(format!("key {}", wish.key)),
+        room: name("room".into()),
+        sender: user(wish.sender),
+        strategy: Draw::DoubleAverage,
+        total: amount(wish.total),
+        shares: wish.shares,
+        audience: match &wish.audience {
+            Who::Everyone => Audience::Everyone,
+            Who::NotTheSender => Audience::EveryoneBut(user(wish.sender)),
+            Who::Only(indexes) => only(indexes),
+        },
+        greeting: String::new(),
+        expires_in_ms: wish.life_ms,
+    }
+}
+
+/// The oracle and the ledger under test, side by side.
+struct Run {
+    oracle: MemoryLedger,
+    tested: Arc<dyn Ledger>,
+    /// The packets that were recorded.
+    orders: Vec<(PacketKey, Order)>,
+    /// How many ids were made. No two are the same.
+    ids: u128,
+    now_ms: u64,
+}
+
+impl Run {
+    /// What the operation comes to; None where it is no call.
+    async fn decide(&mut self, op: Op) -> Option<Call> {
+        match op {
+            Op::Fund { tenant: number, user: index, minor } => {
+                Some(Call::Fund(tenant(number), user(index), amount(minor)))
+            }
+            Op::Record { tenant: number, wish } => {
+                Some(Call::Record(tenant(number), self.new_id(), order(&wish)))
+            }
+            Op::RecordAgain { packet } => {
+                let (key, order) = self.order(packet)?.clone();
+                Some(Call::Record(key.tenant, self.new_id(), order))
+            }
+            Op::Claim { packet, version, shares } => {
+                let key = self.packet(packet);
+                let version = self.version(&key, version).await;
+                let shares = self.shares(&key, &shares).await;
+                Some(Call::Claim(key, version, shares))
+            }
+            Op::Close { packet, version } => {
+                let key = self.packet(packet);
+                let version = self.version(&key, version).await;
+                Some(Call::Close(key, version))
+            }
+            Op::Settle { limit } => Some(Call::Settle(limit)),
+            Op::Advance { ms } => {
+                self.now_ms += ms;
+                None
+            }
+        }
+    }
+
+    fn order(&self, packet: usize) -> Option<&(PacketKey, Order)> {
+        self.orders.get(packet.checked_rem(self.orders.len())?)
+    }
+
+    /// The packet of this index; one that never was where there is none yet.
+    fn packet(&mut self, index: usize) -> PacketKey {
+        match self.order(index) {
+            Some((key, _)) if index != NOWHERE => key.clone(),
+            _ => PacketKey { tenant: tenant(0), packet: self.new_id() },
+        }
+    }
+
+    fn new_id(&mut self) -> PacketId {
+        self.ids += 1;
+        PacketId::new(self.now_ms, self.ids)
+    }
+
+    async fn version(&self, key: &PacketKey, version: Version) -> u64 {
+        let loaded = self.oracle.load(key, &[]).await.expect("the oracle answers");
+        let present = loaded.map_or(1, |loaded| loaded.packet.version);
+        match version {
+            Version::Present => present,
+            Version::Behind(by) => present.saturating_sub(by),
+            Version::Ahead(by) => present + by,
+        }
+    }
+
+    async fn shares(&self, key: &PacketKey, wanted: &[Wanted]) -> Vec<Share> {
+        let loaded = self.oracle.load(key, &[]).await.expect("the oracle answers");
+        let packet = loaded.map(|loaded| loaded.packet);
+        let mut rest = packet.as_ref().map_or(10, |packet| packet.remaining().get());
+        let left = packet.map_or(3, |packet| packet.order.shares - packet.claimed_shares);
+        let others = (0..left).rev().chain(std::iter::repeat(0));
+        let share = |(wanted, others): (&Wanted, u32)| {
+            let minor = taken(wanted.take, rest, u64::from(others));
+            rest = rest.saturating_sub(minor);
+            let priority = if wanted.large { Priority::Large } else { Priority::Normal };
+            Share { user: user(wanted.user), amount: amount(minor), priority }
+        };
+        wanted.iter().zip(others).map(share).collect()
+    }
+
+    /// Everything that can be read of a ledger.
+    async fn reading(&self, ledger: &dyn Ledger) -> Vec<String> {
+        let mut lines = vec![said("due", ledger.due(self.now_ms, u32::MAX).await.map(sorted))];
+        for tenant in (0..TENANTS).map(tenant) {
+            lines.push(said("audit", ledger.audit(&tenant).await));
+            let subjects = ledger.verify(&tenant).await.map(|found| {
+                sorted(
+                    found.into_iter().map(|one| (one.subject, one.rule, one.expected, one.found)).collect(),
+                )
+            });
+            lines.push(said("verify", subjects));
+            lines.push(said("open", ledger.open_packets(&tenant, None, u32::MAX).await));
+            for user in users() {
+                lines.push(said("balance", ledger.balance(&tenant, &user).await));
+            }
+        }
+        for (key, _) in &self.orders {
+            lines.push(said("packet", ledger.load(key, &users()).await));
+            lines.push(said("claims", ledger.claims(key, 0, u32::MAX).await));
+        }
+        lines
+    }
+
+    /// Does the same to both, which must answer the same.
+    async fn call(&mut self, call: Call) -> Result<(), TestCaseError> {
+        let expected = act(&self.oracle, call.clone(), self.now_ms).await;
+        let found = act(self.tested.as_ref(), call.clone(), self.now_ms).await;
+        prop_assert_eq!(found, expected, "the answer to {:?}", call);
+        if let Call::Record(tenant, packet, order) = call {
+            let key = PacketKey { tenant, packet };
+            let loaded = self.oracle.load(&key, &[]).await.expect("the oracle answers");
+            self.orders.extend(loaded.map(|_| (key, order)));
+        }
+        Ok(())
+    }
+
+    /// Both must read the same, and no cent may have been made or lost.
+    async fn agrees(&self) -> Result<(), TestCaseError> {
+        let expected = self.reading(&self.oracle).await;
+        let found = self.reading(self.tested.as_ref()).await;
+        for (found, expected) in found.iter().zip(&expected) {
+            prop_assert_eq!(found, expected);
+        }
+        for tenant in (0..TENANTS).map(tenant) {
+            let audit = self.tested.audit(&tenant).await.expect("audit answers");
+            prop_assert!(audit.is_conserved(), "the books of {} are conserved: {:?}", tenant, audit);
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, op: Op) -> Result<(), TestCaseError> {
+        if let Some(call) = self.decide(op).await {
+            self.call(call).await?;
+        }
+        self.agrees().await
+    }
+
+    /// Fills every wallet.
+    async fn begin(&mut self) -> Result<(), TestCaseError> {
+        for tenant in (0..TENANTS).map(tenant) {
+            for user in users() {
+                self.call(Call::Fund(tenant.clone(), user, amount(PURSE))).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a share comes to, of `rest` and with so many shares to be left to others.
+fn taken(take: Take, rest: u64, others: u64) -> u64 {
+    match take {
+        Take::Minor(minor) => minor,
+        Take::Part(_) if others == 0 => rest,
+        Take::Part(part) => {
+            let most = u128::from(rest.saturating_sub(others));
+            let minor = (most * u128::from(part) / 255).max(1);
+            u64::try_from(minor).unwrap_or(u64::MAX)
+        }
+    }
+}
+
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items
+}
+
+/// An answer in words. Of errors the code counts: their texts are each backend's own.
+fn said<T: std::fmt::Debug>(what: &str, answer: Result<T, hongbao_host::store::StoreError>) -> String {
+    format!("{what}: {:?}", answer.map_err(|error| error.code()))
+}
+
+async fn act(ledger: &dyn Ledger, call: Call, now_ms: u64) -> String {
+    match call {
+        Call::Fund(tenant, user, amount) => said("fund", ledger.fund(&tenant, &user, amount, now_ms).await),
+        Call::Record(tenant, id, order) => said("record", ledger.record(&tenant, id, order, now_ms).await),
+        Call::Claim(key, version, shares) => said("claim", ledger.claim(&key, version, shares, now_ms).await),
+        Call::Close(key, version) => said("close", ledger.close(&key, version, now_ms).await),
+        Call::Settle(limit) => said("settle", ledger.settle(limit, now_ms).await),
+    }
+}
+
+/// Holds a ledger against the oracle. `fresh` makes an empty one, and what lives as long.
+fn agrees_with_the_oracle<K>(histories: u32, fresh: impl AsyncFn() -> (Arc<dyn Ledger>, K)) {
+    check(histories, vec(op(), 1..60), async |ops| {
+        let (tested, _kept) = fresh().await;
+        let mut run = Run { oracle: MemoryLedger::new(), tested, orders: Vec::new(), ids: 0, now_ms: START };
+        run.begin().await?;
+        for op in ops {
+            run.step(op).await?;
+        }
+        Ok(())
+    });
+}
+
+/// The oracle is one more ledger: against itself it shows that its books are always conserved.
+#[test]
+fn the_memory_ledger_conserves_every_cent() {
+    agrees_with_the_oracle(200, async || (Arc::new(MemoryLedger::new()) as _, ()));
+}
+
+#[test]
+fn the_sqlite_ledger_does_what_the_memory_ledger_does() {
+    agrees_with_the_oracle(32, async || {
+        let directory = tempfile::tempdir().expect("a directory for the ledger");
+        let ledger = SqliteLedger::open(directory.path()).expect("the ledger opens");
+        (Arc::new(ledger) as _, directory)
+    });
+}
