@@ -4,11 +4,10 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context as _, Result, ensure};
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
@@ -35,12 +34,11 @@ fn build_module(root: &Path, out: &Path) -> Result<PathBuf> {
     for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"] {
         cargo.env_remove(variable);
     }
-    if !cargo.status()?.success() {
-        return Err(format!(
-            "the plugin could not be built; if its target is missing, run `rustup target add {TARGET}` \
-             or `cargo xtask setup`"
-        )
-        .into());
-    }
+    let status = cargo.status().context("cargo could not be started")?;
+    ensure!(
+        status.success(),
+        "the plugin could not be built; if its target is missing, run `rustup target add {TARGET}` \
+         or `cargo xtask setup`"
+    );
     Ok(target_dir.join(TARGET).join("plugin").join("hongbao_guest.wasm"))
 }

@@ -1,3 +1,6 @@
 //! What tests and benchmarks share.
 
+pub mod chat;
+pub mod faults;
+pub mod guests;
 pub mod native;

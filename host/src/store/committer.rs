@@ -184,3 +184,60 @@ impl<S, T: Send, F: Fn(&S) -> Result<T, StoreError> + Send> Work<S> for Task<F, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { queue: 4, batch: 3 };
+
+    #[test]
+    fn what_gathers_goes_together_and_what_the_queue_cannot_hold_is_refused_at_once() {
+        let (taken, first) = channel();
+        let (gate, opened) = channel::<()>();
+        let batches = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&batches);
+        let apply = move |batch| {
+            kept.lock().unwrap().push(batch);
+            taken.send(()).unwrap();
+            let _ = opened.recv();
+        };
+        let committer = Committer::start("test", LIMITS, apply).unwrap();
+        committer.submit(0).unwrap();
+        first.recv().unwrap();
+        assert!((1..=4).all(|next| committer.submit(next).is_ok()));
+        assert_eq!(committer.submit(5), Err(CommitterError::Full));
+        drop(gate);
+        drop(committer);
+        assert_eq!(*batches.lock().unwrap(), [vec![0], vec![1, 2, 3], vec![4]]);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_changes_nothing() {
+        let (done, seen) = channel();
+        let apply = |jobs: Vec<Job<()>>| {
+            for mut job in jobs {
+                assert!(job.run(&()));
+                job.answer(&Ok(()));
+            }
+        };
+        let committer = Committer::start("test", LIMITS, apply).unwrap();
+        let mut leaver = Box::pin(committer.run(move |()| {
+            done.send(()).unwrap();
+            Ok(())
+        }));
+        assert!(futures::poll!(&mut leaver).is_pending() || seen.try_recv().is_ok());
+        drop(leaver);
+        assert_eq!(committer.run(|()| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_dies_is_unavailable() {
+        let committer = Committer::start("test", LIMITS, |jobs: Vec<Job<()>>| drop(jobs)).unwrap();
+        let answer = committer.run(|()| Ok(())).await;
+        assert_eq!(answer.unwrap_err().code(), "unavailable");
+    }
+}

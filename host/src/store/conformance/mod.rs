@@ -26,6 +26,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Barrier;
 
 use super::{Counter, Ledger};
 use crate::domain::{Amount, PacketId, PacketKey, TenantId, UserId};
@@ -92,9 +93,18 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
 }
 
-/// Runs as many tasks as there are racers, at once; gives what each made, in their order.
+/// Runs as many tasks as there are racers, which start together; gives what each made, in their
+/// order.
 async fn race<T: Send + 'static, F: Future<Output = T> + Send + 'static>(racer: impl Fn(u32) -> F) -> Vec<T> {
-    let running: Vec<_> = (0..RACERS).map(|number| tokio::spawn(racer(number))).collect();
+    let start = Arc::new(Barrier::new(RACERS as usize));
+    let race = |number| {
+        let (start, racer) = (Arc::clone(&start), racer(number));
+        async move {
+            start.wait().await;
+            racer.await
+        }
+    };
+    let running: Vec<_> = (0..RACERS).map(|number| tokio::spawn(race(number))).collect();
     let mut made = Vec::new();
     for task in running {
         made.push(task.await.expect("a racer ends without a panic"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::migrate::{self, MIGRATIONS, MigrateError};
 
@@ -16,6 +16,11 @@ pub(super) const FILE: &str = "hongbao.db";
 const BUSY: Duration = Duration::from_secs(5);
 /// More than there are statements, so that each is compiled once for a connection.
 const STATEMENTS: usize = 64;
+/// Memory of a connection for pages.
+const CACHE_KIB: i64 = 32 * 1024;
+/// So long the log grows before it is copied into the database: 16 MB. At the default of 4 MB, a
+/// busy ledger copies after every other commit.
+const LOG_PAGES: i64 = 4000;
 
 /// Why a ledger cannot be opened. Whatever was there before stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +118,11 @@ pub(super) fn writer(directory: &Path) -> Result<(Connection, PathBuf), OpenErro
     let path = directory.join(FILE);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut db = connect(&path, flags)?;
-    prepare(&mut db).map_err(|error| OpenError::from_migration(&path, error))?;
+    if db.is_readonly(MAIN_DB).map_err(|error| OpenError::from_sql(&path, error))? {
+        // SQLite falls back to reading where the system lets it do no more.
+        return Err(OpenError::directory(directory, "the database is read-only"));
+    }
+    prepare(&mut db, &path)?;
     Ok((db, path))
 }
 
@@ -144,30 +153,31 @@ fn configure(db: &Connection) -> Result<(), rusqlite::Error> {
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "fullfsync", true)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     db.pragma_update(None, "cache_size", -CACHE_KIB)
 }
 
-/// The pages of a connection that stay in memory.
-const CACHE_KIB: i64 = 32 * 1024;
-
 /// Makes the database ours. It is looked at first, so that a file of somebody else is not
 /// changed by as much as its journal mode.
-fn prepare(db: &mut Connection) -> Result<(), MigrateError> {
-    migrate::version(db, MIGRATIONS.len())?;
-    log_ahead(db)?;
-    migrate::migrate(db, MIGRATIONS)
+fn prepare(db: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| OpenError::from_migration(path, error);
+    migrate::version(db, MIGRATIONS.len()).map_err(failed)?;
+    let mode = log_ahead(db).map_err(|error| OpenError::from_sql(path, error))?;
+    if mode != "wal" {
+        return Err(OpenError::other(path, "write-ahead logging does not work there"));
+    }
+    migrate::migrate(db, MIGRATIONS).map_err(failed)
 }
 
-/// Switches to write-ahead logging, so that readers and the writer do not wait for each other.
-/// SQLite does not wait for its lock here as it does elsewhere, so we do.
-fn log_ahead(db: &Connection) -> Result<(), rusqlite::Error> {
+/// Switches to write-ahead logging, so that readers and the writer do not wait for each other;
+/// gives the mode that it is then in. SQLite does not wait for its lock here as it does
+/// elsewhere, so we do.
+fn log_ahead(db: &Connection) -> Result<String, rusqlite::Error> {
     let until = Instant::now() + BUSY;
     loop {
-        match db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)) {
+        match db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
             Err(error) if is_busy(&error) && Instant::now() < until => thread::sleep(BUSY / 500),
-            Ok(mode) if mode != "wal" => return Err(rusqlite::Error::InvalidQuery),
-            answer => return answer.map(drop),
+            answer => return answer,
         }
     }
 }

@@ -155,7 +155,8 @@ pub(super) fn audience(audience: &Audience) -> (&'static str, String) {
 
 /// A time or a version as the database keeps it.
 pub(super) fn stored(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number).map_err(|_| StoreError::Refused(format!("{number} is above {}", i64::MAX)))
+    let past = |_| StoreError::Refused(format!("{number} is past what the books can hold, {}", i64::MAX));
+    i64::try_from(number).map_err(past)
 }
 
 /// A packet and its id from [`packet_columns`].

@@ -10,10 +10,11 @@ checks! { Bench of Counter:
     a_user_whose_lease_ended_may_take_a_seat_again,
     a_version_read_before_a_lease_ended_wins_nothing,
     an_admitted_user_holds_a_seat_and_no_slot,
-    an_admitted_user_s_end_returns_no_slot,
+    the_end_of_an_admitted_seat_returns_no_slot,
     admitting_does_not_lengthen_a_lease,
     an_admitted_seat_is_not_lengthened_either,
     admitting_leaves_an_opened_seat_as_it_is,
+    a_user_whose_lease_ended_is_admitted_anew,
     seats_may_be_given_where_no_slot_is_free,
 }
 
@@ -85,7 +86,7 @@ async fn an_admitted_user_holds_a_seat_and_no_slot(bench: Bench) {
     assert_eq!((state.slots, state.leased), (2, 0));
 }
 
-async fn an_admitted_user_s_end_returns_no_slot(bench: Bench) {
+async fn the_end_of_an_admitted_seat_returns_no_slot(bench: Bench) {
     let bench = bench.with_slots(2).await;
     bench.take(&["carol"], 1).await;
     bench.admit(&["alice", "bob"], 0).await;
@@ -118,6 +119,15 @@ async fn admitting_leaves_an_opened_seat_as_it_is(bench: Bench) {
     bench.admit(&["alice"], 0).await;
     assert_eq!(bench.holders(&["alice"], 2 * LEASE).await, open_seats(&[(0, 5)]));
     bench.adds_up(2, 2 * LEASE).await;
+}
+
+async fn a_user_whose_lease_ended_is_admitted_anew(bench: Bench) {
+    let bench = bench.with_slots(1).await;
+    bench.take(&["alice"], 0).await;
+    // The call itself is the first to see the new time.
+    bench.admit(&["alice"], LEASE).await;
+    assert_eq!(bench.holders(&["alice"], 2 * LEASE - 1).await, leased(&[0]));
+    assert_eq!(bench.slots(2 * LEASE - 1).await, 1, "the slot she had is free");
 }
 
 async fn seats_may_be_given_where_no_slot_is_free(bench: Bench) {

@@ -12,11 +12,12 @@ checks! { Bench of Counter:
     a_counter_rebuilt_from_every_claim_is_finished,
     seats_are_lenient_until_exactly_their_time,
     an_entry_ends_exactly_at_its_time,
+    an_entry_that_ended_makes_room_for_a_new_one,
     forgetting_one_counter_leaves_the_others,
     clearing_forgets_every_counter,
     a_sweep_tells_how_many_leases_ended,
     a_sweep_leaves_what_has_not_ended,
-    tenants_do_not_share_a_packet_s_counter,
+    tenants_do_not_share_counters,
     packets_do_not_share_a_counter,
 }
 
@@ -112,9 +113,17 @@ async fn an_entry_ends_exactly_at_its_time(bench: Bench) {
     assert_eq!(bench.seating(&["alice"], KEPT).await, None);
     assert_eq!(bench.reading(KEPT).await, None);
     assert_eq!(bench.swap(1, &["alice"], KEPT).await, Swapped::Missing);
-    bench.open(Opening { keep_until_ms: START + 2 * KEPT, ..opening(2) }, KEPT).await;
-    assert_eq!(bench.slots(KEPT).await, 2, "what comes after it begins anew");
-    assert_eq!(bench.holders(&["alice"], KEPT).await, []);
+}
+
+async fn an_entry_that_ended_makes_room_for_a_new_one(bench: Bench) {
+    let bench = bench.with_slots(2).await;
+    bench.confirm(&[("alice", 5)], 0).await;
+    bench.close(0).await;
+    // The call itself is the first to see the new time.
+    bench.open(Opening { keep_until_ms: START + 2 * KEPT, ..opening(3) }, KEPT).await;
+    let state = CounterState { slots: 3, leased: 0, opened: Vec::new(), closed: false };
+    assert_eq!(bench.state(KEPT).await, state);
+    assert_eq!(bench.holders(&["alice"], 2 * KEPT - 1).await, []);
 }
 
 async fn forgetting_one_counter_leaves_the_others(bench: Bench) {
@@ -175,7 +184,7 @@ async fn a_sweep_leaves_what_has_not_ended(bench: Bench) {
     assert_eq!(brief.load(&[], LEASE).await, None);
 }
 
-async fn tenants_do_not_share_a_packet_s_counter(bench: Bench) {
+async fn tenants_do_not_share_counters(bench: Bench) {
     let bench = bench.with_slots(2).await;
     let elsewhere = bench.at(packet("elsewhere", 1));
     bench.take(&["alice"], 0).await;

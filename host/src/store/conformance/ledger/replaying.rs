@@ -11,7 +11,7 @@ checks! { Bench of Ledger:
     a_reused_key_is_told_before_the_funds_are_looked_at,
     the_same_key_of_another_sender_is_another_packet,
     the_same_key_of_another_tenant_is_another_packet,
-    a_packet_never_inherits_another_one_s_balance,
+    a_packet_never_inherits_the_balance_of_another,
 }
 
 /// Records an order that was recorded before as the first packet, as if it were new.
@@ -101,7 +101,7 @@ async fn the_same_key_of_another_tenant_is_another_packet(bench: Bench) {
     assert_eq!(bench.load(&bench.packet(2), &[]).await, None);
 }
 
-async fn a_packet_never_inherits_another_one_s_balance(bench: Bench) {
+async fn a_packet_never_inherits_the_balance_of_another(bench: Bench) {
     let first = bench.sent(1, 100, 2).await;
     bench.take(&first, &[("bob", 30)]).await;
     bench.expire(&first, 70).await;

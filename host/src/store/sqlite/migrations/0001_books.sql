@@ -17,7 +17,7 @@ CREATE TABLE packets (
     total          INTEGER NOT NULL,
     shares         INTEGER NOT NULL CHECK (shares >= 1),
     audience       TEXT    NOT NULL CHECK (audience IN ('everyone', 'everyone-but', 'only')),
-    audience_users TEXT    NOT NULL CHECK (json_type(audience_users) = 'array'),
+    audience_users TEXT    NOT NULL CHECK (json_valid(audience_users)),
     greeting       TEXT    NOT NULL,
     expires_in_ms  INTEGER NOT NULL CHECK (expires_in_ms >= 0),
     sent_at_ms     INTEGER NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE outbox (
     FOREIGN KEY (tenant, packet, user) REFERENCES claims (tenant, packet, user)
 ) STRICT;
 
-CREATE INDEX outbox_order ON outbox (parked, priority DESC, sequence);
+CREATE INDEX outbox_order ON outbox (priority DESC, sequence) WHERE parked = 0;
 
 -- Double entry, a row for both postings, so that they cannot fail to sum to zero. The kind says
 -- between which accounts: fund, treasury to the user's wallet; send, the user's wallet to the

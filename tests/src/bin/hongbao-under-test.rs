@@ -1,0 +1,7 @@
+//! The `hongbao` command, built here so that this package's tests have a process to start and kill.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hongbao_host::cli::run(std::env::args_os())
+}

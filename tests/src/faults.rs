@@ -1,0 +1,183 @@
+//! Stores whose answers go wrong on purpose, below the real code and above the real stores.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hongbao_host::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use hongbao_host::store::{
+    Audit, Claimed, Closed, Counter, CounterState, Discrepancy, Lease, Ledger, Loaded, OpenedSeat, Opening,
+    Recorded, Seating, Settled, StoreError, Swapped, View,
+};
+
+/// What happens to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It goes through.
+    None,
+    /// It does not reach the store.
+    Down,
+    /// It reaches the store and takes effect, and the answer is lost.
+    ReplyLost,
+    /// A change finds that somebody else was faster.
+    Contended,
+    /// It takes a quarter of a second.
+    Slow,
+}
+
+/// A store with a switch in front.
+pub struct Faulty<S: ?Sized> {
+    store: Arc<S>,
+    fault: AtomicU8,
+}
+
+impl<S: ?Sized> Faulty<S> {
+    /// In front of this store, letting everything through.
+    #[must_use]
+    pub fn new(store: Arc<S>) -> Arc<Self> {
+        Arc::new(Self { store, fault: AtomicU8::new(Fault::None as u8) })
+    }
+
+    /// From now on.
+    pub fn set(&self, fault: Fault) {
+        self.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.fault.load(Ordering::SeqCst) == fault as u8
+    }
+
+    async fn pass<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        if self.is(Fault::Down) {
+            return Err(StoreError::Unavailable("switched off".into()));
+        }
+        if self.is(Fault::Slow) {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        let answer = call.await;
+        if self.is(Fault::ReplyLost) {
+            return Err(StoreError::Unavailable("the answer was lost".into()));
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Counter for Faulty<dyn Counter> {
+    async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError> {
+        self.pass(self.store.open(key, opening, now_ms)).await
+    }
+    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
+        self.pass(self.store.load(key, users, now_ms)).await
+    }
+    async fn swap(
+        &self,
+        key: &PacketKey,
+        version: u64,
+        take: &[UserId],
+        lease: Lease,
+    ) -> Result<Swapped, StoreError> {
+        // A version that never was makes the real store answer as it does to a lost race.
+        let version = if self.is(Fault::Contended) { u64::MAX } else { version };
+        self.pass(self.store.swap(key, version, take, lease)).await
+    }
+    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
+        self.pass(self.store.admit(key, users, lease)).await
+    }
+    async fn seats(
+        &self,
+        key: &PacketKey,
+        users: &[UserId],
+        now_ms: u64,
+    ) -> Result<Option<Seating>, StoreError> {
+        self.pass(self.store.seats(key, users, now_ms)).await
+    }
+    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
+        self.pass(self.store.confirm(key, opened, now_ms)).await
+    }
+    async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {
+        self.pass(self.store.close(key, now_ms)).await
+    }
+    async fn state(&self, key: &PacketKey, now_ms: u64) -> Result<Option<CounterState>, StoreError> {
+        self.pass(self.store.state(key, now_ms)).await
+    }
+    async fn forget(&self, key: &PacketKey) -> Result<(), StoreError> {
+        self.pass(self.store.forget(key)).await
+    }
+    async fn clear(&self) -> Result<(), StoreError> {
+        self.pass(self.store.clear()).await
+    }
+    async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
+        self.pass(self.store.sweep(now_ms)).await
+    }
+}
+
+#[async_trait]
+impl Ledger for Faulty<dyn Ledger> {
+    async fn record(
+        &self,
+        tenant: &TenantId,
+        id: PacketId,
+        order: Order,
+        now_ms: u64,
+    ) -> Result<Recorded, StoreError> {
+        self.pass(self.store.record(tenant, id, order, now_ms)).await
+    }
+    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
+        // Reading has no effect to lose the answer of.
+        if self.is(Fault::ReplyLost) {
+            return self.store.load(key, users).await;
+        }
+        self.pass(self.store.load(key, users)).await
+    }
+    async fn claim(
+        &self,
+        key: &PacketKey,
+        version: u64,
+        shares: Vec<Share>,
+        now_ms: u64,
+    ) -> Result<Claimed, StoreError> {
+        let version = if self.is(Fault::Contended) { u64::MAX } else { version };
+        self.pass(self.store.claim(key, version, shares, now_ms)).await
+    }
+    async fn close(&self, key: &PacketKey, version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        let version = if self.is(Fault::Contended) { u64::MAX } else { version };
+        self.pass(self.store.close(key, version, now_ms)).await
+    }
+    async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
+        self.pass(self.store.claims(key, cursor, limit)).await
+    }
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        now_ms: u64,
+    ) -> Result<Amount, StoreError> {
+        self.pass(self.store.fund(tenant, user, amount, now_ms)).await
+    }
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        self.pass(self.store.balance(tenant, user)).await
+    }
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        self.pass(self.store.settle(limit, now_ms)).await
+    }
+    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError> {
+        self.pass(self.store.due(now_ms, limit)).await
+    }
+    async fn open_packets(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        self.pass(self.store.open_packets(tenant, cursor, limit)).await
+    }
+    async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
+        self.pass(self.store.audit(tenant)).await
+    }
+    async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
+        self.pass(self.store.verify(tenant)).await
+    }
+}

@@ -1,0 +1,22 @@
+//! Components that are not the real plugin; `build.rs` makes them.
+
+/// What every export of a made-up plugin does.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed {
+    /// Traps.
+    Trap,
+    /// Computes for ever.
+    Spin,
+    /// Asks the host for the time for ever.
+    Nag,
+}
+
+/// A component that fits the contract and whose every export does this.
+#[must_use]
+pub const fn misbehaving(deed: Deed) -> &'static [u8] {
+    match deed {
+        Deed::Trap => include_bytes!(concat!(env!("OUT_DIR"), "/trap.wasm")),
+        Deed::Spin => include_bytes!(concat!(env!("OUT_DIR"), "/spin.wasm")),
+        Deed::Nag => include_bytes!(concat!(env!("OUT_DIR"), "/nag.wasm")),
+    }
+}

@@ -1,0 +1,191 @@
+//! Something dies halfway, on every path that moves money.
+
+use std::sync::Arc;
+
+use hongbao_host::domain::{Expired, Grabbed, Opened, PacketKey, Policy, SendError, Sent, TenantId};
+use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
+use hongbao_host::store::{Counter, Ledger};
+use hongbao_tests::chat::{Chat, amount, request, user};
+use hongbao_tests::faults::{Fault, Faulty};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+struct Switched {
+    chat: Chat,
+    counter: Arc<Faulty<dyn Counter>>,
+    ledger: Arc<Faulty<dyn Ledger>>,
+}
+
+fn switched() -> Switched {
+    let counter = Faulty::<dyn Counter>::new(Arc::new(MemoryCounter::new()));
+    let ledger = Faulty::<dyn Ledger>::new(Arc::new(MemoryLedger::new()));
+    let chat = Chat::new(
+        Arc::<Faulty<dyn Counter>>::clone(&counter),
+        Arc::<Faulty<dyn Ledger>>::clone(&ledger),
+        Policy::default(),
+    );
+    Switched { chat, counter, ledger }
+}
+
+/// Contention was answered with HTTP 500 "too popular".
+#[tokio::test]
+async fn who_keeps_losing_the_race_may_still_open() {
+    let Switched { chat, counter, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    counter.set(Fault::Contended);
+    assert_eq!(chat.grab(packet, "bob").await, Grabbed::Contended);
+    assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
+    counter.set(Fault::None);
+    assert!(matches!(chat.grab(packet, "bob").await, Grabbed::AlreadyOpened(_)));
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn without_the_cache_the_ledger_decides_alone() {
+    let Switched { chat, counter, .. } = switched();
+    let packet = chat.lucky(1_000, 2).await;
+    counter.set(Fault::Down);
+    for name in ["bob", "carol"] {
+        assert_eq!(chat.grab(packet, name).await, Grabbed::Contended);
+        assert!(matches!(chat.open(packet, name).await, Opened::Opened(_)));
+    }
+    assert_eq!(chat.grab(packet, "dave").await, Grabbed::Contended);
+    assert_eq!(chat.open(packet, "dave").await, Opened::Exhausted, "grabbed, but already finished");
+    counter.set(Fault::None);
+    // The counter still says two slots; it costs dave a walk, never money.
+    assert_eq!(chat.grab(packet, "erin").await, Grabbed::Admitted);
+    assert_eq!(chat.open(packet, "erin").await, Opened::Exhausted);
+    chat.assert_conserved().await;
+}
+
+/// A retried increment after a lost reply counted twice.
+#[tokio::test]
+async fn a_grab_whose_answer_was_lost_takes_one_slot() {
+    let Switched { chat, counter, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    counter.set(Fault::ReplyLost);
+    assert_eq!(chat.grab(packet, "bob").await, Grabbed::Contended);
+    counter.set(Fault::None);
+    let before = chat.grab(packet, "bob").await;
+    assert!(before.may_open(), "{before:?}");
+    let key = PacketKey { tenant: TenantId::default(), packet };
+    let state = chat.counter.state(&key, chat.host.now_ms()).await.unwrap().unwrap();
+    assert_eq!((state.slots, state.leased), (2, 1));
+}
+
+#[tokio::test]
+async fn an_open_whose_answer_was_lost_claims_once() {
+    let Switched { chat, ledger, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    chat.grab(packet, "bob").await;
+    ledger.set(Fault::ReplyLost);
+    assert_eq!(chat.open(packet, "bob").await, Opened::Unavailable);
+    ledger.set(Fault::None);
+    let Opened::AlreadyOpened(share) = chat.open(packet, "bob").await else {
+        panic!("the claim was committed");
+    };
+    assert_eq!((share.sequence, chat.details(packet).await.claimed_shares), (1, 1));
+    chat.settle_all().await;
+    assert_eq!(chat.balance("bob").await, share.amount.get());
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_send_whose_answer_was_lost_debits_once() {
+    let Switched { chat, ledger, .. } = switched();
+    chat.host.fund(&user("alice"), amount(1_500)).await.unwrap();
+    let wish = request(1_000, 3);
+    ledger.set(Fault::ReplyLost);
+    assert_eq!(chat.try_send(wish.clone()).await, Err(SendError::Unavailable));
+    ledger.set(Fault::None);
+    let Ok(Sent::Replayed(packet)) = chat.try_send(wish).await else {
+        panic!("the packet was recorded");
+    };
+    assert_eq!(chat.balance("alice").await, 500);
+    chat.take(packet, "bob").await;
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_refund_whose_answer_was_lost_refunds_once() {
+    let Switched { chat, ledger, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    chat.clock.advance(DAY_MS);
+    ledger.set(Fault::ReplyLost);
+    assert!(chat.host.expire(packet).await.is_err());
+    ledger.set(Fault::None);
+    assert_eq!(chat.host.expire(packet).await.unwrap(), Expired::Already(amount(1_000)));
+    assert_eq!(chat.balance("alice").await, 1_000);
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn without_the_ledger_a_seat_stays() {
+    let Switched { chat, ledger, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    assert_eq!(chat.grab(packet, "bob").await, Grabbed::Admitted);
+    ledger.set(Fault::Down);
+    assert_eq!(chat.open(packet, "bob").await, Opened::Unavailable);
+    assert_eq!(chat.grab(packet, "carol").await, Grabbed::Admitted, "grab needs the cache alone");
+    assert_eq!(chat.try_send(request(10, 1)).await, Err(SendError::Unavailable));
+    ledger.set(Fault::None);
+    assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_never_stands_still_is_busy_and_the_seat_stays() {
+    let Switched { chat, ledger, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    chat.grab(packet, "bob").await;
+    ledger.set(Fault::Contended);
+    assert_eq!(chat.open(packet, "bob").await, Opened::Busy);
+    chat.clock.advance(1);
+    ledger.set(Fault::None);
+    assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
+}
+
+#[tokio::test]
+async fn a_lost_cache_loses_neither_seats_nor_claims() {
+    let chat = Chat::default();
+    let packet = chat.lucky(1_000, 4).await;
+    let opened = chat.take(packet, "bob").await;
+    assert_eq!(chat.grab(packet, "carol").await, Grabbed::Admitted);
+    chat.host.lose_cache().await.unwrap();
+    assert!(matches!(chat.open(packet, "carol").await, Opened::Opened(_)), "carol had a seat");
+    assert_eq!(chat.grab(packet, "bob").await, Grabbed::AlreadyOpened(opened.amount));
+    chat.take(packet, "dave").await;
+    chat.take(packet, "erin").await;
+    assert_eq!(chat.grab(packet, "frank").await, Grabbed::Exhausted);
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn after_a_lease_without_the_cache_strangers_are_told_apart_again() {
+    let chat = Chat::default();
+    let packet = chat.lucky(1_000, 4).await;
+    chat.host.lose_cache().await.unwrap();
+    chat.grab(packet, "bob").await;
+    chat.clock.advance(chat.host.policy().lease_ms);
+    assert_eq!(chat.open(packet, "mallory").await, Opened::NotGrabbed);
+    assert_eq!(chat.open(packet, "bob").await, Opened::NotGrabbed, "bob's lease has ended too");
+    assert!(matches!(chat.grab(packet, "bob").await, Grabbed::Admitted));
+}
+
+#[tokio::test]
+async fn a_counter_that_was_tampered_with_is_found_and_built_again() {
+    let Switched { chat, counter, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    chat.grab(packet, "bob").await;
+    // The cache forgets that bob opened: its confirmation never arrived.
+    counter.set(Fault::Down);
+    assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
+    counter.set(Fault::None);
+    chat.clock.advance(chat.host.policy().lease_ms);
+    let report = chat.host.reconcile(true).await.unwrap();
+    assert_eq!(report.discrepancies, []);
+    assert_eq!(report.mismatches.len(), 1);
+    assert!(report.mismatches[0].repaired);
+    assert!(matches!(chat.grab(packet, "bob").await, Grabbed::AlreadyOpened(_)));
+    assert!(chat.host.reconcile(true).await.unwrap().is_clean());
+}

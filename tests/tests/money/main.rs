@@ -1,0 +1,12 @@
+//! Money: the mistakes that others made, each with a test, and the invariants under a crowd.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failing test may stop anywhere"
+)]
+
+mod crowd;
+mod faults;
+mod mistakes;
