@@ -163,8 +163,8 @@ impl Ledger for Faulty<dyn Ledger> {
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
         self.pass(self.store.settle(limit, now_ms)).await
     }
-    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError> {
-        self.pass(self.store.due(now_ms, limit)).await
+    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError> {
+        self.pass(self.store.due(tenant, now_ms, limit)).await
     }
     async fn open_packets(
         &self,

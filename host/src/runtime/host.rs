@@ -277,28 +277,29 @@ impl Host {
         self.around.ledger.verify(&self.around.tenant).await
     }
 
-    /// Refunds every packet that is past its time; gives what was refunded to whom it belongs.
+    /// Refunds every packet that is past its time; gives what went back, packet by packet.
     ///
     /// # Errors
-    /// When a call has no answer. What was refunded before it stays refunded.
+    /// The first error, once all others were looked at: a packet that cannot be refunded is not
+    /// in the way of the next. What was refunded stays refunded, and is found by asking again.
     pub async fn expire_due(&self) -> Result<Vec<(PacketId, Amount)>, CallError> {
         const AT_ONCE: u32 = 256;
         let mut refunded = Vec::new();
         loop {
-            let due = self.around.ledger.due(self.now_ms(), AT_ONCE).await?;
-            let mut progress = false;
-            for key in due.iter().filter(|key| key.tenant == self.around.tenant) {
-                match self.expire(key.packet).await? {
-                    Expired::Refunded(amount) => {
-                        refunded.push((key.packet, amount));
-                        progress = true;
-                    }
-                    Expired::Already(_) | Expired::Finished => progress = true,
-                    Expired::Busy | Expired::NotDue | Expired::NotFound => {}
+            let due = self.around.ledger.due(&self.around.tenant, self.now_ms(), AT_ONCE).await?;
+            let (before, mut failed) = (refunded.len(), None);
+            for packet in &due {
+                match self.expire(*packet).await {
+                    Ok(Expired::Refunded(amount)) => refunded.push((*packet, amount)),
+                    Ok(_) => {}
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            if !progress || due.len() < AT_ONCE as usize {
-                return Ok(refunded);
+            let is_last = due.len() < AT_ONCE as usize || refunded.len() == before;
+            match (is_last, failed) {
+                (true, Some(error)) => return Err(error),
+                (true, None) => return Ok(refunded),
+                (false, _) => {}
             }
         }
     }

@@ -213,8 +213,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// be credited is parked: [`Ledger::verify`] reports it, and the others go on.
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError>;
 
-    /// At most `limit` open packets that are past their time, the oldest first.
-    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError>;
+    /// At most `limit` open packets of a tenant that are past their time, the oldest first.
+    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError>;
 
     /// Open packets of a tenant with ids after `cursor`, in the order of their ids.
     async fn open_packets(

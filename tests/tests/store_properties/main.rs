@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test stops at its first surprise")]
 
 mod counter;
+mod history;
 mod ledger;
 mod model;
 

@@ -9,7 +9,7 @@ use super::scene::{PacketView, RefundView, SentPacket, SettlementView};
 use crate::cli::args::DemoArgs;
 use crate::cli::chart::{bar, histogram};
 use crate::cli::table::{Table, money};
-use crate::cli::view::{AuditView, ReconciliationView};
+use crate::cli::view::{AuditView, ClaimView, ReconciliationView};
 use crate::cli::{audit, reconcile};
 use crate::runtime::Reconciliation;
 use crate::store::Audit;
@@ -109,19 +109,22 @@ impl Story {
         for packet in packets {
             self.tell(&self.packet(packet))?;
         }
-        let lucky = packets.iter().filter(|packet| packet.details.strategy != "equal");
-        let amounts: Vec<u64> =
-            lucky.flat_map(|p| p.details.claims.iter().map(|claim| claim.amount)).collect();
-        self.tell("📊 The amounts of all lucky shares.\n")?;
+        let Some(largest) = packets.iter().max_by_key(|packet| packet.details.claims.len()) else {
+            return Ok(());
+        };
+        let amounts: Vec<u64> = largest.details.claims.iter().map(|claim| claim.amount).collect();
+        self.tell(&format!("📊 {}: its {} shares by amount.\n", largest.title, amounts.len()))?;
         self.tell(&self.histogram(&amounts))
     }
 
     fn packet(&self, packet: &PacketView) -> String {
-        const SHOWN: usize = 20;
+        const SHOWN: u32 = 15;
         let details = &packet.details;
         let mut table = Table::new(&[">#", "user", ">after", ">amount", "", ""]);
         let most = details.claims.iter().map(|claim| claim.amount).max().unwrap_or(0);
-        for claim in details.claims.iter().take(SHOWN) {
+        let shown = |claim: &&ClaimView| claim.sequence <= SHOWN || claim.best_luck;
+        let rows: Vec<&ClaimView> = details.claims.iter().filter(shown).collect();
+        for claim in &rows {
             table.row(vec![
                 claim.sequence.to_string(),
                 claim.user.clone(),
@@ -137,7 +140,11 @@ impl Story {
         let state = details.state;
         let heading = format!("🧧 {title} — “{greeting}” from {sender}");
         let line = format!("  {claimed} of {shares} shares, {amount} of {total}, {state}");
-        format!("{heading}\n{line}\n\n{}", table.render("  "))
+        let more = match details.claims.len() - rows.len() {
+            0 => String::new(),
+            hidden => format!("  … and {hidden} more\n"),
+        };
+        format!("{heading}\n{line}\n\n{}{more}", table.render("  "))
     }
 
     fn histogram(&self, amounts: &[u64]) -> String {

@@ -30,7 +30,7 @@ struct Plan {
 }
 
 const PLANS: [Plan; 6] = [
-    plan("Lucky", "grandma", "新年快乐 · Happy New Year", Strategy::DoubleAverage, 20_000, 20),
+    plan("Lucky", "grandma", "新年快乐 · Happy New Year", Strategy::DoubleAverage, 100_000, 100),
     plan("Small", "little-chen", "心意到了 · It's the thought", Strategy::WechatObserved, 60, 15),
     plan("Equal", "boss-wang", "恭喜发财 · Prosperity", Strategy::Equal, 8_880, 10),
     plan("Large", "uncle-li", "大吉大利 · Great fortune", Strategy::LineCut, 80_000, 5),

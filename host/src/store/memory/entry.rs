@@ -19,9 +19,10 @@ enum Place {
 pub(super) struct Entry {
     card: Arc<Card>,
     version: u64,
-    slots: u32,
     shares: u32,
     opened: u32,
+    /// Leases that hold a slot.
+    leased: u32,
     closed: bool,
     seats: HashMap<UserId, Place>,
     /// The earliest end of a lease: before it, nothing has to be looked through.
@@ -37,14 +38,23 @@ impl Entry {
         Self {
             card: Arc::new(opening.card),
             version: 1,
-            slots: opening.shares.saturating_sub(opened),
             shares: opening.shares,
             opened,
+            leased: 0,
             closed: false,
             seats: seats.collect(),
             next_end_ms: u64::MAX,
             lenient_until_ms: opening.lenient_until_ms,
             keep_until_ms: opening.keep_until_ms,
+        }
+    }
+
+    /// Derived, so that a slot which was given twice, once by a lease and once to somebody whom the
+    /// ledger let through, comes back once.
+    fn slots(&self) -> u32 {
+        match self.closed {
+            true => 0,
+            false => self.shares.saturating_sub(self.opened.saturating_add(self.leased)),
         }
     }
 
@@ -67,8 +77,8 @@ impl Entry {
             Place::Opened(_) => true,
         });
         self.next_end_ms = next;
-        if freed > 0 && !self.closed {
-            self.slots += freed;
+        if freed > 0 {
+            self.leased -= freed;
             self.version += 1;
         }
         ended
@@ -77,7 +87,7 @@ impl Entry {
     pub(super) fn view(&self, users: &[UserId]) -> View {
         View {
             version: self.version,
-            slots: self.slots,
+            slots: self.slots(),
             finished: self.opened >= self.shares,
             holders: self.holders(users),
             card: Arc::clone(&self.card),
@@ -98,7 +108,7 @@ impl Entry {
     }
 
     pub(super) fn swap(&mut self, expected_version: u64, take: &[UserId], lease: Lease) -> Swapped {
-        if self.version != expected_version || take.len() > self.slots as usize {
+        if self.version != expected_version || take.len() > self.slots() as usize {
             return Swapped::Stale(self.view(take));
         }
         let place = Place::Leased { until_ms: lease.until_ms, slot: true };
@@ -114,11 +124,11 @@ impl Entry {
             }
         }
         if !take.is_empty() {
-            self.slots -= take.len() as u32;
+            self.leased += take.len() as u32;
             self.version += 1;
             self.next_end_ms = self.next_end_ms.min(lease.until_ms);
         }
-        Swapped::Won(self.slots)
+        Swapped::Won(self.slots())
     }
 
     pub(super) fn admit(&mut self, users: &[UserId], lease: Lease) {
@@ -135,30 +145,23 @@ impl Entry {
             return;
         }
         self.opened += 1;
-        let held_a_slot = matches!(before, Some(Place::Leased { slot: true, .. }));
-        if !held_a_slot && self.slots > 0 {
-            self.slots -= 1;
-        }
+        self.leased -= u32::from(matches!(before, Some(Place::Leased { slot: true, .. })));
         self.version += 1;
     }
 
     pub(super) fn close(&mut self) {
         self.closed = true;
-        self.slots = 0;
         self.version += 1;
     }
 
     pub(super) fn state(&self) -> CounterState {
-        let mut opened: Vec<OpenedSeat> = Vec::new();
-        let mut leased = 0;
-        for (user, place) in &self.seats {
-            match *place {
-                Place::Opened(amount) => opened.push(OpenedSeat { user: user.clone(), amount }),
-                Place::Leased { slot, .. } => leased += u32::from(slot),
-            }
-        }
+        let opened = self.seats.iter().filter_map(|(user, place)| match *place {
+            Place::Opened(amount) => Some(OpenedSeat { user: user.clone(), amount }),
+            Place::Leased { .. } => None,
+        });
+        let mut opened: Vec<OpenedSeat> = opened.collect();
         opened.sort_unstable_by(|a, b| a.user.cmp(&b.user));
-        CounterState { slots: self.slots, leased, opened, closed: self.closed }
+        CounterState { slots: self.slots(), leased: self.leased, opened, closed: self.closed }
     }
 }
 

@@ -93,19 +93,29 @@ impl State {
         self.books.entry(tenant.clone()).or_default()
     }
 
-    fn record(&mut self, tenant: &TenantId, id: PacketId, order: Order, now_ms: u64) -> Recorded {
+    fn record(
+        &mut self,
+        tenant: &TenantId,
+        id: PacketId,
+        order: Order,
+        now_ms: u64,
+    ) -> Result<Recorded, StoreError> {
         let key = (tenant.clone(), order.sender.clone(), order.key.clone());
         if let Some(before) = self.keys.get(&key) {
             let packet = PacketKey { tenant: tenant.clone(), packet: *before };
-            return match self.packets.get(&packet) {
+            return Ok(match self.packets.get(&packet) {
                 Some(entry) if entry.packet.order == order => Recorded::Replayed(entry.receipt(*before)),
                 _ => Recorded::KeyReused,
-            };
+            });
+        }
+        let packet_key = PacketKey { tenant: tenant.clone(), packet: id };
+        if self.packets.contains_key(&packet_key) {
+            return Err(StoreError::Refused(format!("the id {id} is taken")));
         }
         let (sender, escrow) = (Account::Wallet(order.sender.clone()), Account::Escrow(id));
         let books = self.books(tenant);
         if !books.post(MovementKind::Send, sender.clone(), escrow, order.total) {
-            return Recorded::InsufficientFunds(books.held(&sender));
+            return Ok(Recorded::InsufficientFunds(books.held(&sender)));
         }
         let expires_at_ms = now_ms.saturating_add(order.expires_in_ms);
         let packet = Packet {
@@ -119,9 +129,8 @@ impl State {
             expires_at_ms,
         };
         self.keys.insert(key, id);
-        let key = PacketKey { tenant: tenant.clone(), packet: id };
-        self.packets.insert(key, Entry { packet, claims: Vec::new() });
-        Recorded::Recorded(Receipt { id, expires_at_ms })
+        self.packets.insert(packet_key, Entry { packet, claims: Vec::new() });
+        Ok(Recorded::Recorded(Receipt { id, expires_at_ms }))
     }
 
     fn claim(&mut self, key: &PacketKey, expected_version: u64, shares: &[Share], now_ms: u64) -> Claimed {
@@ -197,20 +206,22 @@ impl State {
         let sum = |of: fn(&Packet) -> Amount| -> i128 {
             self.of(tenant).map(|(_, entry)| i128::from(of(&entry.packet).get())).sum()
         };
-        let claims = self.outbox.iter().map(|waiting| &waiting.claim);
-        let unsettled = claims.filter(|claim| claim.key.tenant == *tenant);
+        let claims: Vec<&Claim> = self.of(tenant).flat_map(|(_, entry)| &entry.claims).collect();
+        let refunds = books.movements().iter().filter(|movement| movement.kind == MovementKind::Refund);
+        let waiting = self.outbox.iter().map(|waiting| &waiting.claim);
+        let unsettled = waiting.filter(|claim| claim.key.tenant == *tenant);
         Audit {
             funded: -books.balance(&Account::Treasury),
             sent: sum(|packet| packet.order.total),
-            claimed: sum(|packet| packet.claimed_amount),
-            refunded: sum(|packet| packet.refunded),
+            claimed: claims.iter().map(|claim| i128::from(claim.amount.get())).sum(),
+            refunded: refunds.map(|movement| i128::from(movement.amount.get())).sum(),
             remaining: sum(Packet::remaining),
             wallets: books.sum(|account| matches!(account, Account::Wallet(_))),
             escrow: books.sum(|account| matches!(account, Account::Escrow(_))),
             unsettled: unsettled.map(|claim| i128::from(claim.amount.get())).sum(),
             postings: books.sum(|_| true),
             packets: self.of(tenant).count() as u64,
-            claims: self.of(tenant).map(|(_, entry)| entry.claims.len() as u64).sum(),
+            claims: claims.len() as u64,
             movements: books.movements().len() as u64,
         }
     }
@@ -246,7 +257,7 @@ impl Ledger for MemoryLedger {
         now_ms: u64,
     ) -> Result<Recorded, StoreError> {
         checks::order(&order)?;
-        Ok(self.state().record(tenant, id, order, now_ms))
+        self.state().record(tenant, id, order, now_ms)
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
@@ -296,16 +307,13 @@ impl Ledger for MemoryLedger {
         Ok(self.state().settle(limit))
     }
 
-    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError> {
+    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError> {
         let state = self.state();
-        let mut due: Vec<(u64, &PacketKey)> = state
-            .packets
-            .iter()
-            .filter(|(_, entry)| entry.packet.status == Status::Open && entry.packet.expires_at_ms <= now_ms)
-            .map(|(key, entry)| (entry.packet.expires_at_ms, key))
-            .collect();
+        let is_due = |packet: &Packet| packet.status == Status::Open && packet.expires_at_ms <= now_ms;
+        let due = state.of(tenant).filter(|(_, entry)| is_due(&entry.packet));
+        let mut due: Vec<_> = due.map(|(id, entry)| (entry.packet.expires_at_ms, id)).collect();
         due.sort_unstable();
-        Ok(due.into_iter().take(limit as usize).map(|(_, key)| key.clone()).collect())
+        Ok(due.into_iter().take(limit as usize).map(|(_, id)| id).collect())
     }
 
     async fn open_packets(

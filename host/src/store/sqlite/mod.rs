@@ -169,8 +169,9 @@ impl Ledger for SqliteLedger {
         self.write(move |db| write::settle(db, limit, now_ms)).await
     }
 
-    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, StoreError> {
-        self.read(move |db| read::due(db, now_ms, limit)).await
+    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| read::due(db, &tenant, now_ms, limit)).await
     }
 
     async fn open_packets(

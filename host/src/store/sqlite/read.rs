@@ -50,17 +50,19 @@ pub(super) fn claims(db: &Connection, key: &PacketKey, cursor: u32, limit: u32) 
 }
 
 /// Open packets past their time, the oldest first.
-pub(super) fn due(db: &Connection, now_ms: u64, limit: u32) -> Result<Vec<PacketKey>, Error> {
-    const SQL: &str = "SELECT tenant, id FROM packets WHERE status = 'open' AND expires_at_ms <= ?1
-                       ORDER BY expires_at_ms, tenant, id LIMIT ?2";
+pub(super) fn due(
+    db: &Connection,
+    tenant: &TenantId,
+    now_ms: u64,
+    limit: u32,
+) -> Result<Vec<PacketId>, Error> {
+    const SQL: &str = "SELECT id FROM packets WHERE tenant = ?1 AND status = 'open' AND expires_at_ms <= ?2
+                       ORDER BY expires_at_ms, id LIMIT ?3";
     let mut statement = db.prepare_cached(SQL)?;
     // Past what a column holds, everything is due.
     let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
-    let keys = statement.query_map((now, limit), |row| {
-        let mut columns = Columns::of(row);
-        Ok(PacketKey { tenant: columns.tenant()?, packet: columns.id()? })
-    })?;
-    Ok(keys.collect::<Result<_, _>>()?)
+    let ids = statement.query_map((tenant.as_str(), now, limit), |row| Columns::of(row).id())?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// Open packets of a tenant after an id, in the order of their ids.

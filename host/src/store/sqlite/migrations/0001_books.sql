@@ -46,7 +46,7 @@ CREATE TABLE packets (
 ) STRICT, WITHOUT ROWID;
 
 -- What the sweep of expired packets and the reconciler read. Packets that are over leave them.
-CREATE INDEX packets_due ON packets (expires_at_ms, tenant, id) WHERE status = 'open';
+CREATE INDEX packets_due ON packets (tenant, expires_at_ms, id) WHERE status = 'open';
 CREATE INDEX packets_open ON packets (tenant, id) WHERE status = 'open';
 
 CREATE TABLE claims (
