@@ -16,6 +16,7 @@ mod table;
 mod view;
 
 use std::ffi::OsString;
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -41,7 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let failure = Failure::of(&error);
             if failure.exit != Exit::Ok {
-                eprintln!("hongbao: {}: {error:#}", failure.code);
+                complain(&format!("hongbao: {}: {error:#}", failure.code));
             }
             failure.exit.into()
         }
@@ -58,6 +59,12 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Audit(args) => runtime.block_on(audit::run(&args, plugin)),
         Command::Reconcile(args) => runtime.block_on(reconcile::run(&args, plugin)),
     }
+}
+
+/// A sentence on standard error, where somebody listens.
+fn complain(sentence: &str) {
+    // The exit code says it too, and there is nobody left to tell that nobody hears.
+    let _ = writeln!(stderr(), "{sentence}");
 }
 
 fn log_to_stderr(verbose: u8) {

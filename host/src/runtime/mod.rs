@@ -1,6 +1,6 @@
 //! Plugins at work: compiled once, instantiated when needed, called in batches.
 //!
-//! [`engine`] lives as long as the process, a [`Plugin`] as long as somebody uses it, an
+//! An [`Engine`] lives as long as the process, a [`Plugin`] as long as somebody uses it, an
 //! instance some thousand calls, a lane as long as its packet is busy. [`Host`] ties them
 //! together and is what a chat platform embeds.
 

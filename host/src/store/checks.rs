@@ -7,13 +7,16 @@ use super::{Claimed, Closed, Refusal, StoreError};
 use crate::domain::{Amount, Order, Packet, Share, Status};
 
 /// Whether an order may be written at all.
-pub(crate) fn order(order: &Order) -> Result<(), StoreError> {
+pub(crate) fn order(order: &Order, now_ms: u64) -> Result<(), StoreError> {
     let refused = |why: &str| Err(StoreError::Refused(why.into()));
     if order.shares == 0 {
         return refused("a packet has at least one share");
     }
     if order.total.get() < u64::from(order.shares) {
         return refused("a packet has at least 1 for each share");
+    }
+    if now_ms.saturating_add(order.expires_in_ms) > i64::MAX.unsigned_abs() {
+        return refused("a packet ends at a time that can be written down");
     }
     Ok(())
 }

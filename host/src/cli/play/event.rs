@@ -1,7 +1,6 @@
 //! What may happen in a chat, as a line of a log.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::Malformed;
 use crate::cli::args::StrategyArg;
@@ -84,18 +83,22 @@ impl TryFrom<String> for User {
 
 impl Event {
     pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
-        serde_json::from_str(text).map_err(|error| {
-            // A log has one event a line, so the parser's own count of lines says nothing.
-            let message = error.to_string().replace(" at line 1 column ", " at column ");
-            let mut malformed = Malformed::new(message);
-            if let Ok(value) = serde_json::from_str::<Value>(text) {
-                let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-                malformed.op = field("op");
-                malformed.reference = field("ref");
-                malformed.user = field("user");
+        // The parser would take a list for the fields of an event in their order.
+        if !text.trim_start().starts_with('{') {
+            return Err(Malformed::new("an event is a JSON object"));
+        }
+        match serde_json::from_str(text) {
+            Ok(Self::Together { events })
+                if events.iter().any(|event| matches!(event, Self::Together { .. })) =>
+            {
+                Err(Malformed::of("together cannot stand within together", text))
             }
-            malformed
-        })
+            Ok(event) => Ok(event),
+            // A log has one event a line, so the parser's own count of lines says nothing.
+            Err(error) => {
+                Err(Malformed::of(error.to_string().replace(" at line 1 column ", " at column "), text))
+            }
+        }
     }
 
     pub(super) const fn op(&self) -> &'static str {

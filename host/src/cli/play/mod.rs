@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::args::PlayArgs;
@@ -47,7 +48,9 @@ pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> 
     print(&summary)?;
     if !args.json {
         let Summary { events, answered, errors, malformed, .. } = summary;
-        eprintln!("{events} events: {answered} answered, {errors} errors ({malformed} malformed lines).");
+        super::complain(&format!(
+            "Of {events} events {answered} had an outcome, {errors} an error; malformed lines: {malformed}."
+        ));
     }
     Ok(match summary {
         Summary { conserved: false, .. } => Exit::Disagreement,
@@ -110,6 +113,13 @@ struct Malformed {
 impl Malformed {
     fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), op: None, reference: None, user: None }
+    }
+
+    /// With the names that the line gives, where it can be read that far.
+    fn of(message: impl Into<String>, line: &str) -> Self {
+        let value: Value = serde_json::from_str(line).unwrap_or_default();
+        let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { message: message.into(), op: field("op"), reference: field("ref"), user: field("user") }
     }
 
     fn answer(self, line: u64) -> Answer {

@@ -140,10 +140,10 @@ impl Entry {
     }
 
     pub(super) fn confirm(&mut self, seat: &OpenedSeat) {
-        let before = self.seats.insert(seat.user.clone(), Place::Opened(seat.amount));
-        if matches!(before, Some(Place::Opened(_))) {
+        if matches!(self.seats.get(&seat.user), Some(Place::Opened(_))) {
             return;
         }
+        let before = self.seats.insert(seat.user.clone(), Place::Opened(seat.amount));
         self.opened += 1;
         self.leased -= u32::from(matches!(before, Some(Place::Leased { slot: true, .. })));
         self.version += 1;

@@ -256,7 +256,7 @@ impl Ledger for MemoryLedger {
         order: Order,
         now_ms: u64,
     ) -> Result<Recorded, StoreError> {
-        checks::order(&order)?;
+        checks::order(&order, now_ms)?;
         self.state().record(tenant, id, order, now_ms)
     }
 

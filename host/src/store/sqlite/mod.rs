@@ -118,7 +118,7 @@ impl Ledger for SqliteLedger {
         order: Order,
         now_ms: u64,
     ) -> Result<Recorded, StoreError> {
-        checks::order(&order)?;
+        checks::order(&order, now_ms)?;
         let tenant = tenant.clone();
         self.write(move |db| write::record(db, &tenant, id, &order, now_ms)).await
     }

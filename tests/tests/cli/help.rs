@@ -1,0 +1,54 @@
+//! What the command says of itself.
+
+use insta::assert_snapshot;
+
+use crate::process::run;
+
+/// Help as it is printed, under the name that people know the command by.
+fn help(args: &[&str]) -> String {
+    let ended = run(args);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    ended.out.replace("hongbao-under-test", "hongbao")
+}
+
+#[test]
+fn the_command_explains_itself() {
+    assert_snapshot!(help(&["--help"]));
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for command in ["demo", "play", "simulate", "audit", "reconcile"] {
+        assert_snapshot!(command, help(&[command, "--help"]));
+        assert!(help(&["--help"]).contains(command));
+        assert!(
+            help(&[command, "--help"]).contains(&format!("hongbao {command} ")),
+            "{command} has examples"
+        );
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    assert_eq!(help(&["--version"]), format!("hongbao {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_command_line_that_means_nothing_is_a_usage_error() {
+    let wrong: [&[&str]; 9] = [
+        &[],
+        &["sell"],
+        &["play"],
+        &["play", "-", "more"],
+        &["play", "-", "--seed", "-1"],
+        &["play", "-", "--seed", "eight"],
+        &["play", "-", "--data"],
+        &["audit"],
+        &["reconcile", "--dat", "books"],
+    ];
+    for args in wrong {
+        let ended = run(args);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(64), ""), "{args:?}: {ended:?}");
+        assert!(ended.err.contains("--help") || ended.err.contains("Usage: "), "{args:?}: {}", ended.err);
+    }
+}

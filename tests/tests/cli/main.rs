@@ -1,0 +1,22 @@
+//! The command line from outside: processes that are started, spoken to and looked at.
+
+// Also in the helpers, which clippy does not count as tests: the first surprise ends the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod audit;
+mod bad_input;
+mod crowd;
+mod data_directory;
+mod demo;
+mod details;
+mod events;
+mod help;
+mod log;
+mod malformed;
+mod money;
+mod plugin_file;
+mod process;
+mod replay;
+mod send;
+mod simulate;
+mod taps;
