@@ -11,10 +11,22 @@ mod usage;
 use std::env;
 use std::process::ExitCode;
 
+use process::Failure;
+
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     match usage::parse(&arguments).and_then(tasks::run) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => report(&failure),
     }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    if let Some(sentence) = failure.sentence() {
+        eprintln!("xtask: {sentence}.");
+    }
+    if let Failure::Usage(_) = failure {
+        eprint!("\n{}", usage::TEXT);
+    }
+    ExitCode::from(failure.code())
 }

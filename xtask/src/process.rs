@@ -3,9 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-
-use crate::usage;
+use std::process::{Command, Stdio};
 
 /// Why a task stopped.
 #[derive(Debug)]
@@ -35,14 +33,12 @@ impl Failure {
         }
     }
 
-    /// Tells the person what went wrong, unless a child has done so already.
-    pub fn report(&self) -> ExitCode {
+    /// The sentence for the person; none where a child has told its own.
+    pub fn sentence(&self) -> Option<&str> {
         match self {
-            Self::Usage(sentence) => eprint!("xtask: {sentence}.\n\n{}", usage::TEXT),
-            Self::Unavailable(sentence) => eprintln!("xtask: {sentence}."),
-            Self::Child(_) => {}
+            Self::Usage(sentence) | Self::Unavailable(sentence) => Some(sentence),
+            Self::Child(_) => None,
         }
-        ExitCode::from(self.code())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::Strategy;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   the books or the counters do not agree (audit, reconcile, demo)
+  1   the books or the counters do not agree (audit, reconcile, demo, play)
   64  the command line is wrong
   65  input is malformed: a line of a log, a packet that cannot be, a file that is no plugin
   66  a file or a ledger that should be read is not there
@@ -20,7 +20,7 @@ Exit codes:
 
 /// A red packet (微信红包) system: a WebAssembly plugin and the host that runs it.
 #[derive(Debug, Parser)]
-#[command(name = "hongbao", version, about, after_help = EXIT_CODES)]
+#[command(name = "hongbao", version, after_help = EXIT_CODES)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,

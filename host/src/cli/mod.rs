@@ -42,7 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let failure = Failure::of(&error);
             if failure.exit != Exit::Ok {
-                complain(&format!("hongbao: {}: {error:#}", failure.code));
+                complain(&format!("hongbao: {}: {error}", failure.code));
             }
             failure.exit.into()
         }
@@ -69,9 +69,8 @@ fn complain(sentence: &str) {
 
 fn log_to_stderr(verbose: u8) {
     let level = match verbose {
-        0 => tracing::Level::ERROR,
-        1 => tracing::Level::WARN,
-        2 => tracing::Level::INFO,
+        0 => tracing::Level::WARN,
+        1 => tracing::Level::INFO,
         _ => tracing::Level::DEBUG,
     };
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);

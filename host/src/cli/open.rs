@@ -24,14 +24,15 @@ fn read(file: &Path) -> Result<Vec<u8>, InputError> {
     std::fs::read(file).map_err(|source| InputError::File { file: file.display().to_string(), source })
 }
 
-/// A host that draws from `seed` if there is one.
+/// A host that draws from `seed` if there is one. The plugin comes first, as a builder, so that one
+/// that does not fit is refused before a ledger is made.
 pub(super) fn host(
-    plugin: Option<&Path>,
+    builder: HostBuilder,
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     seed: Option<u64>,
 ) -> anyhow::Result<Host> {
-    let builder = builder(plugin)?.ledger(ledger).clock(clock);
+    let builder = builder.ledger(ledger).clock(clock);
     let builder = match seed {
         Some(seed) => builder.entropy(Entropy::seeded(seed)),
         None => builder,
@@ -52,5 +53,5 @@ pub(super) fn books(plugin: Option<&Path>, data: &Path) -> anyhow::Result<Host> 
     if !SqliteLedger::exists(data) {
         return Err(InputError::NoLedger(data.display().to_string()).into());
     }
-    host(plugin, ledger(Some(data))?, Arc::new(SystemClock), None)
+    host(builder(plugin)?, ledger(Some(data))?, Arc::new(SystemClock), None)
 }

@@ -24,6 +24,15 @@ pub struct Host {
     pub(super) around: Arc<Surroundings>,
 }
 
+/// What a sweep of expired packets did.
+#[derive(Clone, Debug, Default)]
+pub struct Refunds {
+    /// What went back to senders, packet by packet.
+    pub refunded: Vec<(PacketId, Amount)>,
+    /// Packets that could not be refunded now, and why.
+    pub failed: Vec<(PacketId, CallError)>,
+}
+
 /// How a [`Host`] is put together. What is not said stays at its default: the embedded plugin,
 /// stores in memory, the default policy, the machine's clock and randomness.
 #[derive(Default)]
@@ -277,29 +286,27 @@ impl Host {
         self.around.ledger.verify(&self.around.tenant).await
     }
 
-    /// Refunds every packet that is past its time; gives what went back, packet by packet.
+    /// Refunds every packet that is past its time. One that cannot be refunded is not in the way
+    /// of the next: it is told of in the answer, and tried again by the next sweep.
     ///
     /// # Errors
-    /// The first error, once all others were looked at: a packet that cannot be refunded is not
-    /// in the way of the next. What was refunded stays refunded, and is found by asking again.
-    pub async fn expire_due(&self) -> Result<Vec<(PacketId, Amount)>, CallError> {
+    /// When the ledger cannot say which packets are due.
+    pub async fn expire_due(&self) -> Result<Refunds, CallError> {
         const AT_ONCE: u32 = 256;
-        let mut refunded = Vec::new();
+        let mut refunds = Refunds::default();
         loop {
             let due = self.around.ledger.due(&self.around.tenant, self.now_ms(), AT_ONCE).await?;
-            let (before, mut failed) = (refunded.len(), None);
+            let before = refunds.refunded.len();
+            refunds.failed.clear();
             for packet in &due {
                 match self.expire(*packet).await {
-                    Ok(Expired::Refunded(amount)) => refunded.push((*packet, amount)),
+                    Ok(Expired::Refunded(amount)) => refunds.refunded.push((*packet, amount)),
                     Ok(_) => {}
-                    Err(error) => failed = failed.or(Some(error)),
+                    Err(error) => refunds.failed.push((*packet, error)),
                 }
             }
-            let is_last = due.len() < AT_ONCE as usize || refunded.len() == before;
-            match (is_last, failed) {
-                (true, Some(error)) => return Err(error),
-                (true, None) => return Ok(refunded),
-                (false, _) => {}
+            if due.len() < AT_ONCE as usize || refunds.refunded.len() == before {
+                return Ok(refunds);
             }
         }
     }

@@ -15,7 +15,7 @@ mod workers;
 
 pub use call::CallError;
 pub use engine::{Engine, EngineError};
-pub use host::{Host, HostBuilder, HostError};
+pub use host::{Host, HostBuilder, HostError, Refunds};
 pub use instance::Limits;
 pub use plugin::{Plugin, PluginError};
 pub use reconcile::{CounterMismatch, Reconciliation};

@@ -81,9 +81,9 @@ impl Plugin {
     /// other types than the contract's.
     pub fn from_bytes(engine: &Engine, bytes: &[u8]) -> Result<Self, PluginError> {
         let component = Component::from_binary(&engine.wasmtime, bytes)
-            .map_err(|error| PluginError::NotAComponent(first_sentence(&error)))?;
+            .map_err(|error| PluginError::NotAComponent(one_line(&error)))?;
         let imports = check_names(engine, &component)?;
-        let mismatch = |error: wasmtime::Error| PluginError::Mismatch(first_sentence(&error));
+        let mismatch = |error: wasmtime::Error| PluginError::Mismatch(one_line(&error));
         let mut linker = Linker::new(&engine.wasmtime);
         bindings::Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(mismatch)?;
         let pre = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(mismatch)?;
@@ -114,8 +114,8 @@ fn check_names(engine: &Engine, component: &Component) -> Result<Vec<String>, Pl
     }
 }
 
-/// Compilers say much over many lines; the first says what is wrong.
-fn first_sentence(error: &wasmtime::Error) -> String {
+/// What a compiler says over many lines, on one.
+fn one_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

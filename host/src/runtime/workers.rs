@@ -74,8 +74,11 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
             _ = ticks.tick() => {}
             _ = stopped.changed() => return,
         }
-        if let Err(error) = host.expire_due().await {
-            tracing::warn!(code = error.code(), "expiry waits: {error}");
+        match host.expire_due().await {
+            Ok(refunds) => refunds.failed.iter().for_each(|(packet, error)| {
+                tracing::warn!(code = error.code(), %packet, "a refund waits: {error}");
+            }),
+            Err(error) => tracing::warn!(code = error.code(), "expiry waits: {error}"),
         }
         if let Err(error) = host.end_leases().await {
             tracing::warn!(code = error.code(), "leases wait: {error}");

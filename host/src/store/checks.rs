@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{Claimed, Closed, Refusal, StoreError};
-use crate::domain::{Amount, Order, Packet, Share, Status};
+use crate::domain::{Amount, Order, Packet, PacketKey, Share, Status};
 
 /// Whether an order may be written at all.
 pub(crate) fn order(order: &Order, now_ms: u64) -> Result<(), StoreError> {
@@ -77,4 +77,9 @@ pub(crate) fn refused_funding(amount: Amount) -> StoreError {
         true => "an amount must be at least 1".into(),
         false => format!("a wallet holds at most {}", Amount::MAX),
     })
+}
+
+/// Why a refund was not posted: what other than a full wallet could refuse it was checked before.
+pub(crate) fn refused_refund(key: &PacketKey) -> StoreError {
+    StoreError::Refused(format!("the sender's wallet has no room for the refund of packet {}", key.packet))
 }

@@ -183,8 +183,11 @@ fn a_refund_that_cannot_be_posted_is_named_and_holds_up_no_other() {
         play.tell(&fund("bob", 100));
         let from_bob = json!({ "sender": "bob", "expires_in_ms": 2_000 });
         play.send(with(equal("second", 100, 1), from_bob));
-        let said = play.refuses(advance(2_000), "internal");
-        assert!(said.contains(&first), "{said}");
+        let swept = play.tell(&advance(2_000));
+        assert_eq!(swept["expired"][0]["refunded"], 100, "{swept}");
+        assert_eq!(swept["failed"][0]["packet"], *first, "{swept}");
+        let why = swept["failed"][0]["error"]["message"].as_str().unwrap();
+        assert!(why.contains("no room for the refund"), "{why}");
         play.check(balance("bob"), json!({ "outcome": "ok", "balance": 100 }));
         play.check(balance("alice"), json!({ "outcome": "ok", "balance": MAX }));
         assert_eq!(play.tell(&op("audit"))["conserved"], true);

@@ -70,6 +70,18 @@ fn an_exclusive_packet_is_for_the_named_alone() {
 }
 
 #[test]
+fn a_lost_cache_lets_no_stranger_into_an_exclusive_packet() {
+    let mut play = play();
+    play.send(with(equal("p", 200, 2), json!({ "to": ["bob", "carol"] })));
+    play.take("p", "bob");
+    play.check(op("lose-cache"), outcome("ok"));
+    play.check(open("p", "dave"), outcome("not-grabbed"));
+    play.check(grab("p", "dave"), outcome("not-eligible"));
+    assert_eq!(play.take("p", "carol"), 100);
+    play.end_well();
+}
+
+#[test]
 fn more_may_be_named_than_there_are_shares() {
     let mut play = play();
     play.send(with(equal("p", 100, 1), json!({ "to": ["bob", "carol"] })));

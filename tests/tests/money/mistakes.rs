@@ -48,7 +48,7 @@ async fn a_packet_inherits_nothing_from_an_expired_one() {
     let packet = chat.send(first.clone()).await;
     let taken = chat.take(packet, "bob").await.amount.get();
     chat.clock.advance(DAY_MS);
-    assert_eq!(chat.host.expire_due().await.unwrap(), [(packet, amount(1_000 - taken))]);
+    assert_eq!(chat.host.expire_due().await.unwrap().refunded, [(packet, amount(1_000 - taken))]);
     assert_eq!(chat.try_send(first.clone()).await, Ok(Sent::Replayed(packet)));
     let other = Request { total: 900, ..first };
     assert_eq!(chat.try_send(other).await, Err(SendError::KeyReused));
@@ -69,7 +69,7 @@ async fn many_runs_of_the_refund_job_refund_once() {
     chat.clock.advance(DAY_MS);
     let jobs = (0..16).map(|_| {
         let host = chat.neighbour();
-        tokio::spawn(async move { host.expire_due().await.unwrap() })
+        tokio::spawn(async move { host.expire_due().await.unwrap().refunded })
     });
     let refunds: Vec<_> = join_all(jobs).await.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(refunds, [(packet, amount(1_000 - taken))]);

@@ -19,11 +19,12 @@ use clock::LeapingClock;
 use report::{Report, Story};
 
 pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
+    let builder = open::builder(plugin)?;
     // Without --data the ledger is as real, but goes with the run.
     let temporary = tempfile::tempdir()?;
     let data = args.data.as_deref().unwrap_or(temporary.path());
     let clock = Arc::new(LeapingClock::default());
-    let host = open::host(plugin, open::ledger(Some(data))?, Arc::<LeapingClock>::clone(&clock), args.seed)?;
+    let host = open::host(builder, open::ledger(Some(data))?, Arc::<LeapingClock>::clone(&clock), args.seed)?;
     let story = Story::begin(args, host.policy().currency.clone());
     let report = perform(&host, &clock, args, &story).await?;
     if args.json {
@@ -53,7 +54,7 @@ async fn perform(
     clock.leap(host.policy().default_expires_in_ms);
     host.end_leases().await?;
     let refunds = scene::refund(host).await?;
-    story.refunded(&refunds)?;
+    story.refunded(&refunds, &packets)?;
     let reconciliation = host.reconcile(true).await?;
     let audit = host.audit().await?;
     story.audited(&reconciliation, &audit)?;

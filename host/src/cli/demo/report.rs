@@ -167,10 +167,12 @@ impl Story {
         ))
     }
 
-    pub(super) fn refunded(&self, refunds: &[RefundView]) -> Telling {
+    pub(super) fn refunded(&self, refunds: &[RefundView], packets: &[PacketView]) -> Telling {
         self.tell("⏰ A day passes. What nobody took goes back to its sender.\n")?;
         for refund in refunds {
-            self.tell(&format!("  {} from packet {}", self.money(refund.refunded), refund.packet))?;
+            let sent = packets.iter().find(|packet| packet.packet == refund.packet);
+            let title = sent.map_or("an earlier packet", |packet| packet.title);
+            self.tell(&format!("  {} of {title}", self.money(refund.refunded)))?;
         }
         self.tell("")
     }

@@ -150,7 +150,10 @@ pub(super) struct RefundView {
 
 pub(super) async fn refund(host: &Host) -> anyhow::Result<Vec<RefundView>> {
     let refunds = host.expire_due().await?;
+    if let Some((_, error)) = refunds.failed.into_iter().next() {
+        return Err(error.into());
+    }
     let view =
         |(id, amount): (PacketId, Amount)| RefundView { packet: id.to_string(), refunded: amount.get() };
-    Ok(refunds.into_iter().map(view).collect())
+    Ok(refunds.refunded.into_iter().map(view).collect())
 }

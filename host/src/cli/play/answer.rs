@@ -53,6 +53,9 @@ pub(super) enum Body {
         now_ms: u64,
         leases_ended: u64,
         expired: Vec<RefundView>,
+        /// Packets that could not be refunded now.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<UnrefundedView>,
     },
     Settled {
         outcome: &'static str,
@@ -78,6 +81,12 @@ pub(super) enum Body {
 pub(super) struct RefundView {
     pub(super) packet: String,
     pub(super) refunded: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct UnrefundedView {
+    pub(super) packet: String,
+    pub(super) error: ErrorView,
 }
 
 #[derive(Debug, Serialize)]

@@ -41,8 +41,9 @@ struct Summary {
 pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> anyhow::Result<Exit> {
     let log = read(&args.file)?;
     let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
+    let builder = open::builder(plugin)?;
     let ledger = open::ledger(args.data.as_deref())?;
-    let host = open::host(plugin, ledger, Arc::<ManualClock>::clone(&clock), args.seed)?;
+    let host = open::host(builder, ledger, Arc::<ManualClock>::clone(&clock), args.seed)?;
     let player = Arc::new(Player::new(host, clock));
     let summary = play(Lines::new(log), &player, runtime)?;
     print(&summary)?;

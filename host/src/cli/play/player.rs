@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::answer::{Answer, Body, CreditView, RefundView};
+use super::answer::{Answer, Body, CreditView, ErrorView, RefundView, UnrefundedView};
 use super::event::{Event, Kind, Send, StrategyName, User};
 use crate::cli::args::StrategyArg;
 use crate::domain::{Amount, Grabbed, Opened, PacketId, Request, SendError, Sent, Strategy, UserId};
@@ -191,10 +191,8 @@ impl Player {
             outcome: "ok",
             now_ms: self.clock.now_ms(),
             leases_ended,
-            expired: refunds
-                .into_iter()
-                .map(|(id, amount)| RefundView { packet: id.to_string(), refunded: amount.get() })
-                .collect(),
+            expired: refunds.refunded.into_iter().map(refund).collect(),
+            failed: refunds.failed.into_iter().map(unrefunded).collect(),
         })
     }
 
@@ -229,6 +227,15 @@ fn strategy(send: &Send) -> Result<Option<Strategy>, &'static str> {
 /// A send without a key is a send of its own.
 fn random_key() -> Result<String, getrandom::Error> {
     Ok(format!("play-{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
+}
+
+fn refund((packet, amount): (PacketId, Amount)) -> RefundView {
+    RefundView { packet: packet.to_string(), refunded: amount.get() }
+}
+
+fn unrefunded((packet, error): (PacketId, CallError)) -> UnrefundedView {
+    let error = ErrorView { code: error.code(), message: error.to_string(), line: None };
+    UnrefundedView { packet: packet.to_string(), error }
 }
 
 fn balance(balance: Amount) -> Body {

@@ -166,7 +166,7 @@ impl State {
         let sender = Account::Wallet(entry.packet.order.sender.clone());
         let books = self.books.entry(key.tenant.clone()).or_default();
         if !books.post(MovementKind::Refund, Account::Escrow(key.packet), sender, amount) {
-            return Err(StoreError::Corrupt(format!("the refund of packet {} cannot be posted", key.packet)));
+            return Err(checks::refused_refund(key));
         }
         entry.packet.status = Status::Expired;
         entry.packet.refunded = amount;

@@ -68,7 +68,7 @@ impl SqliteLedger {
     /// Whether a directory has a ledger.
     #[must_use]
     pub fn exists(directory: &Path) -> bool {
-        directory.join(open::FILE).is_file()
+        directory.join(open::FILE).metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
     }
 
     async fn write<T: Send + 'static>(

@@ -153,7 +153,7 @@ pub(super) fn close(
     }
     let amount = packet.remaining();
     expire(db, key, expected_version, amount, now_ms).map_err(|error| match error.is_refusal() {
-        true => StoreError::Corrupt(format!("the refund of packet {} cannot be posted", key.packet)).into(),
+        true => checks::refused_refund(key).into(),
         false => error,
     })?;
     Ok(Closed::Refunded(amount))
