@@ -16,7 +16,7 @@ pub fn run() -> Result<(), Failure> {
     target()
 }
 
-/// Checks the two tools that only `ci` needs. Installs what is missing.
+/// Checks the two tools that only `check` needs. Installs what is missing.
 pub fn components() -> Result<(), Failure> {
     for (tool, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if has_tool(tool) {

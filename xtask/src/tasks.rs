@@ -17,13 +17,15 @@ pub fn run(task: Task) -> Result<(), Failure> {
         Task::Demo(arguments) => demo(&arguments),
         Task::Test(arguments) => test(&arguments),
         Task::Bench(arguments) => bench(&arguments),
-        Task::Ci => ci(),
+        Task::Check => check(),
     }
 }
 
 fn demo(arguments: &[OsString]) -> Result<(), Failure> {
     setup::run()?;
-    cargo("run --package hongbao-host --bin hongbao -- demo", arguments)
+    // Without --package: a choice of one package has other features than the tests have, and with
+    // them `cargo xtask test` would compile wasmtime a second time.
+    cargo("run --bin hongbao -- demo", arguments)
 }
 
 /// Without a choice of targets `cargo test` runs the tests of libraries, binaries, `tests/` and
@@ -38,7 +40,7 @@ fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     cargo("bench --package hongbao-tests", arguments)
 }
 
-fn ci() -> Result<(), Failure> {
+fn check() -> Result<(), Failure> {
     header("setup");
     setup::run()?;
     setup::components()?;
@@ -52,10 +54,7 @@ fn ci() -> Result<(), Failure> {
     header("documents");
     let mut documents = process::cargo();
     documents.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings");
-    process::run(documents)?;
-
-    header("tests");
-    test(&[])
+    process::run(documents)
 }
 
 fn header(step: &str) {

@@ -14,7 +14,7 @@ Tasks:
   demo [-- ARGS]  Sets up, then runs `hongbao demo ARGS`
   test [-- ARGS]  Sets up, then runs every test: `cargo test --workspace ARGS`
   bench [-- ARGS] Sets up, then measures: `cargo bench -p hongbao-tests ARGS`
-  ci              Sets up, then checks format, lints and documents, then tests
+  check           Sets up, then checks format, lints and documents
   help            Prints this text
 
 Exit codes: that of the program that failed; 64 for a wrong usage;
@@ -28,7 +28,7 @@ pub enum Task {
     Demo(Vec<OsString>),
     Test(Vec<OsString>),
     Bench(Vec<OsString>),
-    Ci,
+    Check,
     Help,
 }
 
@@ -40,7 +40,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Task, Failure> {
     let name = name.to_string_lossy();
     match name.as_ref() {
         "setup" => none(&name, rest, Task::Setup),
-        "ci" => none(&name, rest, Task::Ci),
+        "check" => none(&name, rest, Task::Check),
         "help" | "--help" | "-h" => none(&name, rest, Task::Help),
         "demo" => after_dashes(&name, rest).map(Task::Demo),
         "test" => after_dashes(&name, rest).map(Task::Test),
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_wrong_usage_is_refused_with_64() {
-        for line in ["", "tset", "ci -- now", "setup x", "help me", "test --doc"] {
+        for line in ["", "tset", "check -- now", "setup x", "help me", "test --doc"] {
             assert_eq!(parsed(line).unwrap_err().code(), 64, "{line:?}");
         }
     }
