@@ -2,14 +2,25 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match embed_plugin() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Cargo shows this as its own error, without a trace of this program.
+            println!("cargo::error={error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed_plugin() -> Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     for input in ["guest/src", "guest/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"] {
