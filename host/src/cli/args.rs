@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 
 use crate::domain::Strategy;
 
@@ -145,7 +146,9 @@ pub(super) struct BooksArgs {
     pub(super) json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// A strategy's name, on the command line and in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum StrategyArg {
     DoubleAverage,
     WechatObserved,

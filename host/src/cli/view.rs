@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::{ClaimLine, Details};
+use crate::domain::{Amount, ClaimLine, Details, PacketId};
 use crate::runtime::Reconciliation;
 use crate::store::{Audit, Discrepancy};
 
@@ -98,6 +98,19 @@ impl From<Audit> for AuditView {
             claims: audit.claims,
             movements: audit.movements,
         }
+    }
+}
+
+/// Money that went back to its sender.
+#[derive(Debug, Serialize)]
+pub(super) struct RefundView {
+    pub(super) packet: String,
+    pub(super) refunded: u64,
+}
+
+impl From<(PacketId, Amount)> for RefundView {
+    fn from((packet, amount): (PacketId, Amount)) -> Self {
+        Self { packet: packet.to_string(), refunded: amount.get() }
     }
 }
 

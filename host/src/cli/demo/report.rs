@@ -5,11 +5,11 @@ use std::io::{Write as _, stdout};
 use serde::Serialize;
 
 use super::crowd::Taps;
-use super::scene::{PacketView, RefundView, SentPacket, SettlementView};
+use super::scene::{PacketView, SentPacket, SettlementView};
 use crate::cli::args::DemoArgs;
 use crate::cli::chart::{bar, histogram};
 use crate::cli::table::{Table, money};
-use crate::cli::view::{AuditView, ClaimView, ReconciliationView};
+use crate::cli::view::{AuditView, ClaimView, ReconciliationView, RefundView};
 use crate::cli::{audit, reconcile};
 use crate::runtime::Reconciliation;
 use crate::store::Audit;

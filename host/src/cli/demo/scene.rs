@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::exit::InputError;
-use crate::cli::view::DetailsView;
+use crate::cli::view::{DetailsView, RefundView};
 use crate::domain::{Amount, PacketId, Priority, Request, SendError, Sent, Strategy, UserId};
 use crate::runtime::{CallError, Host};
 
@@ -141,19 +141,10 @@ pub(super) async fn settle(host: &Host) -> anyhow::Result<SettlementView> {
     }
 }
 
-/// Money that went back.
-#[derive(Serialize)]
-pub(super) struct RefundView {
-    pub(super) packet: String,
-    pub(super) refunded: u64,
-}
-
 pub(super) async fn refund(host: &Host) -> anyhow::Result<Vec<RefundView>> {
     let refunds = host.expire_due().await?;
     if let Some((_, error)) = refunds.failed.into_iter().next() {
         return Err(error.into());
     }
-    let view =
-        |(id, amount): (PacketId, Amount)| RefundView { packet: id.to_string(), refunded: amount.get() };
-    Ok(refunds.refunded.into_iter().map(view).collect())
+    Ok(refunds.refunded.into_iter().map(RefundView::from).collect())
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::view::{AuditView, DetailsView, ReconciliationView};
+use crate::cli::view::{AuditView, DetailsView, ReconciliationView, RefundView};
 
 /// What is printed for one event: the event's own names, then its outcome or its error.
 #[derive(Debug, Serialize)]
@@ -75,12 +75,6 @@ pub(super) enum Body {
     Failed {
         error: ErrorView,
     },
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct RefundView {
-    pub(super) packet: String,
-    pub(super) refunded: u64,
 }
 
 #[derive(Debug, Serialize)]

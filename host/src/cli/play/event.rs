@@ -31,7 +31,7 @@ pub(super) struct Send {
     pub(super) room: String,
     pub(super) sender: User,
     pub(super) kind: Kind,
-    pub(super) strategy: Option<StrategyName>,
+    pub(super) strategy: Option<StrategyArg>,
     pub(super) total: u64,
     pub(super) shares: u32,
     pub(super) expires_in_ms: Option<u64>,
@@ -47,26 +47,6 @@ pub(super) struct Send {
 pub(super) enum Kind {
     Lucky,
     Equal,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum StrategyName {
-    DoubleAverage,
-    WechatObserved,
-    LineCut,
-    Equal,
-}
-
-impl From<StrategyName> for StrategyArg {
-    fn from(name: StrategyName) -> Self {
-        match name {
-            StrategyName::DoubleAverage => Self::DoubleAverage,
-            StrategyName::WechatObserved => Self::WechatObserved,
-            StrategyName::LineCut => Self::LineCut,
-            StrategyName::Equal => Self::Equal,
-        }
-    }
 }
 
 /// A user whose name was checked while it was read.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::answer::{Answer, Body, CreditView, ErrorView, RefundView, UnrefundedView};
-use super::event::{Event, Kind, Send, StrategyName, User};
+use super::answer::{Answer, Body, CreditView, ErrorView, UnrefundedView};
+use super::event::{Event, Kind, Send, User};
 use crate::cli::args::StrategyArg;
+use crate::cli::view::RefundView;
 use crate::domain::{Amount, Grabbed, Opened, PacketId, Request, SendError, Sent, Strategy, UserId};
 use crate::imports::{Clock, ManualClock};
 use crate::runtime::{CallError, Host};
@@ -191,7 +192,7 @@ impl Player {
             outcome: "ok",
             now_ms: self.clock.now_ms(),
             leases_ended,
-            expired: refunds.refunded.into_iter().map(refund).collect(),
+            expired: refunds.refunded.into_iter().map(RefundView::from).collect(),
             failed: refunds.failed.into_iter().map(unrefunded).collect(),
         })
     }
@@ -217,20 +218,16 @@ impl Player {
 /// `kind` and `strategy` say the same thing twice; they must not contradict each other.
 fn strategy(send: &Send) -> Result<Option<Strategy>, &'static str> {
     match (send.kind, send.strategy) {
-        (Kind::Equal, None | Some(StrategyName::Equal)) => Ok(Some(Strategy::Equal)),
+        (Kind::Equal, None | Some(StrategyArg::Equal)) => Ok(Some(Strategy::Equal)),
         (Kind::Equal, Some(_)) => Err("an equal packet has the strategy equal"),
-        (Kind::Lucky, Some(StrategyName::Equal)) => Err("a lucky packet cannot have the strategy equal"),
-        (Kind::Lucky, named) => Ok(named.map(|name| StrategyArg::from(name).into())),
+        (Kind::Lucky, Some(StrategyArg::Equal)) => Err("a lucky packet cannot have the strategy equal"),
+        (Kind::Lucky, named) => Ok(named.map(Strategy::from)),
     }
 }
 
 /// A send without a key is a send of its own.
 fn random_key() -> Result<String, getrandom::Error> {
     Ok(format!("play-{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
-}
-
-fn refund((packet, amount): (PacketId, Amount)) -> RefundView {
-    RefundView { packet: packet.to_string(), refunded: amount.get() }
 }
 
 fn unrefunded((packet, error): (PacketId, CallError)) -> UnrefundedView {
