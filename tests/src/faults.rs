@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hongbao_host::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
 use hongbao_host::store::{
-    Audit, Claimed, Closed, Counter, CounterState, Discrepancy, Lease, Ledger, Loaded, OpenedSeat, Opening,
-    Recorded, Seating, Settled, StoreError, Swapped, View,
+    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Lease, Ledger, Loaded,
+    OpenedSeat, Opening, Parked, Recorded, Seating, Settled, StoreError, Swapped, View,
 };
 
 /// What happens to a call.
@@ -163,8 +163,23 @@ impl Ledger for Faulty<dyn Ledger> {
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
         self.pass(self.store.settle(limit, now_ms)).await
     }
-    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError> {
-        self.pass(self.store.due(tenant, now_ms, limit)).await
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.pass(self.store.backlog()).await
+    }
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.pass(self.store.parked(limit)).await
+    }
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        self.pass(self.store.unpark()).await
+    }
+    async fn due(
+        &self,
+        tenant: &TenantId,
+        now_ms: u64,
+        cursor: Option<Due>,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError> {
+        self.pass(self.store.due(tenant, now_ms, cursor, limit)).await
     }
     async fn open_packets(
         &self,

@@ -4,3 +4,4 @@ pub mod chat;
 pub mod faults;
 pub mod guests;
 pub mod native;
+pub mod servers;

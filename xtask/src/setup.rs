@@ -1,12 +1,23 @@
 //! Whether everything that the build needs is there, and getting what can be got.
 
 use std::env;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::process::{self, Failure};
 
 /// The plugin is built for this target, without any system interface.
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Debian's packages of the servers, with programs of theirs that tests start.
+const SERVERS: &[(&str, &[&str])] = &[
+    ("redis-server", &["redis-server", "redis-cli"]),
+    ("postgresql", &["initdb", "postgres", "pg_basebackup", "psql"]),
+];
+
+/// Where Debian keeps PostgreSQL's programs, by version, and off PATH.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
 
 /// Checks what the build needs. Installs the plugin's target where it is missing.
 pub fn run() -> Result<(), Failure> {
@@ -30,6 +41,30 @@ pub fn components() -> Result<(), Failure> {
         say(&format!("Added {component}."));
     }
     Ok(())
+}
+
+/// Checks the servers that only tests and benchmarks start. Installs what is missing where that needs
+/// no password.
+pub fn servers() -> Result<(), Failure> {
+    let missing = missing_packages(&directories());
+    if missing.is_empty() {
+        say("Redis and PostgreSQL are there.");
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    let failure = || {
+        Failure::unavailable(format!(
+            "the tests start servers of their own, and some programs are missing that could not be installed; \
+             install the packages {packages} (Redis, and PostgreSQL with its server programs)"
+        ))
+    };
+    let root = becoming_root().ok_or_else(failure)?;
+    say(&format!("Installing {packages} by apt-get."));
+    // The lists of packages may be old, or not be there at all.
+    let installed = apt_get(&root, &["install", "-y"], &missing).is_some()
+        || apt_get(&root, &["update"], &[]).is_some()
+            && apt_get(&root, &["install", "-y"], &missing).is_some();
+    if installed && missing_packages(&directories()).is_empty() { Ok(()) } else { Err(failure()) }
 }
 
 fn say(line: &str) {
@@ -97,9 +132,64 @@ fn has_target() -> bool {
     process::output(command).is_some_and(|directory| Path::new(&directory).is_dir())
 }
 
+/// The packages of which a program is in none of these directories.
+fn missing_packages(directories: &[PathBuf]) -> Vec<&'static str> {
+    let is_there = |program: &&str| directories.iter().any(|directory| directory.join(program).is_file());
+    let missing = SERVERS.iter().filter(|(_, programs)| !programs.iter().all(is_there));
+    missing.map(|(package, _)| *package).collect()
+}
+
+fn directories() -> Vec<PathBuf> {
+    let versions = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).chain(versions.map(|version| version.path().join("bin"))).collect()
+}
+
+/// What stands before a command of root: nothing if we are root already, `sudo` if it asks for no
+/// password; none where we cannot become root.
+fn becoming_root() -> Option<Vec<&'static str>> {
+    let prints = |line: &[&str]| {
+        let (name, arguments) = line.split_first()?;
+        let mut command = process::program(*name);
+        command.args(arguments);
+        process::output(command)
+    };
+    if prints(&["id", "-u"])? == "0" {
+        return Some(Vec::new());
+    }
+    prints(&["sudo", "-n", "true"]).map(|_| vec!["sudo", "-n"])
+}
+
+/// Runs apt-get, which asks nothing and tells its own failures; none where it is missing or fails. At
+/// run level 1 the packages do not start their own servers, which nobody needs here.
+fn apt_get(root: &[&str], task: &[&str], packages: &[&str]) -> Option<()> {
+    let own = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq"];
+    let mut line = root.iter().chain(&own).chain(task).chain(packages);
+    let mut command = process::program(*line.next()?);
+    command.args(line).stdin(Stdio::null()).stdout(Stdio::null());
+    process::run(command).ok()
+}
+
 /// Runs rustup, which shows its own progress; none where it is missing or fails.
 fn rustup(arguments: &[&str]) -> Option<()> {
     let mut command = process::program("rustup");
     command.args(arguments);
     process::run(command).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_missing_when_one_of_its_programs_is() {
+        let directory = env::temp_dir().join(format!("hongbao-setup-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        assert_eq!(missing_packages(std::slice::from_ref(&directory)), ["redis-server", "postgresql"]);
+        for program in ["redis-server", "redis-cli", "initdb"] {
+            fs::write(directory.join(program), "").unwrap();
+        }
+        assert_eq!(missing_packages(std::slice::from_ref(&directory)), ["postgresql"]);
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

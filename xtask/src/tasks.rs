@@ -13,7 +13,7 @@ pub fn run(task: Task) -> Result<(), Failure> {
             print!("{}", usage::TEXT);
             Ok(())
         }
-        Task::Setup => setup::run(),
+        Task::Setup => setup::run().and_then(|()| setup::servers()),
         Task::Demo(arguments) => demo(&arguments),
         Task::Test(arguments) => test(&arguments),
         Task::Bench(arguments) => bench(&arguments),
@@ -32,11 +32,13 @@ fn demo(arguments: &[OsString]) -> Result<(), Failure> {
 /// documents; with `--all-targets` it would run the benchmarks and leave the documents out.
 fn test(arguments: &[OsString]) -> Result<(), Failure> {
     setup::run()?;
+    setup::servers()?;
     cargo("test --workspace", arguments)
 }
 
 fn bench(arguments: &[OsString]) -> Result<(), Failure> {
     setup::run()?;
+    setup::servers()?;
     cargo("bench --package hongbao-tests", arguments)
 }
 

@@ -9,8 +9,9 @@ pub const TEXT: &str = "\
 Usage: cargo xtask <TASK> [-- ARGS]
 
 Tasks:
-  setup           Checks that everything the build needs is there, and installs
-                  the wasm32-unknown-unknown target where it is missing
+  setup           Checks that everything the build and the tests need is there;
+                  installs the wasm32-unknown-unknown target, and by apt-get
+                  Redis and PostgreSQL, where they are missing
   demo [-- ARGS]  Sets up, then runs `hongbao demo ARGS`
   test [-- ARGS]  Sets up, then runs every test: `cargo test --workspace ARGS`
   bench [-- ARGS] Sets up, then measures: `cargo bench -p hongbao-tests ARGS`

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Audit, Counter, Discrepancy, Ledger, Settled, StoreError};
+use crate::store::{Audit, Backlog, Counter, Discrepancy, Due, Ledger, Parked, Settled, StoreError};
 
 /// A red packet system for one tenant: a plugin, its stores, its policy. Cheap to clone.
 #[derive(Clone)]
@@ -262,12 +262,36 @@ impl Host {
         self.around.ledger.balance(&self.around.tenant, user).await
     }
 
-    /// Credits at most `limit` claims to wallets, large ones first; gives them in that order.
+    /// Credits at most `limit` claims to wallets, in the ledger's order; gives them in that order.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
         self.around.ledger.settle(limit, self.now_ms()).await
+    }
+
+    /// What settlement has before it, of all tenants of the ledger.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.around.ledger.backlog().await
+    }
+
+    /// At most `limit` claims that could not be settled and wait for a person.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.around.ledger.parked(limit).await
+    }
+
+    /// Puts every parked claim back in the queue of settlement; gives how many.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn unpark(&self) -> Result<u64, StoreError> {
+        self.around.ledger.unpark().await
     }
 
     /// The sums of the books.
@@ -294,18 +318,18 @@ impl Host {
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
         const AT_ONCE: u32 = 256;
         let mut refunds = Refunds::default();
+        let mut cursor = None;
         loop {
-            let due = self.around.ledger.due(&self.around.tenant, self.now_ms(), AT_ONCE).await?;
-            let before = refunds.refunded.len();
-            refunds.failed.clear();
-            for packet in &due {
+            let due = self.around.ledger.due(&self.around.tenant, self.now_ms(), cursor, AT_ONCE).await?;
+            for Due { packet, .. } in &due {
                 match self.expire(*packet).await {
                     Ok(Expired::Refunded(amount)) => refunds.refunded.push((*packet, amount)),
                     Ok(_) => {}
                     Err(error) => refunds.failed.push((*packet, error)),
                 }
             }
-            if due.len() < AT_ONCE as usize || refunds.refunded.len() == before {
+            cursor = due.last().copied();
+            if due.len() < AT_ONCE as usize {
                 return Ok(refunds);
             }
         }

@@ -5,6 +5,13 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::{Amount, Claim, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId};
 
+/// So much older a normal claim must be to be settled before a large one.
+pub const LARGE_HEAD_START_MS: u64 = 60_000;
+
+/// A claim that cannot be credited is tried again after each of these, counted from the attempt
+/// before, and then parked. What stands in the way (a full wallet) seldom goes away sooner.
+pub const RETRY_MS: [u64; 4] = [1_000, 5_000, 30_000, 120_000];
+
 /// What a recorded packet is called and when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -95,6 +102,46 @@ pub struct Settled {
     pub amount: Amount,
     /// In which class.
     pub priority: Priority,
+    /// When it was claimed.
+    pub claimed_at_ms: u64,
+}
+
+/// A claim that was tried several times and could not be credited. It waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// What would be settled.
+    pub claim: Settled,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// Claims of one class that wait for settlement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// How many.
+    pub claims: u64,
+    /// When the oldest of them was claimed.
+    pub oldest_ms: Option<u64>,
+}
+
+/// What settlement has before it, of all tenants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Large claims.
+    pub large: Queue,
+    /// Normal ones.
+    pub normal: Queue,
+    /// Claims that wait for a person.
+    pub parked: u64,
+}
+
+/// An open packet that is past its time, and the place after which to go on looking for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// When it ended.
+    pub expires_at_ms: u64,
+    /// Which one.
+    pub packet: PacketId,
 }
 
 /// The sums of a tenant's books. All in minor units; wide, since they are sums of amounts.
@@ -208,13 +255,32 @@ pub trait Ledger: Send + Sync + 'static {
     /// What a wallet holds; nothing where there is none.
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError>;
 
-    /// Credits at most `limit` claims to their owners' wallets: large ones first, then in the
-    /// order of claiming. Each claim once, whoever asks and however often. A claim that cannot
-    /// be credited is parked: [`Ledger::verify`] reports it, and the others go on.
+    /// Credits at most `limit` claims to their owners' wallets, of all tenants. The order is that
+    /// of claiming, but a large claim goes before normal ones that are up to
+    /// [`LARGE_HEAD_START_MS`] older: the large go first, and nobody waits for ever. Each claim
+    /// once, whoever asks and however often, and several processes at once. A claim that cannot
+    /// be credited is tried again later, see [`RETRY_MS`], and the others go on; after the last
+    /// of these it is parked.
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError>;
 
-    /// At most `limit` open packets of a tenant that are past their time, the oldest first.
-    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError>;
+    /// What settlement has before it.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
+    /// At most `limit` parked claims of all tenants, in the order of claiming.
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError>;
+
+    /// Puts every parked claim back in the queue, as if it had never been tried; gives how many.
+    async fn unpark(&self) -> Result<u64, StoreError>;
+
+    /// At most `limit` open packets of a tenant that are past their time, those after `cursor`,
+    /// the oldest first.
+    async fn due(
+        &self,
+        tenant: &TenantId,
+        now_ms: u64,
+        cursor: Option<Due>,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError>;
 
     /// Open packets of a tenant with ids after `cursor`, in the order of their ids.
     async fn open_packets(

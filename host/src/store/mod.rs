@@ -8,12 +8,17 @@ pub mod committer;
 pub mod conformance;
 mod counter;
 mod error;
+pub(crate) mod gatherer;
 mod ledger;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 pub use counter::{
     Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
 };
 pub use error::StoreError;
-pub use ledger::{Audit, Claimed, Closed, Discrepancy, Ledger, Loaded, Receipt, Recorded, Refusal, Settled};
+pub use ledger::{
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, LARGE_HEAD_START_MS, Ledger, Loaded, Parked, Queue,
+    RETRY_MS, Receipt, Recorded, Refusal, Settled,
+};

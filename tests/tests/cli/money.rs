@@ -1,5 +1,6 @@
 //! Settlement, audit and reconciliation: where every cent is.
 
+use hongbao_host::store::RETRY_MS;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -205,6 +206,11 @@ fn a_claim_that_cannot_be_credited_waits_and_holds_up_no_other() {
         play.take("p", "rich");
         play.take("p", "bob");
         play.check(op("settle"), json!({ "outcome": "ok", "settled": 1, "order": [credit("bob", 100)] }));
+        assert_eq!(play.tell(&op("reconcile"))["clean"], true, "it will be tried again");
+        for after in RETRY_MS {
+            play.tell(&advance(after));
+            play.check(op("settle"), json!({ "outcome": "ok", "settled": 0, "order": [] }));
+        }
         let found = play.tell(&op("reconcile"));
         let waits = json!([{
             "subject": format!("claim of rich on packet {packet}"),

@@ -135,7 +135,7 @@ impl Run {
     async fn reading(&self, ledger: &dyn Ledger) -> Vec<String> {
         let mut lines = Vec::new();
         for tenant in (0..TENANTS).map(tenant) {
-            lines.push(said("due", ledger.due(&tenant, self.now_ms, u32::MAX).await));
+            lines.push(said("due", ledger.due(&tenant, self.now_ms, None, u32::MAX).await));
             lines.push(said("audit", ledger.audit(&tenant).await));
             let found = ledger.verify(&tenant).await.map(|found| {
                 let told = found.into_iter().map(|one| (one.subject, one.rule, one.expected, one.found));

@@ -1,6 +1,5 @@
 //! The reference ledger: written for clarity, since every other ledger is compared with it.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,8 +11,8 @@ use crate::domain::{
     TenantId, UserId,
 };
 use crate::store::{
-    Audit, Claimed, Closed, Discrepancy, Ledger, Loaded, Receipt, Recorded, Refusal, Settled, StoreError,
-    checks,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, LARGE_HEAD_START_MS, Ledger, Loaded, Parked, Queue,
+    RETRY_MS, Receipt, Recorded, Refusal, Settled, StoreError, checks,
 };
 
 /// A ledger in this process, for tests and for trying things out: it ends with the process.
@@ -33,8 +32,45 @@ struct State {
 
 struct Waiting {
     claim: Settled,
+    attempts: u32,
+    state: Standing,
+}
+
+/// How a claim stands in the outbox.
+#[derive(PartialEq, Eq)]
+enum Standing {
+    /// To be settled from this time on.
+    From(u64),
     /// Could not be credited: kept and reported, and out of the way of the others.
-    parked: bool,
+    Parked,
+}
+
+impl Waiting {
+    fn new(claim: Settled) -> Self {
+        Self { claim, attempts: 0, state: Standing::From(0) }
+    }
+
+    /// The place in the order of settlement.
+    fn rank_ms(&self) -> i128 {
+        let head_start = match self.claim.priority {
+            Priority::Large => LARGE_HEAD_START_MS,
+            Priority::Normal => 0,
+        };
+        i128::from(self.claim.claimed_at_ms) - i128::from(head_start)
+    }
+
+    fn is_parked(&self) -> bool {
+        self.state == Standing::Parked
+    }
+
+    /// After an attempt that failed.
+    fn put_off(&mut self, now_ms: u64) {
+        self.state = match RETRY_MS.get(self.attempts as usize) {
+            Some(after) => Standing::From(now_ms.saturating_add(*after)),
+            None => Standing::Parked,
+        };
+        self.attempts += 1;
+    }
 }
 
 struct Entry {
@@ -150,7 +186,7 @@ impl State {
         let first = entry.claim(shares, now_ms);
         self.outbox.extend(shares.iter().map(|share| {
             let Share { user, amount, priority } = share.clone();
-            Waiting { claim: Settled { key: key.clone(), user, amount, priority }, parked: false }
+            Waiting::new(Settled { key: key.clone(), user, amount, priority, claimed_at_ms: now_ms })
         }));
         Claimed::Committed(first)
     }
@@ -174,23 +210,41 @@ impl State {
         Ok(Closed::Refunded(amount))
     }
 
-    fn settle(&mut self, limit: u32) -> Vec<Settled> {
-        // Stable: within a class the order of claiming stays.
-        self.outbox.sort_by_key(|waiting| Reverse(waiting.claim.priority));
+    fn settle(&mut self, limit: u32, now_ms: u64) -> Vec<Settled> {
+        // Stable: of equal rank, the order of claiming stays.
+        self.outbox.sort_by_key(Waiting::rank_ms);
         let mut settled = Vec::new();
         for mut waiting in std::mem::take(&mut self.outbox) {
-            if !waiting.parked && settled.len() < limit as usize {
+            let is_due = matches!(waiting.state, Standing::From(time) if time <= now_ms);
+            if is_due && settled.len() < limit as usize {
                 let Settled { key, user, amount, .. } = &waiting.claim;
                 let (from, to) = (Account::Escrow(key.packet), Account::Wallet(user.clone()));
                 if self.books(&key.tenant).post(MovementKind::Settle, from, to, *amount) {
                     settled.push(waiting.claim);
                     continue;
                 }
-                waiting.parked = true;
+                waiting.put_off(now_ms);
             }
             self.outbox.push(waiting);
         }
         settled
+    }
+
+    fn backlog(&self) -> Backlog {
+        let queue = |priority| {
+            let waits = |waiting: &&Waiting| !waiting.is_parked() && waiting.claim.priority == priority;
+            let claimed = self.outbox.iter().filter(waits).map(|waiting| waiting.claim.claimed_at_ms);
+            Queue { claims: claimed.clone().count() as u64, oldest_ms: claimed.min() }
+        };
+        Backlog {
+            large: queue(Priority::Large),
+            normal: queue(Priority::Normal),
+            parked: self.parked().count() as u64,
+        }
+    }
+
+    fn parked(&self) -> impl Iterator<Item = &Waiting> {
+        self.outbox.iter().filter(|waiting| waiting.is_parked())
     }
 
     fn of<'s>(&'s self, tenant: &'s TenantId) -> impl Iterator<Item = (PacketId, &'s Entry)> {
@@ -240,8 +294,7 @@ impl State {
                 });
             }
         }
-        let parked =
-            self.outbox.iter().filter(|waiting| waiting.parked && waiting.claim.key.tenant == *tenant);
+        let parked = self.parked().filter(|waiting| waiting.claim.key.tenant == *tenant);
         found.extend(parked.map(|Waiting { claim, .. }| Discrepancy::parked(claim)));
         found
     }
@@ -303,17 +356,47 @@ impl Ledger for MemoryLedger {
         Ok(self.state().books(tenant).held(&Account::Wallet(user.clone())))
     }
 
-    async fn settle(&self, limit: u32, _now_ms: u64) -> Result<Vec<Settled>, StoreError> {
-        Ok(self.state().settle(limit))
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        Ok(self.state().settle(limit, now_ms))
     }
 
-    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError> {
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(self.state().backlog())
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
         let state = self.state();
-        let is_due = |packet: &Packet| packet.status == Status::Open && packet.expires_at_ms <= now_ms;
-        let due = state.of(tenant).filter(|(_, entry)| is_due(&entry.packet));
-        let mut due: Vec<_> = due.map(|(id, entry)| (entry.packet.expires_at_ms, id)).collect();
+        let mut parked: Vec<Parked> = state
+            .parked()
+            .map(|waiting| Parked { claim: waiting.claim.clone(), attempts: waiting.attempts })
+            .collect();
+        parked.sort_by_key(|parked| parked.claim.claimed_at_ms);
+        parked.truncate(limit as usize);
+        Ok(parked)
+    }
+
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let parked = state.outbox.iter_mut().filter(|waiting| waiting.is_parked());
+        let unparked = parked.map(|waiting| *waiting = Waiting::new(waiting.claim.clone()));
+        Ok(unparked.count() as u64)
+    }
+
+    async fn due(
+        &self,
+        tenant: &TenantId,
+        now_ms: u64,
+        cursor: Option<Due>,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError> {
+        let state = self.state();
+        let open = state.of(tenant).filter(|(_, entry)| entry.packet.status == Status::Open);
+        let all = open.map(|(packet, entry)| Due { expires_at_ms: entry.packet.expires_at_ms, packet });
+        let due = all.filter(|due| due.expires_at_ms <= now_ms && cursor.is_none_or(|cursor| *due > cursor));
+        let mut due: Vec<Due> = due.collect();
         due.sort_unstable();
-        Ok(due.into_iter().take(limit as usize).map(|(_, id)| id).collect())
+        due.truncate(limit as usize);
+        Ok(due)
     }
 
     async fn open_packets(
@@ -336,6 +419,3 @@ impl Ledger for MemoryLedger {
         Ok(self.state().verify(tenant))
     }
 }
-
-/// Large before normal: what the derived order of [`Priority`] says.
-const _: () = assert!((Priority::Large as u8) > (Priority::Normal as u8));

@@ -5,8 +5,9 @@ use rusqlite::Connection;
 
 use super::error::Error;
 use super::rows::{Columns, wide_sum};
-use crate::domain::{Account, PacketKey, TenantId};
-use crate::store::{Audit, Discrepancy, Settled};
+use super::settle;
+use crate::domain::{Account, TenantId};
+use crate::store::{Audit, Discrepancy};
 
 const PACKETS: &str = concat!(
     "SELECT count(*), ",
@@ -173,7 +174,8 @@ pub(super) fn verify(db: &Connection, tenant: &TenantId) -> Result<Vec<Discrepan
     for rule in &RULES {
         found.extend(broken(db, tenant, rule)?);
     }
-    found.extend(parked(db, tenant)?.iter().map(Discrepancy::parked));
+    let parked = settle::parked(db, u32::MAX)?.into_iter().map(|parked| parked.claim);
+    found.extend(parked.filter(|claim| claim.key.tenant == *tenant).map(|claim| Discrepancy::parked(&claim)));
     Ok(found)
 }
 
@@ -190,17 +192,4 @@ fn broken(db: &Connection, tenant: &TenantId, rule: &Rule) -> Result<Vec<Discrep
         }
     }
     Ok(broken)
-}
-
-fn parked(db: &Connection, tenant: &TenantId) -> Result<Vec<Settled>, Error> {
-    const SQL: &str = "SELECT packet, user, amount, priority FROM outbox WHERE tenant = ?1 AND parked = 1
-                       ORDER BY priority DESC, sequence";
-    let mut statement = db.prepare(SQL)?;
-    let claims = statement.query_map([tenant.as_str()], |row| {
-        let mut columns = Columns::of(row);
-        let key = PacketKey { tenant: tenant.clone(), packet: columns.id()? };
-        let (user, amount, priority) = (columns.user()?, columns.amount()?, columns.priority()?);
-        Ok(Settled { key, user, amount, priority })
-    })?;
-    Ok(claims.collect::<Result<_, _>>()?)
 }

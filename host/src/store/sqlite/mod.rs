@@ -7,7 +7,7 @@
 //! takes the database's lock before its first read.
 //!
 //! The rules of the books are in the database, as constraints and triggers
-//! (`migrations/0001_books.sql`). The checks here come first only because they can say which
+//! (`migrations/`). The checks here come first only because they can say which
 //! rule it was.
 
 mod audit;
@@ -17,6 +17,7 @@ mod migrate;
 mod open;
 mod read;
 mod rows;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -31,7 +32,10 @@ pub use self::open::OpenError;
 
 use self::error::Error;
 use super::committer::{Committer, CommitterError, Job, Limits};
-use super::{Audit, Claimed, Closed, Discrepancy, Ledger, Loaded, Recorded, Settled, StoreError, checks};
+use super::{
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
+    checks,
+};
 use crate::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
 
 /// A queue of this length is worked off in about a second on a slow disk.
@@ -166,12 +170,30 @@ impl Ledger for SqliteLedger {
     }
 
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
-        self.write(move |db| write::settle(db, limit, now_ms)).await
+        self.write(move |db| settle::settle(db, limit, now_ms)).await
     }
 
-    async fn due(&self, tenant: &TenantId, now_ms: u64, limit: u32) -> Result<Vec<PacketId>, StoreError> {
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.survey(settle::backlog).await
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.survey(move |db| settle::parked(db, limit)).await
+    }
+
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        self.write(settle::unpark).await
+    }
+
+    async fn due(
+        &self,
+        tenant: &TenantId,
+        now_ms: u64,
+        cursor: Option<Due>,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError> {
         let tenant = tenant.clone();
-        self.read(move |db| read::due(db, &tenant, now_ms, limit)).await
+        self.read(move |db| read::due(db, &tenant, now_ms, cursor, limit)).await
     }
 
     async fn open_packets(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::error::Error;
 use super::rows::{self, Columns, claim_columns};
 use crate::domain::{Claim, PacketId, PacketKey, TenantId, UserId};
-use crate::store::Loaded;
+use crate::store::{Due, Loaded};
 
 /// A packet and the claims of these users.
 pub(super) fn load(db: &Connection, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, Error> {
@@ -54,15 +54,25 @@ pub(super) fn due(
     db: &Connection,
     tenant: &TenantId,
     now_ms: u64,
+    cursor: Option<Due>,
     limit: u32,
-) -> Result<Vec<PacketId>, Error> {
-    const SQL: &str = "SELECT id FROM packets WHERE tenant = ?1 AND status = 'open' AND expires_at_ms <= ?2
-                       ORDER BY expires_at_ms, id LIMIT ?3";
+) -> Result<Vec<Due>, Error> {
+    // Before every packet is one of no time and the empty id: a shorter blob sorts first.
+    const SQL: &str = "SELECT expires_at_ms, id FROM packets
+                       WHERE tenant = ?1 AND status = 'open' AND expires_at_ms <= ?2
+                         AND (expires_at_ms, id) > (?3, ?4)
+                       ORDER BY expires_at_ms, id LIMIT ?5";
     let mut statement = db.prepare_cached(SQL)?;
     // Past what a column holds, everything is due.
     let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
-    let ids = statement.query_map((tenant.as_str(), now, limit), |row| Columns::of(row).id())?;
-    Ok(ids.collect::<Result<_, _>>()?)
+    let (after, id) = cursor.map_or((0, Vec::new()), |cursor| {
+        (i64::try_from(cursor.expires_at_ms).unwrap_or(i64::MAX), cursor.packet.to_bytes().to_vec())
+    });
+    let due = statement.query_map((tenant.as_str(), now, after, id, limit), |row| {
+        let mut columns = Columns::of(row);
+        Ok(Due { expires_at_ms: columns.number()?, packet: columns.id()? })
+    })?;
+    Ok(due.collect::<Result<_, _>>()?)
 }
 
 /// Open packets of a tenant after an id, in the order of their ids.

@@ -93,6 +93,14 @@ impl<'r> Columns<'r> {
         T::try_from(number).map_err(|error| invalid(column, Type::Integer, error))
     }
 
+    /// A whole number that may be missing.
+    pub(super) fn optional(&mut self) -> Column<Option<u64>> {
+        let column = self.step();
+        let number: Option<i64> = self.row.get(column)?;
+        let number = number.map(u64::try_from).transpose();
+        number.map_err(|error| invalid(column, Type::Integer, error))
+    }
+
     pub(super) fn amount(&mut self) -> Column<Amount> {
         self.number()
     }

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::read;
-use super::rows::{self, Columns, packet_columns, stored};
+use super::rows::{self, packet_columns, stored};
 use crate::domain::{Amount, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId};
-use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, Settled, StoreError, checks};
+use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, StoreError, checks};
 
 /// Writes a packet. The key is looked at first: a repeated order is the same packet, even where
 /// the wallet is empty by now.
@@ -199,53 +199,4 @@ pub(super) fn fund(
     let mut statement = db.prepare_cached(SQL)?;
     statement.execute((tenant.as_str(), user.as_str(), amount.as_i64(), stored(now_ms)?))?;
     Ok(after)
-}
-
-/// Credits claims that wait. What the database does not post is parked, and makes room for
-/// the next.
-pub(super) fn settle(db: &Connection, limit: u32, now_ms: u64) -> Result<Vec<Settled>, Error> {
-    let (mut left, now) = (limit, stored(now_ms)?);
-    let mut settled = Vec::new();
-    while left > 0 {
-        let waiting = waiting(db, left)?;
-        if waiting.is_empty() {
-            break;
-        }
-        for (sequence, claim) in waiting {
-            match post(db, sequence, now) {
-                Ok(()) => settled.push(claim),
-                Err(error) if error.is_refusal() => park(db, sequence)?,
-                Err(error) => return Err(error),
-            }
-        }
-        left = limit.saturating_sub(settled.len() as u32);
-    }
-    Ok(settled)
-}
-
-fn waiting(db: &Connection, limit: u32) -> Result<Vec<(i64, Settled)>, Error> {
-    const SQL: &str = "SELECT sequence, tenant, packet, user, amount, priority FROM outbox WHERE parked = 0
-                       ORDER BY priority DESC, sequence LIMIT ?1";
-    let mut statement = db.prepare_cached(SQL)?;
-    let rows = statement.query_map([limit], |row| {
-        let mut columns = Columns::of(row);
-        let sequence = columns.number()?;
-        let key = PacketKey { tenant: columns.tenant()?, packet: columns.id()? };
-        let (user, amount, priority) = (columns.user()?, columns.amount()?, columns.priority()?);
-        Ok((sequence, Settled { key, user, amount, priority }))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Posting and taking the claim out of the outbox are the database's: a trigger does both, or
-/// the statement is undone.
-fn post(db: &Connection, sequence: i64, now: i64) -> Result<(), Error> {
-    let mut statement = db.prepare_cached("UPDATE outbox SET settled_at_ms = ?2 WHERE sequence = ?1")?;
-    statement.execute((sequence, now))?;
-    Ok(())
-}
-
-fn park(db: &Connection, sequence: i64) -> Result<(), Error> {
-    db.prepare_cached("UPDATE outbox SET parked = 1 WHERE sequence = ?1")?.execute([sequence])?;
-    Ok(())
 }

@@ -5,6 +5,7 @@ use super::*;
 checks! { Bench of Ledger:
     packets_are_due_from_the_end_of_their_time,
     the_packet_that_ended_first_is_due_first,
+    packets_that_are_due_are_listed_in_pages,
     only_open_packets_are_due,
     packets_that_are_due_are_those_of_one_tenant,
     open_packets_are_listed_in_pages,
@@ -13,7 +14,8 @@ checks! { Bench of Ledger:
 }
 
 async fn due(bench: &Bench, now: u64, limit: u32) -> Vec<PacketId> {
-    bench.ledger.due(&bench.tenant, START + now, limit).await.expect("due answers")
+    let due = bench.ledger.due(&bench.tenant, START + now, None, limit).await.expect("due answers");
+    due.into_iter().map(|due| due.packet).collect()
 }
 
 /// Sends a packet with a life of this length.
@@ -39,6 +41,24 @@ async fn the_packet_that_ended_first_is_due_first(bench: Bench) {
     assert_eq!(due(&bench, now, 2).await, [first.packet, second.packet]);
     assert_eq!(due(&bench, now, 1).await, [first.packet]);
     assert_eq!(due(&bench, now, 0).await, []);
+}
+
+async fn packets_that_are_due_are_listed_in_pages(bench: Bench) {
+    for (number, life) in [(1, 2), (2, 1), (3, 2), (4, 1), (5, 3)] {
+        sent_for(&bench, number, life).await;
+    }
+    let mut found = Vec::new();
+    let mut cursor: Option<Due> = None;
+    loop {
+        let page = bench.ledger.due(&bench.tenant, START + 10, cursor, 2).await.expect("due answers");
+        found.extend(page.iter().map(|due| (due.expires_at_ms - START, due.packet)));
+        cursor = page.last().copied();
+        if page.is_empty() {
+            break;
+        }
+    }
+    let expected = [(1, 2), (1, 4), (2, 1), (2, 3), (3, 5)];
+    assert_eq!(found, expected.map(|(ends, number)| (ends, bench.packet(number).packet)));
 }
 
 async fn only_open_packets_are_due(bench: Bench) {

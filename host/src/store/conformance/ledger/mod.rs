@@ -8,7 +8,8 @@ use crate::domain::{
     TenantId,
 };
 use crate::store::{
-    Audit, Claimed, Closed, Discrepancy, Ledger, Loaded, Receipt, Recorded, Refusal, Settled, StoreError,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, LARGE_HEAD_START_MS, Ledger, Loaded, Parked, Queue,
+    RETRY_MS, Receipt, Recorded, Refusal, Settled, StoreError,
 };
 
 mod claiming;
@@ -154,7 +155,21 @@ impl Bench {
     }
 
     async fn settle(&self, limit: u32) -> Vec<Settled> {
-        self.ledger.settle(limit, START).await.expect("settle answers")
+        self.settle_at(limit, 0).await
+    }
+
+    async fn settle_at(&self, limit: u32, now: u64) -> Vec<Settled> {
+        self.ledger.settle(limit, START + now).await.expect("settle answers")
+    }
+
+    async fn backlog(&self) -> Backlog {
+        self.ledger.backlog().await.expect("backlog answers")
+    }
+
+    /// Empties a wallet of so much, by the `number`th packet.
+    async fn spend(&self, name: &str, number: u64, minor: u64) {
+        let order = Order { sender: user(name), ..order(&format!("key {number}"), minor, 1) };
+        assert!(matches!(self.record(number, order, 0).await, Recorded::Recorded(_)));
     }
 
     /// Claims in this way at the present version. It must be answered so, and nothing may move.

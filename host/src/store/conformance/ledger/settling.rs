@@ -10,8 +10,14 @@ checks! { Bench of Ledger:
     claims_of_every_tenant_are_settled,
     settling_moves_money_from_escrow_to_wallets,
     a_claim_that_no_wallet_can_hold_is_parked_and_reported,
+    a_claim_that_fails_is_tried_again_later_and_not_before,
+    a_failing_claim_does_not_stand_in_the_way,
     a_parked_claim_does_not_stand_in_the_way,
     a_parked_claim_stays_parked_and_conserved,
+    a_parked_claim_that_is_put_back_is_settled,
+    an_old_normal_claim_goes_before_a_large_one,
+    the_backlog_is_counted_by_class,
+    settlements_that_race_credit_each_claim_once,
 }
 
 /// Claims with priorities, at the present version.
@@ -23,7 +29,7 @@ async fn take(bench: &Bench, key: &PacketKey, shares: &[(&str, u64, Priority)]) 
 }
 
 fn settled(key: &PacketKey, name: &str, minor: u64, priority: Priority) -> Settled {
-    Settled { key: key.clone(), user: user(name), amount: amount(minor), priority }
+    Settled { key: key.clone(), user: user(name), amount: amount(minor), priority, claimed_at_ms: START }
 }
 
 fn names(settled: &[Settled]) -> Vec<&str> {
@@ -109,35 +115,141 @@ async fn with_a_full_wallet(bench: &Bench) -> PacketKey {
     key
 }
 
+/// Settles at each time that a failing claim is tried; gives the last of them.
+async fn until_parked(bench: &Bench) -> u64 {
+    let mut now = 0;
+    for after in [0].into_iter().chain(RETRY_MS) {
+        now += after;
+        assert_eq!(bench.settle_at(10, now).await, [], "nothing is credited after {now} ms");
+    }
+    now
+}
+
 async fn a_claim_that_no_wallet_can_hold_is_parked_and_reported(bench: Bench) {
-    with_a_full_wallet(&bench).await;
+    let key = with_a_full_wallet(&bench).await;
     assert_eq!(bench.discrepancies().await, [], "nothing is wrong before anybody tries");
-    assert_eq!(bench.settle(10).await, []);
+    until_parked(&bench).await;
     assert_eq!(bench.balance("bob").await, Amount::MAX.get());
     let found = bench.discrepancies().await;
     let told: Vec<_> = found.iter().map(|found| (found.rule, found.expected, found.found)).collect();
     assert_eq!(told, [(PARKED, 1, 0)]);
     assert!(found.iter().all(|found| found.subject.contains("bob")), "whose it is: {found:?}");
     assert_eq!(bench.of("elsewhere").discrepancies().await, [], "no other tenant is told");
+    let parked = bench.ledger.parked(10).await.expect("parked answers");
+    let claim = settled(&key, "bob", 1, Priority::Large);
+    assert_eq!(parked, [Parked { claim, attempts: RETRY_MS.len() as u32 + 1 }]);
+    assert_eq!(bench.ledger.parked(0).await.expect("parked answers"), []);
+}
+
+async fn a_claim_that_fails_is_tried_again_later_and_not_before(bench: Bench) {
+    with_a_full_wallet(&bench).await;
+    assert_eq!(bench.settle_at(10, 0).await, []);
+    bench.spend("bob", 2, Amount::MAX.get()).await;
+    assert_eq!(bench.settle_at(10, RETRY_MS[0] - 1).await, [], "its time has not come");
+    assert_eq!(names(&bench.settle_at(10, RETRY_MS[0]).await), ["bob"]);
+    assert_eq!(bench.balance("bob").await, 1);
 }
 
 async fn a_parked_claim_does_not_stand_in_the_way(bench: Bench) {
     let key = with_a_full_wallet(&bench).await;
+    let last = until_parked(&bench).await;
     bench.take(&key, &[("carol", 2), ("dave", 97)]).await;
-    assert_eq!(names(&bench.settle(1).await), ["carol"], "a parked claim does not count as settled");
+    assert_eq!(names(&bench.settle_at(1, last).await), ["carol"], "a parked claim does not count as settled");
+    assert_eq!(names(&bench.settle_at(1, last).await), ["dave"]);
+    assert_eq!(bench.settle_at(1, u64::MAX >> 2).await, []);
+    assert_eq!((bench.balance("carol").await, bench.balance("dave").await), (2, 97));
+}
+
+async fn a_failing_claim_does_not_stand_in_the_way(bench: Bench) {
+    let key = with_a_full_wallet(&bench).await;
+    bench.take(&key, &[("carol", 2), ("dave", 97)]).await;
+    assert_eq!(names(&bench.settle(1).await), ["carol"], "what fails makes room for the next");
     assert_eq!(names(&bench.settle(1).await), ["dave"]);
     assert_eq!(bench.settle(1).await, []);
-    assert_eq!((bench.balance("carol").await, bench.balance("dave").await), (2, 97));
 }
 
 async fn a_parked_claim_stays_parked_and_conserved(bench: Bench) {
     let key = with_a_full_wallet(&bench).await;
+    let last = until_parked(&bench).await;
     for _ in 0..3 {
-        assert_eq!(bench.settle(10).await, []);
+        assert_eq!(bench.settle_at(10, last).await, []);
     }
     assert_eq!(bench.discrepancies().await.len(), 1, "told once, however often it was tried");
     bench.expire(&key, 99).await;
     let audit = bench.audit().await;
     assert_eq!((audit.unsettled, audit.escrow), (1, 1), "its money waits in escrow");
     assert_eq!(bench.claims(&key).await, [claim("bob", 1, 1)], "and the claim stands");
+}
+
+async fn a_parked_claim_that_is_put_back_is_settled(bench: Bench) {
+    with_a_full_wallet(&bench).await;
+    let last = until_parked(&bench).await;
+    bench.spend("bob", 2, Amount::MAX.get()).await;
+    assert_eq!(bench.settle_at(10, last).await, [], "it waits for a person");
+    assert_eq!(bench.ledger.unpark().await.expect("unpark answers"), 1);
+    assert_eq!(bench.ledger.unpark().await.expect("unpark answers"), 0);
+    assert_eq!(names(&bench.settle_at(10, last).await), ["bob"]);
+    assert_eq!(bench.discrepancies().await, []);
+}
+
+async fn an_old_normal_claim_goes_before_a_large_one(bench: Bench) {
+    let key = bench.sent(1, 100, 9).await;
+    for (name, priority, at) in [
+        ("old", Priority::Normal, 0),
+        ("younger", Priority::Normal, 1),
+        ("large", Priority::Large, LARGE_HEAD_START_MS),
+    ] {
+        let version = bench.standing(&key).await.version;
+        let wanted = vec![share(name, 1, priority)];
+        let claimed = bench.ledger.claim(&key, version, wanted, START + at).await.expect("claim answers");
+        assert!(matches!(claimed, Claimed::Committed(_)), "{claimed:?}");
+    }
+    assert_eq!(names(&bench.settle(10).await), ["old", "large", "younger"]);
+}
+
+async fn the_backlog_is_counted_by_class(bench: Bench) {
+    let key = bench.sent(1, 100, 9).await;
+    assert_eq!(bench.backlog().await, Backlog::default());
+    take(&bench, &key, &[("a", 1, Priority::Normal), ("b", 1, Priority::Large)]).await;
+    let version = bench.standing(&key).await.version;
+    bench.claim(&key, version, &[("c", 1), ("d", 1)], 7).await;
+    let large = Queue { claims: 1, oldest_ms: Some(START) };
+    let normal = Queue { claims: 3, oldest_ms: Some(START) };
+    assert_eq!(bench.backlog().await, Backlog { large, normal, parked: 0 });
+    bench.settle(2).await;
+    let normal = Queue { claims: 2, oldest_ms: Some(START + 7) };
+    assert_eq!(bench.backlog().await, Backlog { large: Queue::default(), normal, parked: 0 });
+    bench.settle(2).await;
+    bench.fund("bob", Amount::MAX.get()).await;
+    bench.take(&key, &[("bob", 1)]).await;
+    until_parked(&bench).await;
+    assert_eq!(bench.backlog().await, Backlog { parked: 1, ..Backlog::default() });
+}
+
+async fn settlements_that_race_credit_each_claim_once(bench: Bench) {
+    let key = bench.sent(1, 1000, 60).await;
+    let everybody: Vec<String> = (0..50).map(|number| format!("user {number}")).collect();
+    let wanted: Vec<_> = everybody.iter().map(|name| (name.as_str(), 3)).collect();
+    bench.take(&key, &wanted).await;
+    let racer = |_| {
+        let bench = bench.clone();
+        async move {
+            let mut settled = Vec::new();
+            loop {
+                let batch = bench.settle(7).await;
+                if batch.is_empty() && bench.backlog().await.normal.claims == 0 {
+                    break settled;
+                }
+                settled.extend(batch.into_iter().map(|claim| claim.user.into_string()));
+            }
+        }
+    };
+    let mut settled = race(racer).await.concat();
+    settled.sort_unstable();
+    let mut expected = everybody.clone();
+    expected.sort_unstable();
+    assert_eq!(settled, expected);
+    for name in &everybody {
+        assert_eq!(bench.balance(name).await, 3, "{name} is credited once");
+    }
 }

@@ -1,0 +1,118 @@
+//! What PostgreSQL says, and what a caller needs to know of it.
+
+use deadpool_postgres::{PoolError, TimeoutType};
+use tokio_postgres::error::SqlState;
+
+use crate::store::StoreError;
+
+/// An error inside of the ledger, before it is made small for the caller.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// From the server or the way to it.
+    #[error("{}", told(.0))]
+    Sql(#[from] tokio_postgres::Error),
+    /// No connection to be had in time.
+    #[error("no connection: {0}")]
+    Pool(PoolError),
+    /// No answer in time. Whether the statement took effect is unknown.
+    #[error("no answer within {0} ms")]
+    TimedOut(u128),
+    /// Decided here.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The driver's own text says no more than "db error": what the server said is behind it.
+fn told(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(said), _) => match said.constraint() {
+            Some(constraint) => format!("{} ({constraint})", said.message()),
+            None => said.message().to_owned(),
+        },
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Sql(error),
+            error => Self::Pool(error),
+        }
+    }
+}
+
+impl Error {
+    /// The same error for each caller of a batch.
+    pub(super) fn for_each(self) -> impl Fn() -> StoreError {
+        let error = StoreError::from(self);
+        move || match &error {
+            StoreError::Unavailable(source) => StoreError::Unavailable(source.to_string().into()),
+            StoreError::Refused(why) => StoreError::Refused(why.clone()),
+            StoreError::Corrupt(what) => StoreError::Corrupt(what.clone()),
+        }
+    }
+
+    fn state(&self) -> Option<&SqlState> {
+        match self {
+            Self::Sql(error) => error.code(),
+            _ => None,
+        }
+    }
+
+    /// Whether a constraint, a trigger or a type of the database said no.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.state().is_some_and(|state| matches!(class(state), "22" | "23"))
+    }
+
+    /// Whether a unique constraint did.
+    pub(super) fn is_taken(&self) -> bool {
+        self.state() == Some(&SqlState::UNIQUE_VIOLATION)
+    }
+
+    /// Whether the transaction was undone because of another one: to be tried again at once.
+    pub(super) fn is_collision(&self) -> bool {
+        self.state().is_some_and(|state| class(state) == "40")
+    }
+
+    /// Whether the connection must not be used again: it is broken, it may still be busy with a
+    /// statement that nobody waits for, or it leads to a server that is no longer the primary.
+    pub(super) fn spoils_connection(&self) -> bool {
+        match self {
+            Self::TimedOut(_) => true,
+            Self::Sql(error) => {
+                error.is_closed() || error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+            }
+            Self::Pool(_) | Self::Store(_) => false,
+        }
+    }
+}
+
+fn class(state: &SqlState) -> &str {
+    state.code().get(..2).unwrap_or_default()
+}
+
+/// The world may change: a server comes back, another takes its place, somebody makes room.
+fn may_pass(state: &SqlState) -> bool {
+    matches!(class(state), "08" | "40" | "53" | "55" | "57" | "58")
+        || *state == SqlState::READ_ONLY_SQL_TRANSACTION
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        if error.is_refusal() {
+            return Self::Refused(error.to_string());
+        }
+        match error {
+            Error::Store(error) => error,
+            Error::Pool(PoolError::Timeout(TimeoutType::Wait)) => {
+                Self::Unavailable("all connections are busy".into())
+            }
+            Error::Sql(error) if error.code().is_some_and(|state| !may_pass(state)) => {
+                Self::Corrupt(told(&error))
+            }
+            error => Self::Unavailable(Box::new(error)),
+        }
+    }
+}

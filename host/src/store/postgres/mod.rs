@@ -1,0 +1,188 @@
+//! The ledger of real runs: a PostgreSQL database that any number of hosts share.
+//!
+//! The rules of the books are in the database, as constraints and triggers (`migrations/`). The
+//! checks in Rust only say which rule it was.
+//!
+//! What users wait for is gathered: while one statement is under way, the claims of all packets
+//! (and likewise the reads) of this process come together and go in the next, in one round trip
+//! and one transaction. `synchronous_commit` is on: what is acknowledged has reached the disk,
+//! and the synchronous standby where there is one.
+//!
+//! Several hosts may stand in the URL; whichever is the primary is used. A server that is away
+//! makes calls [`Unavailable`](StoreError::Unavailable) within seconds, and nothing has to be
+//! done when it is back.
+
+mod audit;
+mod claim;
+mod error;
+mod load;
+mod migrate;
+mod open;
+mod read;
+mod rows;
+mod sessions;
+mod settle;
+mod write;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::Client;
+
+pub use self::migrate::Schema;
+pub use self::open::OpenError;
+
+use self::claim::Claims;
+use self::error::Error;
+use self::load::Loads;
+use self::open::Address;
+use self::sessions::{ANSWER, LONG, Sessions};
+use super::{
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
+    checks,
+};
+use crate::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
+
+/// A ledger in PostgreSQL, 14 or later.
+pub struct PostgresLedger {
+    sessions: Sessions,
+    claims: Claims,
+    loads: Loads,
+}
+
+impl PostgresLedger {
+    /// Opens the books of a database: `postgres://user:password@host:5432/database`, with several
+    /// hosts separated by commas. On a tokio runtime, which it stays on.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or is not ours, not whole or not of our version.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let address = Address::parse(url)?;
+        address.check().await?;
+        let sessions = Sessions::new(address.config).map_err(|error| OpenError::Url(error.to_string()))?;
+        Ok(Self { claims: Claims::start(&sessions), loads: Loads::start(&sessions), sessions })
+    }
+
+    /// Makes the books of a database, or brings them to our version; gives how they stood before.
+    ///
+    /// # Errors
+    /// As [`PostgresLedger::open`]. Then the database is as it was.
+    pub async fn migrate(url: &str) -> Result<Schema, OpenError> {
+        Address::parse(url)?.migrate().await
+    }
+
+    /// Whether a database has books, of whatever version.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn exists(url: &str) -> Result<bool, OpenError> {
+        match Address::parse(url)?.check().await {
+            Err(OpenError::Missing { .. }) => Ok(false),
+            checked => checked.map(|()| true),
+        }
+    }
+
+    async fn with<T>(
+        &self,
+        patience: Duration,
+        act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        Ok(self.sessions.with(patience, act).await?)
+    }
+}
+
+#[async_trait]
+impl Ledger for PostgresLedger {
+    async fn record(
+        &self,
+        tenant: &TenantId,
+        id: PacketId,
+        order: Order,
+        now_ms: u64,
+    ) -> Result<Recorded, StoreError> {
+        checks::order(&order, now_ms)?;
+        self.with(ANSWER, async |client| write::record(client, tenant, id, &order, now_ms).await).await
+    }
+
+    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
+        self.loads.load(key, users).await
+    }
+
+    async fn claim(
+        &self,
+        key: &PacketKey,
+        expected_version: u64,
+        shares: Vec<Share>,
+        now_ms: u64,
+    ) -> Result<Claimed, StoreError> {
+        match self.claims.claim(key, expected_version, &shares, now_ms).await? {
+            Some(first) => Ok(Claimed::Committed(first)),
+            None => claim::refusal(self, key, expected_version, &shares, now_ms).await,
+        }
+    }
+
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        self.with(ANSWER, async |client| write::close(client, key, expected_version, now_ms).await).await
+    }
+
+    async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
+        self.with(ANSWER, async |client| read::claims(client, key, cursor, limit).await).await
+    }
+
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        now_ms: u64,
+    ) -> Result<Amount, StoreError> {
+        self.with(ANSWER, async |client| write::fund(client, tenant, user, amount, now_ms).await).await
+    }
+
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        self.with(ANSWER, async |client| write::balance(client, tenant, user).await).await
+    }
+
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        Ok(settle::settle(&self.sessions, limit, now_ms).await?)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.with(ANSWER, async |client| settle::backlog(client).await).await
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.with(ANSWER, async |client| settle::parked(client, limit).await).await
+    }
+
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        self.with(ANSWER, async |client| settle::unpark(client).await).await
+    }
+
+    async fn due(
+        &self,
+        tenant: &TenantId,
+        now_ms: u64,
+        cursor: Option<Due>,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError> {
+        self.with(ANSWER, async |client| read::due(client, tenant, now_ms, cursor, limit).await).await
+    }
+
+    async fn open_packets(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        self.with(ANSWER, async |client| read::open_packets(client, tenant, cursor, limit).await).await
+    }
+
+    async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
+        self.with(LONG, async |client| audit::audit(client, tenant).await).await
+    }
+
+    async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
+        self.with(LONG, async |client| audit::verify(client, tenant).await).await
+    }
+}

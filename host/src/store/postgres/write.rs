@@ -1,0 +1,142 @@
+//! Sending, ending and funding: one statement each, which is one transaction.
+
+use deadpool_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use super::error::Error;
+use super::rows::{Columns, audience, packet_columns, stored, uuid};
+use crate::domain::{Amount, Order, Packet, PacketId, PacketKey, TenantId, UserId};
+use crate::store::{Closed, Receipt, Recorded, StoreError, checks};
+
+/// Writes a packet, unless the sender's key names one or the wallet holds too little.
+pub(super) async fn record(
+    client: &Client,
+    tenant: &TenantId,
+    id: PacketId,
+    order: &Order,
+    now_ms: u64,
+) -> Result<Recorded, Error> {
+    const SQL: &str = "SELECT outcome, packet, held
+                       FROM hongbao.record_packet($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let (kind, users) = audience(&order.audience);
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client
+        .query_one(
+            &statement,
+            &[
+                &uuid(id),
+                &tenant.as_str(),
+                &order.key.as_str(),
+                &order.room.as_str(),
+                &order.sender.as_str(),
+                &order.strategy.name(),
+                &order.total.as_i64(),
+                &i64::from(order.shares),
+                &kind,
+                &users,
+                &order.greeting,
+                &stored(order.expires_in_ms)?,
+                &stored(now_ms)?,
+            ],
+        )
+        .await
+        .map_err(|error| taken(error.into(), id))?;
+    let mut columns = Columns::of(&row);
+    let outcome: &str = columns.get()?;
+    match outcome {
+        "recorded" => {
+            let expires_at_ms = now_ms.saturating_add(order.expires_in_ms);
+            Ok(Recorded::Recorded(Receipt { id, expires_at_ms }))
+        }
+        "key" => replayed(client, PacketKey { tenant: tenant.clone(), packet: columns.id()? }, order).await,
+        _ => {
+            let _: Option<uuid::Uuid> = columns.get()?;
+            Ok(Recorded::InsufficientFunds(columns.amount()?))
+        }
+    }
+}
+
+/// The sender's key is looked at in the transaction, so the one unique thing left is the id.
+fn taken(error: Error, id: PacketId) -> Error {
+    match error.is_taken() {
+        true => StoreError::Refused(format!("the id {id} is taken")).into(),
+        false => error,
+    }
+}
+
+async fn replayed(client: &Client, key: PacketKey, order: &Order) -> Result<Recorded, Error> {
+    let Some(before) = packet(client, &key).await? else {
+        return Err(StoreError::Corrupt(format!("packet {} is not there", key.packet)).into());
+    };
+    let receipt = Receipt { id: key.packet, expires_at_ms: before.expires_at_ms };
+    Ok(if before.order == *order { Recorded::Replayed(receipt) } else { Recorded::KeyReused })
+}
+
+async fn packet(client: &Client, key: &PacketKey) -> Result<Option<Packet>, Error> {
+    const SQL: &str =
+        concat!("SELECT ", packet_columns!(), " FROM hongbao.packets WHERE id = $1 AND tenant = $2");
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client.query_opt(&statement, &[&uuid(key.packet), &key.tenant.as_str()]).await?;
+    row.map(|row| Columns::of(&row).packet()).transpose()
+}
+
+/// Ends a packet. The refund is the database's: a trigger posts it as the packet ends.
+pub(super) async fn close(
+    client: &Client,
+    key: &PacketKey,
+    expected_version: u64,
+    now_ms: u64,
+) -> Result<Closed, Error> {
+    const SQL: &str = "UPDATE hongbao.packets
+                       SET status = 'expired', refunded = total - claimed_amount, version = version + 1,
+                           ended_at_ms = $4
+                       WHERE id = $1 AND tenant = $2 AND status = 'open' AND version = $3
+                         AND expires_at_ms <= $4
+                       RETURNING refunded";
+    // Past what a column holds, no packet ever is.
+    let expected = i64::try_from(expected_version).unwrap_or(-1);
+    let statement = client.prepare_cached(SQL).await?;
+    let ended = client
+        .query_opt(&statement, &[&uuid(key.packet), &key.tenant.as_str(), &expected, &stored(now_ms)?])
+        .await;
+    let ended = ended.map_err(Error::from).map_err(|error| match error.is_refusal() {
+        true => checks::refused_refund(key).into(),
+        false => error,
+    })?;
+    if let Some(row) = ended {
+        return Ok(Closed::Refunded(Columns::of(&row).amount()?));
+    }
+    // Whatever changes a packet after this look only makes the answer older.
+    let Some(packet) = packet(client, key).await? else {
+        return Ok(Closed::NotFound);
+    };
+    Ok(checks::close(&packet, expected_version, now_ms).unwrap_or(Closed::Stale))
+}
+
+/// Credits a wallet from outside.
+pub(super) async fn fund(
+    client: &Client,
+    tenant: &TenantId,
+    user: &UserId,
+    amount: Amount,
+    now_ms: u64,
+) -> Result<Amount, Error> {
+    const SQL: &str = "SELECT hongbao.fund_wallet($1, $2, $3, $4)";
+    let statement = client.prepare_cached(SQL).await?;
+    let params: [&(dyn ToSql + Sync); 4] =
+        [&tenant.as_str(), &user.as_str(), &amount.as_i64(), &stored(now_ms)?];
+    let funded = client.query_one(&statement, &params).await.map_err(Error::from);
+    let row = funded.map_err(|error| match error.is_refusal() {
+        true => checks::refused_funding(amount).into(),
+        false => error,
+    })?;
+    Columns::of(&row).amount()
+}
+
+/// What a wallet holds; nothing where there is none.
+pub(super) async fn balance(client: &Client, tenant: &TenantId, user: &UserId) -> Result<Amount, Error> {
+    const SQL: &str = "SELECT balance FROM hongbao.wallets WHERE user_id = $1 AND tenant = $2";
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client.query_opt(&statement, &[&user.as_str(), &tenant.as_str()]).await?;
+    row.map_or(Ok(Amount::ZERO), |row| Columns::of(&row).amount())
+}

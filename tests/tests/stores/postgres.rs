@@ -1,0 +1,38 @@
+//! The ledger in PostgreSQL.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use hongbao_host::store::conformance;
+use hongbao_host::store::postgres::PostgresLedger;
+use hongbao_tests::servers::Postgres;
+use tokio::sync::OnceCell;
+
+/// One server for the tests that do not harm it. It need not survive a power failure.
+fn server() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    SERVER.get_or_init(|| Postgres::start_with(&["-c", "fsync=off"]))
+}
+
+/// The URL of a database of its own, which has books.
+async fn fresh() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static BOOKS: OnceCell<()> = OnceCell::const_new();
+    let migrated = BOOKS.get_or_init(async || {
+        server().psql("postgres", "CREATE DATABASE books");
+        PostgresLedger::migrate(&server().url("books")).await.unwrap();
+    });
+    migrated.await;
+    let name = format!("books_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    server().psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE books"));
+    server().url(&name)
+}
+
+async fn ledger() -> PostgresLedger {
+    PostgresLedger::open(&fresh().await).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_postgres_ledger_conforms() {
+    conformance::ledger(async || (Arc::new(ledger().await) as _, ())).await;
+}
