@@ -10,6 +10,7 @@ mod counter;
 mod error;
 mod ledger;
 pub mod memory;
+pub mod redis;
 pub mod sqlite;
 
 pub use counter::{
