@@ -12,6 +12,7 @@ pub(crate) mod gatherer;
 mod ledger;
 pub mod memory;
 pub mod postgres;
+pub mod redis;
 pub mod sqlite;
 
 pub use counter::{

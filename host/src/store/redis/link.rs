@@ -1,0 +1,155 @@
+//! The way to Redis: one connection that all calls share, lost and made again.
+//!
+//! The client sends whatever waits in one write and reads the answers in order, so concurrent
+//! calls share round trips without anybody gathering them.
+//!
+//! When the connection is lost, one task makes another, however many calls noticed. While its
+//! first attempt is under way, calls wait for it, since most losses are short. After that they are
+//! told at once what went wrong, until an attempt succeeds. So a call takes at most [`CONNECT`] and
+//! [`RESPONSE`] together, and a server that comes back meets one attempt at a time.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, RedisError, Value};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::connect::{CONNECT, Connection, RESPONSE};
+use super::error::{Failure, is_lost};
+use super::url::Place;
+
+/// So many calls may be on their way; further ones are refused at once. Their answers take a
+/// tenth of a second.
+const CALLS: usize = 16_384;
+/// The first pause between two attempts to connect. It doubles up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// The last pause.
+const LAST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The one connection.
+pub(super) struct Link {
+    place: Place,
+    /// A key that every attempt to connect writes to, to see that it may.
+    probe: String,
+    calls: Semaphore,
+    state: watch::Sender<State>,
+}
+
+enum State {
+    Up {
+        connection: Connection,
+        /// Which connection this is, so that a late complaint about an earlier one is not taken
+        /// for one about this.
+        generation: u64,
+    },
+    /// Lost a moment ago.
+    Connecting,
+    /// The last attempt came to this.
+    Down(Arc<Failure>),
+}
+
+impl Link {
+    /// Connects for the first time.
+    pub(super) async fn new(place: Place, probe: String) -> Result<Arc<Self>, Failure> {
+        let connection = place.connect(&probe).await?;
+        let state = watch::Sender::new(State::Up { connection, generation: 0 });
+        Ok(Arc::new(Self { place, probe, calls: Semaphore::new(CALLS), state }))
+    }
+
+    /// Sends a command about a key. Once more where the connection turns out to be closed: the
+    /// server may have been restarted long ago, or have closed a connection that was idle. All
+    /// commands may be repeated.
+    pub(super) async fn call(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
+        let _permit = self.calls.try_acquire().map_err(|_| Failure::Busy)?;
+        let started = Instant::now();
+        match self.try_call(command, key).await {
+            Err(Failure::Redis(error)) if error.is_connection_dropped() => {
+                let left = (CONNECT + RESPONSE).saturating_sub(started.elapsed());
+                timeout(left, self.try_call(command, key)).await.unwrap_or(Err(Failure::Late))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn try_call(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
+        let (mut connection, generation) = self.connection().await?;
+        let answer = connection.send(command, key).await;
+        answer.inspect_err(|error| self.look_at(&connection, generation, error)).map_err(Failure::Redis)
+    }
+
+    /// The masters, each with a connection of its own to be asked through.
+    pub(super) async fn masters(self: &Arc<Self>) -> Result<Vec<Connection>, Failure> {
+        let (mut connection, generation) = self.connection().await?;
+        let masters = connection.masters().await;
+        masters.inspect_err(|error| self.look_at(&connection, generation, error)).map_err(Failure::Redis)
+    }
+
+    /// The present connection. Waits where one is about to be there.
+    async fn connection(&self) -> Result<(Connection, u64), Failure> {
+        if let Some(known) = self.known() {
+            return known;
+        }
+        let mut states = self.state.subscribe();
+        let settled = states.wait_for(|state| !matches!(state, State::Connecting));
+        // Whether it settled in time, is seen by looking once more.
+        let _ = timeout(CONNECT, settled).await;
+        self.known().unwrap_or(Err(Failure::Late))
+    }
+
+    fn known(&self) -> Option<Result<(Connection, u64), Failure>> {
+        match &*self.state.borrow() {
+            State::Up { connection, generation } => Some(Ok((connection.clone(), *generation))),
+            State::Connecting => None,
+            State::Down(failure) => Some(Err(Failure::Down(Arc::clone(failure)))),
+        }
+    }
+
+    /// If the error says that the connection is lost, replaces it.
+    fn look_at(self: &Arc<Self>, connection: &Connection, generation: u64, error: &RedisError) {
+        if !is_lost(error) || connection.heals_by_itself(error) {
+            return;
+        }
+        let is_news = self.state.send_if_modified(|state| match state {
+            State::Up { generation: present, .. } if *present == generation => {
+                *state = State::Connecting;
+                true
+            }
+            _ => false,
+        });
+        if is_news {
+            tracing::warn!(redis = self.place.name(), "the connection to Redis is lost: {error}");
+            tokio::spawn(reconnect(Arc::downgrade(self), generation + 1));
+        }
+    }
+}
+
+/// Tries until there is a connection, or nobody needs one any more.
+async fn reconnect(link: Weak<Link>, generation: u64) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let Some(link) = link.upgrade() else { return };
+        match link.place.connect(&link.probe).await {
+            Ok(connection) => {
+                tracing::info!(redis = link.place.name(), "the connection to Redis is back");
+                link.state.send_replace(State::Up { connection, generation });
+                return;
+            }
+            Err(failure) => {
+                tracing::debug!(redis = link.place.name(), "Redis cannot be reached: {failure}");
+                link.state.send_replace(State::Down(Arc::new(failure)));
+            }
+        }
+        drop(link);
+        sleep(spread(pause)).await;
+        pause = LAST_PAUSE.min(pause * 2);
+    }
+}
+
+/// Between half of the pause and all of it, so that many hosts do not come back at the same time.
+fn spread(pause: Duration) -> Duration {
+    // Each of these hashes differently, which is random enough here.
+    let part = RandomState::new().hash_one(0) % 1024;
+    pause / 2 + pause / 2 * part as u32 / 1024
+}

@@ -1,0 +1,86 @@
+//! The scripts, each one atomic operation of the server.
+
+use redis::{Arg, Cmd, Script as Digest};
+
+/// A Lua script, known to the server by its digest.
+pub(super) struct Script {
+    code: &'static str,
+    digest: String,
+}
+
+/// All of them.
+pub(super) struct Scripts {
+    pub open: Script,
+    /// Reads the fields that it is asked for, so it serves `load` and `seats`.
+    pub load: Script,
+    pub swap: Script,
+    pub admit: Script,
+    pub confirm: Script,
+    pub close: Script,
+    pub state: Script,
+    pub sweep: Script,
+}
+
+/// The code of a script that begins with `begin.lua`. Told with it is which arguments are fields
+/// to be read, from the first to the last, and what the answer is where there is no counter.
+macro_rules! about_a_counter {
+    ($file:literal, $first:literal, $last:literal, gone: $gone:literal) => {
+        concat!(
+            include_str!("scripts/common.lua"),
+            concat!("local first, last, gone = ", $first, ", ", $last, ", ", $gone, "\n"),
+            include_str!("scripts/begin.lua"),
+            include_str!(concat!("scripts/", $file)),
+        )
+    };
+}
+
+const OPEN: &str = concat!(include_str!("scripts/common.lua"), include_str!("scripts/open.lua"));
+const LOAD: &str = about_a_counter!("load.lua", "2", "#ARGV", gone: "false");
+const SWAP: &str = about_a_counter!("swap.lua", "4", "#ARGV", gone: "false");
+const ADMIT: &str = about_a_counter!("admit.lua", "3", "#ARGV", gone: "false");
+const CONFIRM: &str = about_a_counter!("confirm.lua", "2", "(#ARGV + 1) / 2", gone: "false");
+const CLOSE: &str = about_a_counter!("close.lua", "2", "1", gone: "false");
+const STATE: &str = about_a_counter!("state.lua", "2", "1", gone: "false");
+const SWEEP: &str =
+    about_a_counter!("sweep.lua", "2", "1", gone: "redis.call('ZCOUNT', KEYS[2], '-inf', ARGV[1])");
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            open: Script::new(OPEN),
+            load: Script::new(LOAD),
+            swap: Script::new(SWAP),
+            admit: Script::new(ADMIT),
+            confirm: Script::new(CONFIRM),
+            close: Script::new(CLOSE),
+            state: Script::new(STATE),
+            sweep: Script::new(SWEEP),
+        }
+    }
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, digest: Digest::new(code).get_hash().to_owned() }
+    }
+
+    /// The command that runs it by its digest.
+    pub(super) fn command(&self) -> Cmd {
+        let mut command = Cmd::with_capacity(16, 320);
+        command.arg("EVALSHA").arg(&self.digest);
+        command
+    }
+
+    /// The same command with the code in place of the digest. The server knows the digest from
+    /// then on.
+    pub(super) fn in_full(&self, command: &Cmd) -> Cmd {
+        let mut full = redis::cmd("EVAL");
+        full.arg(self.code);
+        for arg in command.args_iter().skip(2) {
+            if let Arg::Simple(bytes) = arg {
+                full.arg(bytes);
+            }
+        }
+        full
+    }
+}

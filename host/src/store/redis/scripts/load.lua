@@ -1,0 +1,2 @@
+-- Reads a counter. ARGV: time, fields.
+return entry

@@ -1,0 +1,2 @@
+-- Reads all of a counter. ARGV: time.
+return redis.call('HGETALL', key)
