@@ -17,7 +17,10 @@ Exit codes:
   69  a store does not answer
   70  the plugin or the program itself failed
   73  the data directory cannot be used
-  74  output cannot be written, or input cannot be read";
+  74  output cannot be written, or input cannot be read
+
+Environment: HONGBAO_LEDGER, HONGBAO_DATA, HONGBAO_COUNTER, HONGBAO_TENANT and HONGBAO_CONFIG say
+what the options of the same names do not.";
 
 /// A red packet (微信红包) system: a WebAssembly plugin and the host that runs it.
 #[derive(Debug, Parser)]
@@ -42,7 +45,10 @@ pub(super) enum Command {
   hongbao demo
   hongbao demo --users 2000 --seed 8
   hongbao demo --data ./books     # keeps the ledger; run it again and it continues
-  hongbao demo --json | jq .audit")]
+  hongbao demo --json | jq .audit
+  hongbao demo --counter redis://localhost --ledger postgres://localhost/books
+
+On servers it keeps to the tenant `sandbox` and the namespace `hongbao-sandbox`, since it moves the clock.")]
     Demo(DemoArgs),
 
     /// Replay a log of chat events, one JSON object a line
@@ -52,7 +58,8 @@ pub(super) enum Command {
   echo '{\"op\":\"fund\",\"user\":\"alice\",\"amount\":10000}' | hongbao play -
 
 Events: fund, send, grab, open, details, together, advance, settle, balance, lose-cache,
-reconcile, audit. The clock of a play stands still until `advance` moves it.")]
+reconcile, audit. The clock of a play stands still until `advance` moves it. On servers a play keeps
+to the tenant `sandbox` and the namespace `hongbao-sandbox` for that reason.")]
     Play(PlayArgs),
 
     /// Draw many packets through the plugin and show what each position gets
@@ -61,13 +68,28 @@ reconcile, audit. The clock of a play stands still until `advance` moves it.")]
   hongbao simulate --strategy wechat-observed --total 60 --shares 15 --packets 5000 --json")]
     Simulate(SimulateArgs),
 
-    /// Add up the books of a data directory
-    #[command(after_help = "Example:\n  hongbao audit --data ./books")]
-    Audit(BooksArgs),
+    /// Add up the books
+    #[command(after_help = "Examples:
+  hongbao audit --data ./books
+  hongbao audit --ledger postgres://localhost/books --tenant acme")]
+    Audit(AuditArgs),
 
-    /// Compare everything that should agree, in a data directory
-    #[command(after_help = "Example:\n  hongbao reconcile --data ./books --json")]
-    Reconcile(BooksArgs),
+    /// Compare everything that should agree: counters, packets, claims, movements, balances
+    #[command(after_help = "Examples:
+  hongbao reconcile --data ./books --json
+  hongbao reconcile --ledger postgres://localhost/books --counter redis://localhost --repair")]
+    Reconcile(ReconcileArgs),
+
+    /// Credit the claims that wait, or list those that could not be credited
+    #[command(after_help = "Examples:
+  hongbao settle --ledger postgres://localhost/books
+  hongbao settle --ledger postgres://localhost/books --parked
+  hongbao settle --ledger postgres://localhost/books --retry")]
+    Settle(SettleArgs),
+
+    /// Make the books of a database, or bring them to this program's version
+    #[command(after_help = "Example:\n  hongbao migrate --ledger postgres://localhost/books")]
+    Migrate(MigrateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -76,9 +98,8 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub(super) users: u32,
 
-    /// Keep the ledger in this directory
-    #[arg(long, value_name = "DIR")]
-    pub(super) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
 
     /// Draw from this seed instead of the system's randomness
     #[arg(long, value_name = "N")]
@@ -95,9 +116,8 @@ pub(super) struct PlayArgs {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
-    /// Keep the ledger in this directory
-    #[arg(long, value_name = "DIR")]
-    pub(super) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
 
     /// Draw from this seed instead of the system's randomness
     #[arg(long, value_name = "N")]
@@ -136,14 +156,76 @@ pub(super) struct SimulateArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct BooksArgs {
-    /// The directory of the ledger
-    #[arg(long, value_name = "DIR")]
-    pub(super) data: PathBuf,
+pub(super) struct AuditArgs {
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
 
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReconcileArgs {
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
+
+    /// Forget counters that do not agree, and refund packets that are overdue
+    #[arg(long)]
+    pub(super) repair: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SettleArgs {
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
+
+    /// List the claims that could not be credited, and settle nothing
+    #[arg(long, conflicts_with = "retry")]
+    pub(super) parked: bool,
+
+    /// Put parked claims back in the queue first
+    #[arg(long)]
+    pub(super) retry: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
+}
+
+/// Where the stores are. Each may also stand in the environment or in the configuration file.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Stores")]
+pub(super) struct StoreArgs {
+    /// Keep the ledger in this directory (SQLite)
+    #[arg(long, value_name = "DIR", conflicts_with = "ledger")]
+    pub(super) data: Option<PathBuf>,
+
+    /// Keep the ledger in PostgreSQL: postgres://user:password@host:5432/database
+    #[arg(long, value_name = "URL")]
+    pub(super) ledger: Option<String>,
+
+    /// Keep counters in Redis: redis://, redis+sentinel:// or redis+cluster://
+    #[arg(long, value_name = "URL")]
+    pub(super) counter: Option<String>,
+
+    /// Whose packets these are
+    #[arg(long, value_name = "NAME")]
+    pub(super) tenant: Option<String>,
+
+    /// Read what is not named here from a TOML file: data or ledger, counter, tenant
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 /// A strategy's name, on the command line and in a log.

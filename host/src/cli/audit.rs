@@ -3,15 +3,16 @@
 use std::io::{Write as _, stdout};
 use std::path::Path;
 
-use super::args::BooksArgs;
+use super::args::AuditArgs;
 use super::exit::Exit;
 use super::open;
+use super::stores::Stores;
 use super::table::{Table, money};
 use super::view::AuditView;
 use crate::store::Audit;
 
-pub(super) async fn run(args: &BooksArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let host = open::books(plugin, &args.data)?;
+pub(super) async fn run(args: &AuditArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
+    let host = open::books(plugin, &Stores::named(&args.stores)?).await?;
     let audit = host.audit().await?;
     let exit = if audit.is_conserved() { Exit::Ok } else { Exit::Disagreement };
     match args.json {

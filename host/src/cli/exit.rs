@@ -4,8 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::runtime::{CallError, HostError, PluginError};
-use crate::store::StoreError;
-use crate::store::sqlite::OpenError;
+use crate::store::{StoreError, postgres, redis, sqlite};
 
 /// How a command ended. The numbers are those of `sysexits.h`; `--help` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +35,8 @@ pub(super) enum InputError {
     NoLedger(String),
     #[error("{0}")]
     Invalid(String),
+    #[error("{0}; see --help")]
+    Usage(&'static str),
 }
 
 /// The code of an error, and how the process ends with it.
@@ -56,14 +57,22 @@ impl Failure {
             Some(HostError::Plugin(error)) => Some(Self::plugin(error)),
             _ => None,
         };
-        let open = || {
-            let error = error.downcast_ref::<OpenError>()?;
-            Some(Self { code: error.code(), exit: Exit::CannotCreate })
-        };
+        let open = || error.downcast_ref::<sqlite::OpenError>().map(|error| error.code());
+        let open = || open().map(|code| Self { code, exit: Exit::CannotCreate });
+        let server = || error.downcast_ref::<postgres::OpenError>().map(|error| error.code());
+        let cache = || error.downcast_ref::<redis::OpenError>().map(|error| error.code());
+        let server = || server().or_else(cache).map(Self::server);
         let store = || error.downcast_ref().map(Self::store);
         let call = || error.downcast_ref().map(Self::call);
         let io = || error.downcast_ref().map(Self::io);
-        input.or_else(plugin).or_else(host).or_else(open).or_else(store).or_else(call).or_else(io)
+        input
+            .or_else(plugin)
+            .or_else(host)
+            .or_else(open)
+            .or_else(server)
+            .or_else(store)
+            .or_else(call)
+            .or_else(io)
     }
 
     fn input(error: &InputError) -> Self {
@@ -71,7 +80,18 @@ impl Failure {
             InputError::File { .. } => Self { code: "not-found", exit: Exit::NoInput },
             InputError::NoLedger(_) => Self { code: "no-ledger", exit: Exit::NoInput },
             InputError::Invalid(_) => Self { code: "invalid-argument", exit: Exit::Data },
+            InputError::Usage(_) => Self { code: "usage", exit: Exit::Usage },
         }
+    }
+
+    /// A server that cannot be used, by the code of the reason.
+    fn server(code: &'static str) -> Self {
+        let exit = match code {
+            "no-ledger" => Exit::NoInput,
+            "ledger-url" | "counter-url" => Exit::Data,
+            _ => Exit::Unavailable,
+        };
+        Self { code, exit }
     }
 
     fn plugin(error: &PluginError) -> Self {

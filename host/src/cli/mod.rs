@@ -1,4 +1,4 @@
-//! The command line: `demo`, `play`, `simulate`, `audit`, `reconcile`.
+//! The command line: `demo`, `play`, `simulate`, `audit`, `reconcile`, `settle`, `migrate`.
 //!
 //! What a command has to say goes to standard output; why it could not goes to standard error,
 //! as one sentence with a code.
@@ -8,10 +8,13 @@ mod audit;
 mod chart;
 mod demo;
 mod exit;
+mod migrate;
 mod open;
 mod play;
 mod reconcile;
+mod settle;
 mod simulate;
+mod stores;
 mod table;
 mod view;
 
@@ -58,6 +61,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Simulate(args) => runtime.block_on(simulate::run(&args, plugin)),
         Command::Audit(args) => runtime.block_on(audit::run(&args, plugin)),
         Command::Reconcile(args) => runtime.block_on(reconcile::run(&args, plugin)),
+        Command::Settle(args) => runtime.block_on(settle::run(&args)),
+        Command::Migrate(args) => runtime.block_on(migrate::run(&args)),
     }
 }
 

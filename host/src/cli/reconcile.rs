@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 use std::io::{Write as _, stdout};
 use std::path::Path;
 
-use super::args::BooksArgs;
+use super::args::ReconcileArgs;
 use super::exit::Exit;
 use super::open;
+use super::stores::Stores;
 use super::view::ReconciliationView;
-use crate::runtime::Reconciliation;
+use crate::runtime::{CounterMismatch, Overdue, Reconciliation};
 
-pub(super) async fn run(args: &BooksArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let host = open::books(plugin, &args.data)?;
-    let report = host.reconcile(true).await?;
+pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
+    let host = open::books(plugin, &Stores::named(&args.stores)?).await?;
+    let report = host.reconcile(args.repair).await?;
     let exit = if report.is_clean() { Exit::Ok } else { Exit::Disagreement };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&ReconciliationView::from(report))?)?,
@@ -23,12 +24,21 @@ pub(super) async fn run(args: &BooksArgs, plugin: Option<&Path>) -> anyhow::Resu
 
 /// The report as a person reads it.
 pub(super) fn render(report: &Reconciliation) -> String {
-    let Reconciliation { packets, counters, mismatches, discrepancies } = report;
+    let Reconciliation { packets, counters, mismatches, overdue, discrepancies } = report;
     let mut text = format!("  {packets} open packets looked at, {counters} of them with a counter.\n");
     for mismatch in mismatches {
         let repaired = if mismatch.repaired { "; it will be built again" } else { "" };
-        let (packet, unclaimed, counted) = (mismatch.packet, mismatch.unclaimed, mismatch.counted);
-        let _ = writeln!(text, "  counter of {packet}: {counted} counted, {unclaimed} unclaimed{repaired}");
+        let CounterMismatch { packet, unclaimed, counted, seats, .. } = mismatch;
+        let _ = write!(text, "  counter of {packet}: {counted} counted, {unclaimed} unclaimed");
+        let wrong =
+            if *seats == 0 { String::new() } else { format!(", {seats} opened seats differ from claims") };
+        let _ = writeln!(text, "{wrong}{repaired}");
+    }
+    for Overdue { packet, refunded, .. } in overdue {
+        let _ = match refunded {
+            Some(amount) => writeln!(text, "  packet {packet} was past its time; {amount} are refunded now"),
+            None => writeln!(text, "  packet {packet} is past its time and not refunded"),
+        };
     }
     for found in discrepancies {
         let (subject, rule) = (&found.subject, found.rule);

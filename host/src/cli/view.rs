@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::domain::{Amount, ClaimLine, Details, PacketId};
-use crate::runtime::Reconciliation;
-use crate::store::{Audit, Discrepancy};
+use crate::runtime::{Overdue, Reconciliation};
+use crate::store::{Audit, Backlog, Discrepancy, Queue};
 
 #[derive(Debug, Serialize)]
 pub(super) struct DetailsView {
@@ -124,6 +124,7 @@ pub(super) struct ReconciliationView {
     /// Those of them that will be built again.
     pub(super) repaired: usize,
     pub(super) mismatches: Vec<MismatchView>,
+    pub(super) overdue: Vec<OverdueView>,
     pub(super) discrepancies: Vec<DiscrepancyView>,
 }
 
@@ -132,7 +133,56 @@ pub(super) struct MismatchView {
     packet: String,
     unclaimed: u32,
     counted: u32,
+    /// Opened seats that differ from the claims.
+    seats: u32,
     repaired: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct OverdueView {
+    packet: String,
+    expired_at_ms: u64,
+    refunded: Option<u64>,
+}
+
+impl From<Overdue> for OverdueView {
+    fn from(overdue: Overdue) -> Self {
+        Self {
+            packet: overdue.packet.to_string(),
+            expired_at_ms: overdue.expired_at_ms,
+            refunded: overdue.refunded.map(Amount::get),
+        }
+    }
+}
+
+/// What settlement has before it.
+#[derive(Debug, Serialize)]
+pub(super) struct BacklogView {
+    large: QueueView,
+    normal: QueueView,
+    pub(super) parked: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct QueueView {
+    pub(super) waiting: u64,
+    /// Age of the oldest.
+    pub(super) oldest_ms: Option<u64>,
+}
+
+impl BacklogView {
+    pub(super) fn new(backlog: Backlog, now_ms: u64) -> Self {
+        let queue = |queue: Queue| QueueView {
+            waiting: queue.claims,
+            oldest_ms: queue.oldest_ms.map(|claimed_at_ms| now_ms.saturating_sub(claimed_at_ms)),
+        };
+        Self { large: queue(backlog.large), normal: queue(backlog.normal), parked: backlog.parked }
+    }
+
+    /// The large class first.
+    pub(super) const fn classes(&self) -> [&QueueView; 2] {
+        [&self.large, &self.normal]
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -156,6 +206,7 @@ impl From<Reconciliation> for ReconciliationView {
             packet: mismatch.packet.to_string(),
             unclaimed: mismatch.unclaimed,
             counted: mismatch.counted,
+            seats: mismatch.seats,
             repaired: mismatch.repaired,
         });
         Self {
@@ -165,6 +216,7 @@ impl From<Reconciliation> for ReconciliationView {
             found: report.mismatches.len(),
             repaired: report.mismatches.iter().filter(|mismatch| mismatch.repaired).count(),
             mismatches: mismatches.collect(),
+            overdue: report.overdue.into_iter().map(OverdueView::from).collect(),
             discrepancies: report.discrepancies.into_iter().map(DiscrepancyView::from).collect(),
         }
     }

@@ -1,12 +1,12 @@
 //! What a chat platform embeds.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 
 use super::instance::Instances;
 use super::lane::Lanes;
-use super::{CallError, Engine, EngineError, Limits, Plugin, PluginError};
+use super::{CallError, Engine, EngineError, Limits, Plugin, PluginError, Settlements};
 use crate::domain::{
     Amount, Details, Expired, Grabbed, Opened, PacketId, Policy, Request, SendError, Sent, Strategy,
     TenantId, UserId,
@@ -21,6 +21,7 @@ pub struct Host {
     instances: Arc<Instances>,
     grabs: Arc<Lanes<Grabbed>>,
     opens: Arc<Lanes<Opened>>,
+    settlements: Arc<Mutex<Settlements>>,
     pub(super) around: Arc<Surroundings>,
 }
 
@@ -152,6 +153,7 @@ impl HostBuilder {
             instances,
             grabs: Lanes::new(self.limits, Box::new(grab)),
             opens: Lanes::new(self.limits, Box::new(open)),
+            settlements: Arc::default(),
             around,
         })
     }
@@ -267,7 +269,16 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
-        self.around.ledger.settle(limit, self.now_ms()).await
+        let settled = self.around.ledger.settle(limit, self.now_ms()).await?;
+        let mut settlements = self.settlements.lock().unwrap_or_else(PoisonError::into_inner);
+        settlements.count(&settled, self.around.clock.now_ms());
+        Ok(settled)
+    }
+
+    /// What this host has settled since it was built.
+    #[must_use]
+    pub fn settlements(&self) -> Settlements {
+        self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What settlement has before it, of all tenants of the ledger.

@@ -11,6 +11,7 @@ mod instance;
 mod lane;
 mod plugin;
 mod reconcile;
+mod settlement;
 mod workers;
 
 pub use call::CallError;
@@ -18,5 +19,6 @@ pub use engine::{Engine, EngineError};
 pub use host::{Host, HostBuilder, HostError, Refunds};
 pub use instance::Limits;
 pub use plugin::{Plugin, PluginError};
-pub use reconcile::{CounterMismatch, Reconciliation};
+pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
+pub use settlement::{Settlement, Settlements};
 pub use workers::{Pace, Workers};

@@ -1,8 +1,16 @@
 //! Reconciliation: the cache is repaired, money is only reported.
 
+use std::collections::BTreeMap;
+
 use super::{CallError, Host};
-use crate::domain::{PacketId, PacketKey};
-use crate::store::{CounterState, Discrepancy, Loaded};
+use crate::domain::{Amount, Expired, PacketId, PacketKey, UserId};
+use crate::store::{CounterState, Discrepancy, Due, Loaded};
+
+/// A packet may be past its time for so long before it counts as overdue: sweeps come every second
+/// or so, in each process.
+const GRACE_MS: u64 = 60_000;
+/// Packets of one question to the ledger.
+const AT_ONCE: u32 = 256;
 
 /// A counter that did not agree with the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +21,21 @@ pub struct CounterMismatch {
     pub unclaimed: u32,
     /// Slots and unopened seats, by the counter.
     pub counted: u32,
+    /// Opened seats that are no claims, or of another amount, and claims that have no opened seat.
+    pub seats: u32,
     /// Whether it was forgotten, so that the next grab builds it again.
     pub repaired: bool,
+}
+
+/// A packet that should have been refunded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    /// Which.
+    pub packet: PacketId,
+    /// When it ended.
+    pub expired_at_ms: u64,
+    /// What went back to the sender now; None where it was not asked for, or not possible.
+    pub refunded: Option<Amount>,
 }
 
 /// What a reconciliation found.
@@ -26,6 +47,8 @@ pub struct Reconciliation {
     pub counters: u64,
     /// Counters that did not agree.
     pub mismatches: Vec<CounterMismatch>,
+    /// Packets that are past their time by more than a minute and were not refunded.
+    pub overdue: Vec<Overdue>,
     /// Money that does not agree. Never repaired silently.
     pub discrepancies: Vec<Discrepancy>,
 }
@@ -34,19 +57,21 @@ impl Reconciliation {
     /// Whether everything agreed.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.mismatches.is_empty() && self.discrepancies.is_empty()
+        self.mismatches.is_empty() && self.overdue.is_empty() && self.discrepancies.is_empty()
     }
 }
 
 impl Host {
-    /// Compares every open packet's counter with the ledger, and the books with themselves.
+    /// Compares every open packet's counter with the ledger, packets with the time, and the books
+    /// with themselves. With `repair`, counters that do not agree are forgotten and overdue
+    /// packets refunded, as a grab and a sweep would do; money that does not agree stays as it is.
     ///
-    /// Under traffic a counter may be a confirmation behind; forgetting it costs one rebuild.
+    /// Under traffic a counter is behind by what is under way. So one that does not agree is
+    /// looked at twice, and counts only if the second look finds the very same.
     ///
     /// # Errors
     /// When a store is away.
     pub async fn reconcile(&self, repair: bool) -> Result<Reconciliation, CallError> {
-        const AT_ONCE: u32 = 256;
         let mut report = Reconciliation::default();
         let mut cursor = None;
         loop {
@@ -59,6 +84,7 @@ impl Host {
                 break;
             }
         }
+        report.overdue = self.overdue(repair).await?;
         report.discrepancies = self.verify().await?;
         Ok(report)
     }
@@ -69,16 +95,19 @@ impl Host {
         repair: bool,
         report: &mut Reconciliation,
     ) -> Result<(), CallError> {
-        let key: PacketKey = self.around.key(id);
         report.packets += 1;
-        let Some(state) = self.around.counter.state(&key, self.now_ms()).await? else {
+        let key = self.around.key(id);
+        let Some((first, first_mismatch)) = self.look(&key).await? else {
             return Ok(());
         };
         report.counters += 1;
-        let Some(loaded) = self.around.ledger.load(&key, &[]).await? else {
+        if first_mismatch.is_none() {
+            return Ok(());
+        }
+        let Some((second, Some(mut mismatch))) = self.look(&key).await? else {
             return Ok(());
         };
-        if let Some(mut mismatch) = compare(id, &loaded, &state) {
+        if first == second {
             if repair {
                 self.around.counter.forget(&key).await?;
                 mismatch.repaired = true;
@@ -87,13 +116,62 @@ impl Host {
         }
         Ok(())
     }
+
+    /// A counter, and how it differs from the ledger; None where the cache does not hold it.
+    async fn look(
+        &self,
+        key: &PacketKey,
+    ) -> Result<Option<(CounterState, Option<CounterMismatch>)>, CallError> {
+        let Some(state) = self.around.counter.state(key, self.now_ms()).await? else {
+            return Ok(None);
+        };
+        let Some(loaded) = self.around.ledger.load(key, &[]).await? else {
+            return Ok(None);
+        };
+        let claims = self.around.ledger.claims(key, 0, u32::MAX).await?;
+        let claims = claims.into_iter().map(|claim| (claim.user, claim.amount)).collect();
+        let mismatch = compare(key.packet, &loaded, &claims, &state);
+        Ok(Some((state, mismatch)))
+    }
+
+    async fn overdue(&self, repair: bool) -> Result<Vec<Overdue>, CallError> {
+        let mut overdue = Vec::new();
+        let mut cursor = None;
+        loop {
+            let before = self.now_ms().saturating_sub(GRACE_MS);
+            let due = self.around.ledger.due(&self.around.tenant, before, cursor, AT_ONCE).await?;
+            for Due { packet, expires_at_ms } in &due {
+                let refunded = match repair {
+                    true => self.expire(*packet).await.ok(),
+                    false => None,
+                };
+                let refunded = match refunded {
+                    Some(Expired::Refunded(amount)) => Some(amount),
+                    _ => None,
+                };
+                overdue.push(Overdue { packet: *packet, expired_at_ms: *expires_at_ms, refunded });
+            }
+            cursor = due.last().copied();
+            if due.len() < AT_ONCE as usize {
+                return Ok(overdue);
+            }
+        }
+    }
 }
 
-fn compare(packet: PacketId, loaded: &Loaded, state: &CounterState) -> Option<CounterMismatch> {
+fn compare(
+    packet: PacketId,
+    loaded: &Loaded,
+    claims: &BTreeMap<UserId, Amount>,
+    state: &CounterState,
+) -> Option<CounterMismatch> {
     let unclaimed = loaded.packet.order.shares.saturating_sub(loaded.packet.claimed_shares);
     // More seats than shares are no error: somebody without a slot was let through and was faster.
     let counted = state.slots.saturating_add(state.leased.min(unclaimed));
-    let agrees =
-        state.opened.len() == loaded.packet.claimed_shares as usize && (counted == unclaimed || state.closed);
-    (!agrees).then_some(CounterMismatch { packet, unclaimed, counted, repaired: false })
+    let opened: BTreeMap<_, _> = state.opened.iter().map(|seat| (&seat.user, seat.amount)).collect();
+    let unfounded = opened.iter().filter(|(user, amount)| claims.get(**user) != Some(*amount)).count();
+    let unknown = claims.keys().filter(|user| !opened.contains_key(user)).count();
+    let seats = u32::try_from(unfounded + unknown).unwrap_or(u32::MAX);
+    let agrees = seats == 0 && (counted == unclaimed || state.closed);
+    (!agrees).then_some(CounterMismatch { packet, unclaimed, counted, seats, repaired: false })
 }

@@ -46,7 +46,7 @@ fn a_reconciliation_from_outside_finds_the_open_packets() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let expected = json!({
         "clean": true, "packets": 1, "counters": 0,
-        "found": 0, "repaired": 0, "mismatches": [], "discrepancies": [],
+        "found": 0, "repaired": 0, "mismatches": [], "overdue": [], "discrepancies": [],
     });
     assert_eq!(process::json(&ended), expected);
     let ended = look("reconcile", &directory, &[]);

@@ -18,7 +18,7 @@ fn the_command_explains_itself() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["demo", "play", "simulate", "audit", "reconcile"] {
+    for command in ["demo", "play", "simulate", "audit", "reconcile", "settle", "migrate"] {
         assert_snapshot!(command, help(&[command, "--help"]));
         assert!(help(&["--help"]).contains(command));
         assert!(
@@ -35,7 +35,7 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn a_command_line_that_means_nothing_is_a_usage_error() {
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 11] = [
         &[],
         &["sell"],
         &["play"],
@@ -45,6 +45,8 @@ fn a_command_line_that_means_nothing_is_a_usage_error() {
         &["play", "-", "--data"],
         &["audit"],
         &["reconcile", "--dat", "books"],
+        &["settle", "--data", "books", "--parked", "--retry"],
+        &["audit", "--data", "books", "--ledger", "postgres://localhost"],
     ];
     for args in wrong {
         let ended = run(args);

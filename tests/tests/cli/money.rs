@@ -130,7 +130,7 @@ fn reconciliation_of_books_that_agree_finds_nothing() {
     let clean = |packets: u64, counters: u64| {
         json!({
             "outcome": "ok", "clean": true, "packets": packets, "counters": counters,
-            "found": 0, "repaired": 0, "mismatches": [], "discrepancies": [],
+            "found": 0, "repaired": 0, "mismatches": [], "overdue": [], "discrepancies": [],
         })
     };
     play.check(op("reconcile"), clean(0, 0));
@@ -157,10 +157,10 @@ fn reconciliation_repairs_a_counter_that_missed_a_claim() {
     other.take("p", "bob");
     other.end_well();
 
-    let mismatch = json!({ "packet": packet, "unclaimed": 1, "counted": 2, "repaired": true });
+    let mismatch = json!({ "packet": packet, "unclaimed": 1, "counted": 2, "seats": 1, "repaired": true });
     let found = json!({
         "outcome": "ok", "clean": false, "packets": 1, "counters": 1,
-        "found": 1, "repaired": 1, "mismatches": [mismatch], "discrepancies": [],
+        "found": 1, "repaired": 1, "mismatches": [mismatch], "overdue": [], "discrepancies": [],
     });
     one.check(op("reconcile"), found);
     let again = one.tell(&op("reconcile"));

@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::DemoArgs;
 use super::exit::Exit;
 use super::open;
+use super::stores::{Books, Stores};
 use crate::runtime::Host;
 use clock::LeapingClock;
 use report::{Report, Story};
@@ -22,9 +23,12 @@ pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Resul
     let builder = open::builder(plugin)?;
     // Without --data the ledger is as real, but goes with the run.
     let temporary = tempfile::tempdir()?;
-    let data = args.data.as_deref().unwrap_or(temporary.path());
+    let mut stores = Stores::sandboxed(&args.stores)?;
+    if stores.books == Books::Memory {
+        stores.books = Books::Directory(temporary.path().into());
+    }
     let clock = Arc::new(LeapingClock::default());
-    let host = open::host(builder, open::ledger(Some(data))?, Arc::<LeapingClock>::clone(&clock), args.seed)?;
+    let host = open::host(builder, &stores, Arc::<LeapingClock>::clone(&clock), args.seed).await?;
     let story = Story::begin(args, host.policy().currency.clone());
     let report = perform(&host, &clock, args, &story).await?;
     if args.json {
