@@ -58,6 +58,10 @@ impl Link {
         Ok(Arc::new(Self { place, probe, calls: Semaphore::new(CALLS), state }))
     }
 
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.place, Place::Cluster(_))
+    }
+
     /// Sends a command about a key. Once more where the connection turns out to be closed: the
     /// server may have been restarted long ago, or have closed a connection that was idle. All
     /// commands may be repeated.
