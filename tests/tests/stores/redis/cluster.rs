@@ -20,6 +20,7 @@ async fn a_cluster_conforms_and_goes_on_without_a_node() {
         assert_eq!(error.code(), "counter-topology", "{error}");
     }
     the_other_nodes_go_on(&cluster).await;
+    a_cluster_that_was_down_altogether_heals(&cluster).await;
 }
 
 async fn every_master_is_swept_and_cleared(cluster: &RedisCluster) {
@@ -65,4 +66,21 @@ async fn the_other_nodes_go_on(cluster: &RedisCluster) {
         healed("a cluster that is whole again", async || counter.open(&key, opening(3), NOW).await).await;
         assert_eq!(take(&counter, &key, "alice").await, Swapped::Won(2));
     }
+}
+
+async fn a_cluster_that_was_down_altogether_heals(cluster: &RedisCluster) {
+    let counter = connect(&url(cluster)).await;
+    cluster.nodes().iter().for_each(|node| node.kill());
+    for number in 0..12 {
+        assert_unavailable(bounded(counter.load(&packet(number), &[], NOW)).await);
+    }
+    assert_unavailable(bounded(counter.sweep(NOW)).await);
+    cluster.nodes().iter().for_each(|node| node.restart());
+    cluster.wait_until_whole();
+    for number in 0..12 {
+        let key = packet(number);
+        let loaded = healed("a cluster that is back", async || counter.load(&key, &[], NOW).await).await;
+        assert_eq!(loaded, None);
+    }
+    counter.sweep(NOW).await.unwrap();
 }
