@@ -1,6 +1,8 @@
-//! The stores of real runs, on private servers that the tests start and end.
+//! Stores on servers of their own: what is true of every store, and what happens when a server
+//! goes away.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that meets something unexpected stops there")]
+// Also in the helpers: a test stops at its first surprise.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod postgres;

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
@@ -155,8 +156,22 @@ impl Address {
         Ok(Self { config, at })
     }
 
-    /// Connects once, outside of the pool.
-    async fn connect(&self) -> Result<Client, OpenError> {
+    /// Connects once, outside of the pool, and acts. The connection is gone when this returns.
+    async fn once<T>(
+        &self,
+        patience: Duration,
+        act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, OpenError> {
+        let (mut client, connection) = self.connect().await?;
+        let acted = timeout(patience, act(&mut client)).await;
+        drop(client);
+        // How it ends says nothing that the answer does not.
+        let _ = connection.await;
+        let acted = acted.unwrap_or_else(|_| Err(Error::TimedOut(patience.as_millis())));
+        acted.map_err(|error| self.failed(error))
+    }
+
+    async fn connect(&self) -> Result<(Client, JoinHandle<()>), OpenError> {
         let hosts = self.config.get_hosts().len().max(1) as u32;
         let connected = timeout(CONNECT * hosts + ANSWER, self.config.connect(NoTls)).await;
         let (client, connection) = match connected {
@@ -165,32 +180,26 @@ impl Address {
                 return Err(OpenError::Unreachable { at: self.at.clone(), source: elapsed.into() });
             }
         };
-        // Ends with the client.
-        tokio::spawn(connection);
-        Ok(client)
+        // Ends with the client, and what it has to complain about the client is told.
+        Ok((client, tokio::spawn(async { _ = connection.await })))
     }
 
     /// Checks that the books are there, whole, of our version, and that we may write to them.
     pub(super) async fn check(&self) -> Result<(), OpenError> {
-        let client = self.connect().await?;
-        let checked = timeout(ANSWER, async {
-            let schema = migrate::schema(&client).await?;
+        let schema = self.once(ANSWER, async |client| {
+            let schema = migrate::schema(client).await?;
             if schema == Schema::Current {
                 // What a claim does, on no rows: a missing permission shows here and not at midnight.
                 client.batch_execute(REHEARSAL).await?;
             }
             Ok(schema)
         });
-        let checked = checked.await.unwrap_or_else(|_| Err(Error::TimedOut(ANSWER.as_millis())));
-        self.usable(checked.map_err(|error| self.failed(error))?)
+        self.usable(schema.await?)
     }
 
     /// Brings the books to our version; gives how they stood before.
     pub(super) async fn migrate(&self) -> Result<Schema, OpenError> {
-        let mut client = self.connect().await?;
-        let migrated = timeout(LONG, migrate::migrate(&mut client)).await;
-        let migrated = migrated.unwrap_or_else(|_| Err(Error::TimedOut(LONG.as_millis())));
-        let before = migrated.map_err(|error| self.failed(error))?;
+        let before = self.once(LONG, async |client| migrate::migrate(client).await).await?;
         match before {
             Schema::Newer(_) | Schema::Damaged => self.usable(before).map(|()| before),
             Schema::Missing | Schema::Older(_) | Schema::Current => Ok(before),
