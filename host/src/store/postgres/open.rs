@@ -1,7 +1,7 @@
 //! Opening a ledger: whose database it is, and whether it can be used.
 
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -17,6 +17,9 @@ use super::sessions::{ANSWER, LONG};
 const CONNECT: Duration = Duration::from_secs(2);
 /// After so long without a word, a silent connection is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// So far clocks may be apart: half of the time that a seat is kept for whoever took it.
+const APART: Duration = Duration::from_secs(30);
 
 /// Why a ledger cannot be opened. Whatever was there before stays as it was. `at` names the
 /// server and the database, never a password.
@@ -94,6 +97,19 @@ pub enum OpenError {
         /// Where.
         at: String,
     },
+    /// The clocks of this machine and of the server differ. Hosts judge leases and expiry by their own
+    /// clocks, so one that is wrong ends what others have just begun.
+    #[error(
+        "this machine's clock is {seconds} s {direction} that of PostgreSQL at {at}: set the wrong one right"
+    )]
+    Clock {
+        /// Where.
+        at: String,
+        /// By how much.
+        seconds: u64,
+        /// `ahead of` or `behind`.
+        direction: &'static str,
+    },
     /// Something else.
     #[error("PostgreSQL at {at} failed: {source}")]
     Other {
@@ -118,6 +134,7 @@ impl OpenError {
             Self::Older { .. } => "ledger-older",
             Self::Newer { .. } => "ledger-newer",
             Self::Damaged { .. } => "ledger-damaged",
+            Self::Clock { .. } => "clock",
             Self::Other { .. } => "ledger-failed",
         }
     }
@@ -186,15 +203,30 @@ impl Address {
 
     /// Checks that the books are there, whole, of our version, and that we may write to them.
     pub(super) async fn check(&self) -> Result<(), OpenError> {
-        let schema = self.once(ANSWER, async |client| {
+        let looked = self.once(ANSWER, async |client| {
             let schema = migrate::schema(client).await?;
+            let row = client
+                .query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])
+                .await?;
+            let difference = here_ms().saturating_sub(row.try_get(0)?);
             if schema == Schema::Current {
                 // What a claim does, on no rows: a missing permission shows here and not at midnight.
                 client.batch_execute(REHEARSAL).await?;
             }
-            Ok(schema)
+            Ok((schema, difference))
         });
-        self.usable(schema.await?)
+        let (schema, difference) = looked.await?;
+        self.usable(schema)?;
+        self.in_time(difference)
+    }
+
+    /// Judges how far this machine's clock is ahead of the server's.
+    fn in_time(&self, difference_ms: i64) -> Result<(), OpenError> {
+        let direction = if difference_ms > 0 { "ahead of" } else { "behind" };
+        match Duration::from_millis(difference_ms.unsigned_abs()) {
+            apart if apart <= APART => Ok(()),
+            apart => Err(OpenError::Clock { at: self.at.clone(), seconds: apart.as_secs(), direction }),
+        }
     }
 
     /// Brings the books to our version; gives how they stood before.
@@ -243,6 +275,12 @@ impl Address {
     }
 }
 
+/// This machine's clock, in milliseconds since the Unix epoch.
+fn here_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Touches each table as the ledger does, and changes nothing.
 const REHEARSAL: &str = "
     SELECT nextval('hongbao.outbox_sequence') WHERE false;
@@ -279,6 +317,15 @@ mod tests {
             Address::parse("postgres://me:secret@one:1,two:2/books?target_session_attrs=any").unwrap();
         assert_eq!(address.at, "one:1,two:2/books");
         assert_eq!(address.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told_with_the_direction() {
+        let address = Address::parse("postgres://one/books").unwrap();
+        assert!(address.in_time(30_000).is_ok() && address.in_time(-30_000).is_ok());
+        let told = |difference| address.in_time(difference).unwrap_err().to_string();
+        assert!(told(31_000).contains("31 s ahead of that of PostgreSQL at one:5432"), "{}", told(31_000));
+        assert!(told(-7_200_000).contains("7200 s behind"));
     }
 
     #[test]
