@@ -18,5 +18,7 @@ mod plugin_file;
 mod process;
 mod replay;
 mod send;
+#[cfg(unix)]
+mod servers;
 mod simulate;
 mod taps;

@@ -7,8 +7,10 @@ use hongbao_host::domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
 use hongbao_host::store::memory::MemoryLedger;
+use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::sqlite::SqliteLedger;
 use hongbao_host::store::{Ledger, StoreError};
+use hongbao_tests::servers::Postgres;
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
@@ -147,6 +149,8 @@ impl Run {
                 lines.push(said("balance", ledger.balance(&tenant, &user).await));
             }
         }
+        lines.push(said("backlog", ledger.backlog().await));
+        lines.push(said("parked", ledger.parked(u32::MAX).await));
         for (key, _) in &self.orders {
             lines.push(said("packet", ledger.load(key, &users()).await));
             lines.push(said("claims", ledger.claims(key, 0, u32::MAX).await));
@@ -257,5 +261,17 @@ fn the_sqlite_ledger_does_what_the_memory_ledger_does() {
         let directory = tempfile::tempdir().expect("a directory for the ledger");
         let ledger = SqliteLedger::open(directory.path()).expect("the ledger opens");
         (Arc::new(ledger) as _, directory)
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn the_postgres_ledger_does_what_the_memory_ledger_does() {
+    let server = Postgres::start_with(&["-c", "fsync=off"]);
+    agrees_with_the_oracle(12, async || {
+        let url = server.fresh_database();
+        PostgresLedger::migrate(&url).await.expect("an empty database can be migrated");
+        let ledger = PostgresLedger::open(&url).await.expect("what was migrated opens");
+        (Arc::new(ledger) as _, ())
     });
 }

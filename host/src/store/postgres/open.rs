@@ -1,8 +1,9 @@
 //! Opening a ledger: whose database it is, and whether it can be used.
 
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
@@ -16,6 +17,9 @@ use super::sessions::{ANSWER, LONG};
 const CONNECT: Duration = Duration::from_secs(2);
 /// After so long without a word, a silent connection is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// So far clocks may be apart: half of the time that a seat is kept for whoever took it.
+const APART: Duration = Duration::from_secs(30);
 
 /// Why a ledger cannot be opened. Whatever was there before stays as it was. `at` names the
 /// server and the database, never a password.
@@ -93,6 +97,19 @@ pub enum OpenError {
         /// Where.
         at: String,
     },
+    /// The clocks of this machine and of the server differ. Hosts judge leases and expiry by their own
+    /// clocks, so one that is wrong ends what others have just begun.
+    #[error(
+        "this machine's clock is {seconds} s {direction} that of PostgreSQL at {at}: set the wrong one right"
+    )]
+    Clock {
+        /// Where.
+        at: String,
+        /// By how much.
+        seconds: u64,
+        /// `ahead of` or `behind`.
+        direction: &'static str,
+    },
     /// Something else.
     #[error("PostgreSQL at {at} failed: {source}")]
     Other {
@@ -117,6 +134,7 @@ impl OpenError {
             Self::Older { .. } => "ledger-older",
             Self::Newer { .. } => "ledger-newer",
             Self::Damaged { .. } => "ledger-damaged",
+            Self::Clock { .. } => "clock",
             Self::Other { .. } => "ledger-failed",
         }
     }
@@ -155,8 +173,22 @@ impl Address {
         Ok(Self { config, at })
     }
 
-    /// Connects once, outside of the pool.
-    async fn connect(&self) -> Result<Client, OpenError> {
+    /// Connects once, outside of the pool, and acts. The connection is gone when this returns.
+    async fn once<T>(
+        &self,
+        patience: Duration,
+        act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, OpenError> {
+        let (mut client, connection) = self.connect().await?;
+        let acted = timeout(patience, act(&mut client)).await;
+        drop(client);
+        // How it ends says nothing that the answer does not.
+        let _ = connection.await;
+        let acted = acted.unwrap_or_else(|_| Err(Error::TimedOut(patience.as_millis())));
+        acted.map_err(|error| self.failed(error))
+    }
+
+    async fn connect(&self) -> Result<(Client, JoinHandle<()>), OpenError> {
         let hosts = self.config.get_hosts().len().max(1) as u32;
         let connected = timeout(CONNECT * hosts + ANSWER, self.config.connect(NoTls)).await;
         let (client, connection) = match connected {
@@ -165,32 +197,41 @@ impl Address {
                 return Err(OpenError::Unreachable { at: self.at.clone(), source: elapsed.into() });
             }
         };
-        // Ends with the client.
-        tokio::spawn(connection);
-        Ok(client)
+        // Ends with the client, and what it has to complain about the client is told.
+        Ok((client, tokio::spawn(async { _ = connection.await })))
     }
 
     /// Checks that the books are there, whole, of our version, and that we may write to them.
     pub(super) async fn check(&self) -> Result<(), OpenError> {
-        let client = self.connect().await?;
-        let checked = timeout(ANSWER, async {
-            let schema = migrate::schema(&client).await?;
+        let looked = self.once(ANSWER, async |client| {
+            let schema = migrate::schema(client).await?;
+            let row = client
+                .query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])
+                .await?;
+            let difference = here_ms().saturating_sub(row.try_get(0)?);
             if schema == Schema::Current {
                 // What a claim does, on no rows: a missing permission shows here and not at midnight.
                 client.batch_execute(REHEARSAL).await?;
             }
-            Ok(schema)
+            Ok((schema, difference))
         });
-        let checked = checked.await.unwrap_or_else(|_| Err(Error::TimedOut(ANSWER.as_millis())));
-        self.usable(checked.map_err(|error| self.failed(error))?)
+        let (schema, difference) = looked.await?;
+        self.usable(schema)?;
+        self.in_time(difference)
+    }
+
+    /// Judges how far this machine's clock is ahead of the server's.
+    fn in_time(&self, difference_ms: i64) -> Result<(), OpenError> {
+        let direction = if difference_ms > 0 { "ahead of" } else { "behind" };
+        match Duration::from_millis(difference_ms.unsigned_abs()) {
+            apart if apart <= APART => Ok(()),
+            apart => Err(OpenError::Clock { at: self.at.clone(), seconds: apart.as_secs(), direction }),
+        }
     }
 
     /// Brings the books to our version; gives how they stood before.
     pub(super) async fn migrate(&self) -> Result<Schema, OpenError> {
-        let mut client = self.connect().await?;
-        let migrated = timeout(LONG, migrate::migrate(&mut client)).await;
-        let migrated = migrated.unwrap_or_else(|_| Err(Error::TimedOut(LONG.as_millis())));
-        let before = migrated.map_err(|error| self.failed(error))?;
+        let before = self.once(LONG, async |client| migrate::migrate(client).await).await?;
         match before {
             Schema::Newer(_) | Schema::Damaged => self.usable(before).map(|()| before),
             Schema::Missing | Schema::Older(_) | Schema::Current => Ok(before),
@@ -234,6 +275,12 @@ impl Address {
     }
 }
 
+/// This machine's clock, in milliseconds since the Unix epoch.
+fn here_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Touches each table as the ledger does, and changes nothing.
 const REHEARSAL: &str = "
     SELECT nextval('hongbao.outbox_sequence') WHERE false;
@@ -270,6 +317,15 @@ mod tests {
             Address::parse("postgres://me:secret@one:1,two:2/books?target_session_attrs=any").unwrap();
         assert_eq!(address.at, "one:1,two:2/books");
         assert_eq!(address.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told_with_the_direction() {
+        let address = Address::parse("postgres://one/books").unwrap();
+        assert!(address.in_time(30_000).is_ok() && address.in_time(-30_000).is_ok());
+        let told = |difference| address.in_time(difference).unwrap_err().to_string();
+        assert!(told(31_000).contains("31 s ahead of that of PostgreSQL at one:5432"), "{}", told(31_000));
+        assert!(told(-7_200_000).contains("7200 s behind"));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! The ledger in PostgreSQL.
 
+mod books;
+mod failures;
+mod opening;
+mod refusals;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +19,7 @@ fn server() -> &'static Postgres {
     SERVER.get_or_init(|| Postgres::start_with(&["-c", "fsync=off"]))
 }
 
-/// The URL of a database of its own, which has books.
+/// The name of a database of its own, which has books.
 async fn fresh() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     static BOOKS: OnceCell<()> = OnceCell::const_new();
@@ -25,14 +30,14 @@ async fn fresh() -> String {
     migrated.await;
     let name = format!("books_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     server().psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE books"));
-    server().url(&name)
+    name
 }
 
-async fn ledger() -> PostgresLedger {
-    PostgresLedger::open(&fresh().await).await.unwrap()
+async fn open(url: &str) -> PostgresLedger {
+    PostgresLedger::open(url).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_postgres_ledger_conforms() {
-    conformance::ledger(async || (Arc::new(ledger().await) as _, ())).await;
+    conformance::ledger(async || (Arc::new(open(&server().url(&fresh().await)).await) as _, ())).await;
 }
