@@ -22,7 +22,7 @@ pub(super) const CONNECT: Duration = Duration::from_secs(1);
 pub(super) const RESPONSE: Duration = Duration::from_secs(1);
 /// How long sentinels may take to name the master. Those that are away must not use up the time
 /// of those that answer.
-const SENTINEL: Duration = Duration::from_millis(400);
+const SENTINEL: Duration = Duration::from_millis(500);
 /// So much is written at once; more waits until the server takes it.
 const WRITE_BYTES: usize = 64 * 1024;
 /// Commands that wait for the write before theirs.
@@ -59,7 +59,9 @@ impl Connection {
     pub(super) async fn masters(&mut self) -> RedisResult<Vec<Self>> {
         let Self::Cluster(connection) = self else { return Ok(vec![self.clone()]) };
         let everywhere = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-        let Value::Map(answers) = connection.route_command(redis::cmd("PING"), everywhere).await? else {
+        // A question that a user who scans may ask; of interest is who answers.
+        let question = redis::cmd("SCAN").arg(0).arg("COUNT").arg(1).take();
+        let Value::Map(answers) = connection.route_command(question, everywhere).await? else {
             return Err((ErrorKind::UnexpectedReturnType, "a cluster that does not name its nodes").into());
         };
         let mut masters = Vec::with_capacity(answers.len());

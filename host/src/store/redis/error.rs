@@ -160,6 +160,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Whether what stands in Redis is not ours, so that asking again would not help.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Redis(error) => is_damage(error),
+            failure => matches!(failure, Self::Damaged(_)),
+        }
+    }
+
     /// For the caller. `key` is what the call was about.
     pub(super) fn about(self, key: &str) -> StoreError {
         match self {

@@ -41,6 +41,12 @@ pub(super) struct Link {
     heard_ms: AtomicU64,
 }
 
+/// One of the masters, and the connection that leads to it.
+pub(super) struct Master {
+    connection: Connection,
+    generation: u64,
+}
+
 enum State {
     Up {
         connection: Connection,
@@ -103,11 +109,20 @@ impl Link {
         Duration::from_millis(silence_ms) < RESPONSE
     }
 
-    /// The masters, each with a connection of its own to be asked through.
-    pub(super) async fn masters(self: &Arc<Self>) -> Result<Vec<Connection>, Failure> {
+    /// The masters, to be asked about all keys.
+    pub(super) async fn masters(self: &Arc<Self>) -> Result<Vec<Master>, Failure> {
+        // A connection that was closed while nobody used it is replaced by this.
+        self.call(redis::cmd("UNLINK").arg(&self.probe), &self.probe).await?;
         let (mut connection, generation) = self.connection().await?;
         let masters = connection.masters().await;
-        masters.inspect_err(|error| self.look_at(&connection, generation, error)).map_err(Failure::Redis)
+        let masters = masters.inspect_err(|error| self.look_at(&connection, generation, error))?;
+        Ok(masters.into_iter().map(|connection| Master { connection, generation }).collect())
+    }
+
+    /// Sends a command to one of the masters.
+    pub(super) async fn ask(self: &Arc<Self>, master: &mut Master, command: &Cmd) -> Result<Value, Failure> {
+        let answer = master.connection.send(command, "").await;
+        Ok(answer.inspect_err(|error| self.look_at(&master.connection, master.generation, error))?)
     }
 
     /// The present connection. Waits where one is about to be there.

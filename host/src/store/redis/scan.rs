@@ -1,17 +1,20 @@
 //! Going over all keys of a namespace, on every master.
 
+use std::sync::Arc;
+
 use redis::{Cmd, RedisError};
 
-use super::connect::Connection;
 use super::error::Failure;
+use super::link::{Link, Master};
 
 /// So many keys are looked at before there is an answer: a fraction of a millisecond of the server.
 const PAGE: usize = 500;
 
 /// A scan that is under way. What is there from its beginning to its end is met at least once.
 pub(super) struct Scan {
+    link: Arc<Link>,
     /// Those that are left; the last is the present one.
-    masters: Vec<Connection>,
+    masters: Vec<Master>,
     cursor: u64,
     pattern: String,
     /// None for keys of every type.
@@ -19,18 +22,23 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    pub(super) fn new(masters: Vec<Connection>, pattern: String, kind: Option<&'static str>) -> Self {
-        Self { masters, cursor: 0, pattern, kind }
+    pub(super) async fn begin(
+        link: &Arc<Link>,
+        pattern: String,
+        kind: Option<&'static str>,
+    ) -> Result<Self, Failure> {
+        let masters = link.masters().await?;
+        Ok(Self { link: Arc::clone(link), masters, cursor: 0, pattern, kind })
     }
 
     /// The next page, which may be empty; none after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<String>>, Failure> {
         let command = self.command();
         let Some(master) = self.masters.last_mut() else { return Ok(None) };
-        let page = master.send(&command, "").await?;
-        let (cursor, keys) = redis::from_redis_value(page).map_err(RedisError::from)?;
-        self.cursor = cursor;
-        if cursor == 0 {
+        let page = self.link.ask(master, &command).await?;
+        let keys;
+        (self.cursor, keys) = redis::from_redis_value(page).map_err(RedisError::from)?;
+        if self.cursor == 0 {
             self.masters.pop();
         }
         Ok(Some(keys))

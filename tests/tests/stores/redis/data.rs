@@ -134,6 +134,23 @@ async fn leases_without_their_counter_are_thrown_away() {
     assert_eq!(server.cli(&["dbsize"]), "0");
 }
 
+#[tokio::test]
+async fn a_sweep_looks_at_so_many_keys_and_the_next_goes_on_from_there() {
+    let server = Redis::start_with(&["--enable-debug-command", "yes"]);
+    let counter = connect(&server.url()).await;
+    server.cli(&["debug", "populate", "30000", "of-others"]);
+    for number in 0..30 {
+        open(&counter, &packet(number), 3).await;
+        take(&counter, &packet(number), "alice").await;
+    }
+    let mut ended = Vec::new();
+    for _ in 0..4 {
+        ended.push(counter.sweep(NOW + LEASE).await.unwrap());
+    }
+    assert_eq!(ended.iter().sum::<u64>(), 30, "{ended:?}");
+    assert!(ended[0] < 30 && ended[1] > 0, "{ended:?}");
+}
+
 fn entry_key(server: &Redis) -> String {
     let keys = server.cli(&["keys", "*"]);
     keys.lines().find(|key| key.ends_with('}')).unwrap().to_owned()
@@ -161,6 +178,10 @@ async fn what_is_not_ours_is_named_and_left_as_it_is() {
         assert!(error.to_string().contains(&name), "{error}");
     }
     assert_eq!(server.cli(&["get", &name]), "a string");
+    open(&counter, &packet(2), 3).await;
+    take(&counter, &packet(2), "alice").await;
+    server.cli(&["zadd", &format!("{name}:leases"), "1", ":alice"]);
+    assert_eq!(counter.sweep(NOW + LEASE).await.unwrap(), 1, "the other one is swept all the same");
 }
 
 #[tokio::test]

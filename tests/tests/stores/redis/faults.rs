@@ -22,6 +22,10 @@ async fn a_connection_that_was_cut_is_made_again_before_anybody_notices() {
         assert!(matches!(take(&counter, &packet(1), name).await, Swapped::Won(_)));
     }
     assert_eq!(view(&counter, &packet(1)).await.slots, 0);
+    proxy.cut();
+    counter.sweep(NOW).await.unwrap();
+    proxy.cut();
+    counter.clear().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
