@@ -16,7 +16,7 @@ pub fn run(task: Task) -> Result<(), Failure> {
         Task::Setup => setup::run().and_then(|()| setup::servers()),
         Task::Demo(arguments) => demo(&arguments),
         Task::Test(arguments) => test(&arguments),
-        Task::Bench(arguments) => bench(&arguments),
+        Task::Bench(name, arguments) => bench(&name, arguments),
         Task::Check => check(),
     }
 }
@@ -36,10 +36,10 @@ fn test(arguments: &[OsString]) -> Result<(), Failure> {
     cargo("test --workspace", arguments)
 }
 
-fn bench(arguments: &[OsString]) -> Result<(), Failure> {
+fn bench(name: &OsString, arguments: Vec<OsString>) -> Result<(), Failure> {
     setup::run()?;
     setup::servers()?;
-    cargo("bench --package hongbao-tests", arguments)
+    cargo("bench --package hongbao-tests --bench", &[vec![name.clone(), "--".into()], arguments].concat())
 }
 
 fn check() -> Result<(), Failure> {
