@@ -15,6 +15,9 @@ Tasks:
   demo [-- ARGS]  Sets up, then runs `hongbao demo ARGS`
   test [-- ARGS]  Sets up, then runs every test: `cargo test --workspace ARGS`
   bench [-- ARGS] Sets up, then measures: `cargo bench -p hongbao-tests ARGS`
+  chaos [-- ARGS] Sets up, then kills, cuts off and slows down whatever hosts
+                  depend on, and looks for what was lost; ARGS as in
+                  `cargo xtask chaos -- --help`
   check           Sets up, then checks format, lints and documents
   help            Prints this text
 
@@ -29,6 +32,7 @@ pub enum Task {
     Demo(Vec<OsString>),
     Test(Vec<OsString>),
     Bench(Vec<OsString>),
+    Chaos(Vec<OsString>),
     Check,
     Help,
 }
@@ -46,6 +50,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Task, Failure> {
         "demo" => after_dashes(&name, rest).map(Task::Demo),
         "test" => after_dashes(&name, rest).map(Task::Test),
         "bench" => after_dashes(&name, rest).map(Task::Bench),
+        "chaos" => after_dashes(&name, rest).map(Task::Chaos),
         _ => Err(Failure::usage(format!("there is no task `{name}`"))),
     }
 }
@@ -91,7 +96,7 @@ mod tests {
             .filter(|line| !line.starts_with("   "))
             .filter_map(|line| line.split_whitespace().next())
             .collect();
-        assert_eq!(names.len(), 6);
+        assert_eq!(names.len(), 7);
         for name in names {
             assert!(parsed(name).is_ok(), "{name}");
         }
