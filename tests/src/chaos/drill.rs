@@ -196,11 +196,12 @@ fn open_packets(books: &Books, dice: &mut Dice) -> Vec<PacketId> {
 }
 
 /// Whoever comes late gets a share of what is left: no counter says that it is finished. Otherwise
-/// what happened instead.
+/// what happened instead. Seats of people whose host died are free when their leases have ended.
 async fn take(stage: &Stage, packet: PacketId, user: &UserId) -> Option<String> {
-    let grabbed = stage.own.grab(packet, user.clone()).await;
-    if !grabbed.as_ref().is_ok_and(|grabbed| matches!(grabbed, Grabbed::Admitted | Grabbed::Contended)) {
-        return Some(format!("{packet} has shares left, and a grab is answered {grabbed:?}"));
+    let grab = async || stage.own.grab(packet, user.clone()).await;
+    let is_in = async || grab().await.is_ok_and(Grabbed::may_open);
+    if !eventually(is_in).await {
+        return Some(format!("{packet} has shares left, and a grab is answered {:?} for ever", grab().await));
     }
     match stage.own.open(packet, user.clone()).await {
         Ok(Opened::Opened(share)) => {
