@@ -125,7 +125,10 @@ mod runner {
     fn tell(drill: &Drill) {
         let mark = if drill.wrongs.is_empty() { '✓' } else { '✗' };
         let (title, acknowledged) = (drill.fault.title(), grouped(drill.acknowledged));
-        println!("  {mark} {title:<34} {acknowledged:>7} acknowledged, back after {}", seconds(drill.back));
+        let (again, back) = (grouped(drill.again.values().sum()), seconds(drill.back));
+        println!(
+            "  {mark} {title:<34} {acknowledged:>6} acknowledged, {again:>5} asked again, back after {back}"
+        );
         for wrong in drill.wrongs.iter().take(20) {
             println!("      {:?}: {}", wrong.harm, wrong.what);
         }

@@ -81,10 +81,12 @@ impl Show<'_> {
     }
 
     fn close(&mut self, stage: &Rehearsal) {
-        for (code, times) in stage.stage.tally.told().again {
-            *self.report.again.entry(code).or_default() += times;
-        }
-        self.report.settled_by_killed += stage.stage.tally.settled();
+        self.report.halfway += stage.stage.tally.halfway();
+        let Books { packets, claims, movements, .. } = &stage.books;
+        self.report.packets += packets.len() as u64;
+        self.report.claims += claims.len() as u64;
+        let refunds = movements.iter().filter(|movement| movement.kind == "refund");
+        self.report.refunds += refunds.count() as u64;
     }
 }
 
@@ -92,17 +94,19 @@ impl Show<'_> {
 struct Rehearsal {
     stage: Stage,
     known: BTreeSet<Wrong>,
+    /// As the last check has read them.
+    books: Books,
     late: u64,
 }
 
 impl Rehearsal {
-    const fn new(stage: Stage) -> Self {
-        Self { stage, known: BTreeSet::new(), late: 0 }
+    fn new(stage: Stage) -> Self {
+        Self { stage, known: BTreeSet::new(), books: Books::default(), late: 0 }
     }
 
     fn drill(&mut self, fault: Fault, dice: &mut Dice) -> Drill {
         let tally = &self.stage.tally;
-        let before = tally.acknowledged();
+        let before = tally.told();
         tally.forget_times();
         sleep(dice.between_ms(300, 1_000));
         let struck = fault.strike(&self.stage, dice);
@@ -114,8 +118,14 @@ impl Rehearsal {
         }
         sleep(dice.between_ms(200, 500));
         wrongs.extend(self.check(dice));
-        let acknowledged = self.stage.tally.acknowledged() - before;
-        Drill { fault, acknowledged, back, wrongs }
+        let told = self.stage.tally.told();
+        let acknowledged = told.acknowledged() - before.acknowledged();
+        let again = told.again.into_iter().map(|(code, times)| {
+            let earlier = before.again.get(&code).copied().unwrap_or_default();
+            (code, times - earlier)
+        });
+        let again = again.filter(|(_, times)| *times > 0).collect();
+        Drill { fault, acknowledged, back, again, wrongs }
     }
 
     /// Brings everybody to rest, compares everything, and lets them go on. What was found before is
@@ -128,34 +138,34 @@ impl Rehearsal {
             wrongs.push(Wrong { harm: Harm::Other, what });
             self.stage.start_host(slot);
         }
-        let whats = self.stage.runtime.block_on(settle_down(&self.stage));
-        wrongs.extend(whats.into_iter().map(|what| Wrong { harm: Harm::Other, what }));
-        let books = self.stage.runtime.block_on(Books::read(&self.stage.books_url())).expect("the books");
-        wrongs.extend(compare(&self.stage.tally.told(), &books));
+        let other = |what| Wrong { harm: Harm::Other, what };
+        wrongs.extend(self.stage.runtime.block_on(settle_down(&self.stage)).into_iter().map(other));
         self.late += 1;
         let late = UserId::new(format!("late-{}", self.late)).expect("a name");
-        for packet in open_packets(&books, dice) {
+        for packet in open_packets(&self.read(), dice) {
             let what = self.stage.runtime.block_on(take(&self.stage, packet, &late));
-            wrongs.extend(what.map(|what| Wrong { harm: Harm::Other, what }));
+            wrongs.extend(what.map(other));
         }
+        if !self.stage.runtime.block_on(eventually(async || is_settled(&self.stage).await)) {
+            wrongs.push(other(format!("settlement or refunds are not done after {PATIENCE:?}")));
+        }
+        self.books = self.read();
+        wrongs.extend(compare(&self.stage.tally.told(), &self.books));
         self.stage.tally.wake();
         self.stage.order("go");
         wrongs.retain(|wrong| self.known.insert(wrong.clone()));
         wrongs
+    }
+
+    fn read(&self) -> Books {
+        self.stage.runtime.block_on(Books::read(&self.stage.books_url())).expect("the books")
     }
 }
 
 /// Waits until settlement and refunds are done, then compares by the host's own means; what is wrong.
 async fn settle_down(stage: &Stage) -> Vec<String> {
     let mut whats = Vec::new();
-    if !eventually(async || {
-        let backlog = stage.ledger.backlog().await;
-        let due = stage.ledger.due(&TenantId::default(), now_ms(), None, 1).await;
-        backlog.is_ok_and(|backlog| backlog.large.claims + backlog.normal.claims == 0)
-            && due.is_ok_and(|due| due.is_empty())
-    })
-    .await
-    {
+    if !eventually(async || is_settled(stage).await).await {
         whats.push(format!("settlement or refunds are not done after {PATIENCE:?}"));
     }
     match stage.own.audit().await {
@@ -169,6 +179,14 @@ async fn settle_down(stage: &Stage) -> Vec<String> {
         other => whats.push(format!("a reconciliation finds, after another one: {other:?}")),
     }
     whats
+}
+
+/// Whether nothing waits for settlement, nor for a refund.
+async fn is_settled(stage: &Stage) -> bool {
+    let backlog = stage.ledger.backlog().await;
+    let due = stage.ledger.due(&TenantId::default(), now_ms(), None, 1).await;
+    backlog.is_ok_and(|backlog| backlog.large.claims + backlog.normal.claims + backlog.parked == 0)
+        && due.is_ok_and(|due| due.is_empty())
 }
 
 /// Asks until it is so; false where it is not for too long.

@@ -29,9 +29,9 @@ pub enum Fault {
     RestartPostgres,
     /// SIGKILL of PostgreSQL; its synchronous standby is promoted.
     PromoteStandby,
-    /// Connections to Redis are cut, and refused for a while.
+    /// Connections to Redis are cut, then refused or swallowed for a while.
     CutRedis,
-    /// Connections to PostgreSQL are cut, and refused for a while.
+    /// Connections to PostgreSQL are cut, then refused or swallowed for a while.
     CutPostgres,
     /// Everything to and from Redis takes 200 ms longer.
     SlowRedis,
@@ -229,8 +229,10 @@ fn cut(stage: &Stage, redis: bool, slots: &[usize], dice: &mut Dice) {
         }
         sleep(dice.between_ms(20, 300));
     }
-    way_to(redis)(stage, slots, Mode::Refuse);
-    sleep(dice.between_ms(100, 1_200));
+    // Either everybody is told at once, or nobody is told anything.
+    let mode = *dice.pick(&[Mode::Refuse, Mode::Blackhole]);
+    way_to(redis)(stage, slots, mode);
+    sleep(dice.between_ms(100, 1_500));
     way_to(redis)(stage, slots, Mode::Pass);
 }
 
@@ -258,19 +260,26 @@ fn fail_over_redis(stage: &Stage) {
     }
 }
 
-/// Every second time PostgreSQL stands still first. So the process dies with its statement under way,
-/// and the server carries it out when it goes on: nobody is left to be told.
+/// Three ways to die. While nobody can write to wallets, the statement has taken its claims out of the
+/// queue and is about to post them; PostgreSQL goes on with it when the process is dead already. Or
+/// PostgreSQL stands still meanwhile. Or the process dies at any moment.
 fn kill_settler(stage: &Stage, dice: &mut Dice) {
     for time in 0..6 {
         let mut settler = stage.start_settler();
-        sleep(dice.between_ms(100, 500));
-        if time % 2 == 0 {
-            stage.primary().pause();
-            sleep(dice.between_ms(50, 150));
-        }
-        settler.kill();
-        if time % 2 == 0 {
-            stage.primary().resume();
+        sleep(dice.between_ms(50, 400));
+        match time % 3 {
+            0 => {
+                if stage.runtime.block_on(stage.while_wallets_are_locked(|| settler.kill())) {
+                    stage.tally.add_halfway();
+                }
+            }
+            1 => {
+                stage.primary().pause();
+                sleep(dice.between_ms(20, 100));
+                settler.kill();
+                stage.primary().resume();
+            }
+            _ => settler.kill(),
         }
     }
 }

@@ -139,9 +139,8 @@ pub async fn host(load: Load, slot: u64, counter: &str, ledger: &str) {
     let (orders, resting) = watch::channel(false);
     std::thread::spawn(move || take_orders(&orders));
     // The servers may be away just now.
-    let ledger = insist("ledger", async || PostgresLedger::open(ledger).await.map_err(|e| e.code())).await;
-    let counter =
-        insist("counter", async || RedisCounter::connect(counter).await.map_err(|e| e.code())).await;
+    let ledger = insist(async || PostgresLedger::open(ledger).await.map_err(|error| error.code())).await;
+    let counter = insist(async || RedisCounter::connect(counter).await.map_err(|error| error.code())).await;
     let host = Host::builder().counter(Arc::new(counter)).ledger(Arc::new(ledger)).policy(Load::policy());
     let host = host.build().expect("a host");
     let pace = Pace { settle: Duration::from_millis(100), sweep: Duration::from_millis(200) };
@@ -155,25 +154,26 @@ pub async fn host(load: Load, slot: u64, counter: &str, ledger: &str) {
 pub async fn settler(ledger: &str) {
     let (orders, _resting) = watch::channel(false);
     std::thread::spawn(move || take_orders(&orders));
-    let ledger = insist("ledger", async || PostgresLedger::open(ledger).await.map_err(|e| e.code())).await;
+    let ledger = insist(async || PostgresLedger::open(ledger).await.map_err(|error| error.code())).await;
     tell(&Line::Ready);
     loop {
         match ledger.settle(8, now_ms()).await {
-            Ok(settled) if settled.is_empty() => sleep(Duration::from_millis(40)).await,
+            Ok(settled) if settled.is_empty() => sleep(Duration::from_millis(5)).await,
             Ok(settled) => tell(&Line::Settled(settled.len() as u64)),
             Err(error) => {
-                tell(&Line::Again(format!("settle-{}", error.code())));
+                again(error.code());
                 sleep(Duration::from_millis(40)).await;
             }
         }
     }
 }
 
-async fn insist<T>(what: &str, attempt: impl AsyncFn() -> Result<T, &'static str>) -> T {
+/// Does what a new process cannot do without, until it is done.
+async fn insist<T>(attempt: impl AsyncFn() -> Result<T, &'static str>) -> T {
     loop {
         match attempt().await {
             Ok(done) => return done,
-            Err(code) => tell(&Line::Again(format!("{what}-{code}"))),
+            Err(code) => again(code),
         }
         sleep(Duration::from_millis(100)).await;
     }

@@ -16,6 +16,8 @@ pub struct Drill {
     pub acknowledged: u64,
     /// From the fault to the first open after it; none if there was none.
     pub back: Option<Duration>,
+    /// How often a call had no answer for now and was made again, by code.
+    pub again: BTreeMap<String, u64>,
     /// What it broke.
     pub wrongs: Vec<Wrong>,
 }
@@ -25,10 +27,14 @@ pub struct Drill {
 pub struct Report {
     /// In the order in which they happened.
     pub drills: Vec<Drill>,
-    /// How often a call had no answer for now and was made again, by code.
-    pub again: BTreeMap<String, u64>,
-    /// Claims that were settled by processes which were killed then.
-    pub settled_by_killed: u64,
+    /// Settlements that were killed between taking claims out of the queue and posting them.
+    pub halfway: u64,
+    /// Packets that were sent.
+    pub packets: u64,
+    /// Shares that were claimed, those whose owner was never told included.
+    pub claims: u64,
+    /// Packets that expired and were refunded.
+    pub refunds: u64,
 }
 
 /// All drills of one fault.
@@ -50,6 +56,8 @@ pub struct Row {
     pub median: Option<Duration>,
     /// The longest of these times.
     pub worst: Option<Duration>,
+    /// How often a call had no answer for now and was made again, by code.
+    pub again: BTreeMap<String, u64>,
 }
 
 impl Report {
@@ -90,13 +98,20 @@ impl Report {
         let mut lines = vec![headings.map(str::to_owned)];
         lines.extend(self.rows().iter().map(Row::cells));
         let mut text = table(&lines);
-        let again: Vec<_> = self.again.iter().map(|(code, times)| format!("{code} {times}")).collect();
+        let again = again(self.drills.iter());
+        let again: Vec<_> = again.iter().map(|(code, times)| format!("{} {code}", grouped(*times))).collect();
         let _ = write!(
             text,
             "\n  \"Back after\" is the time from the fault's beginning or end, as the last column says, until\n  \
-             every host that was hit had acknowledged an open that was asked for later.\n  \
-             Asked again: {}. It took {} s.\n\n  {}\n",
-            if again.is_empty() { "nobody".into() } else { again.join(", ") },
+             every host that was hit had acknowledged an open that was asked for later: half of the times,\n  \
+             and the worst.\n\n  \
+             {} packets were sent, {} shares claimed, {} packets refunded; {} settlements died halfway.\n  \
+             Calls that had no answer at first: {}. All of it took {} s.\n\n  {}\n",
+            grouped(self.packets),
+            grouped(self.claims),
+            grouped(self.refunds),
+            self.halfway,
+            if again.is_empty() { "none".into() } else { again.join(", ") },
             took.as_secs(),
             self.sentence()
         );
@@ -125,14 +140,16 @@ impl Report {
         let rows: Vec<_> = self.rows().iter().map(Row::json).collect();
         let wrongs = self.drills.iter().flat_map(|drill| &drill.wrongs);
         let wrongs: Vec<_> = wrongs.map(|wrong| quoted(&wrong.what)).collect();
-        let again: Vec<_> =
-            self.again.iter().map(|(code, times)| format!("{}:{times}", quoted(code))).collect();
         format!(
-            "{{\"seed\":{seed},\"clean\":{},\"acknowledged\":{},\"faults\":[{}],\"again\":{{{}}},\"wrong\":[{}]}}",
+            "{{\"seed\":{seed},\"clean\":{},\"acknowledged\":{},\"packets\":{},\"claims\":{},\"refunds\":{},\
+             \"halfway\":{},\"faults\":[{}],\"wrong\":[{}]}}",
             self.is_clean(),
             self.acknowledged(),
+            self.packets,
+            self.claims,
+            self.refunds,
+            self.halfway,
             rows.join(","),
-            again.join(","),
             wrongs.join(",")
         )
     }
@@ -155,6 +172,7 @@ impl Row {
             other: count(Harm::Other),
             median: back.get(back.len() / 2).copied(),
             worst: back.last().copied(),
+            again: again(drills.iter().copied()),
         }
     }
 
@@ -174,11 +192,13 @@ impl Row {
     }
 
     fn json(&self) -> String {
+        let again = self.again.iter().map(|(code, times)| format!("{}:{times}", quoted(code)));
+        let again: Vec<_> = again.collect();
         let ms =
             |time: Option<Duration>| time.map_or_else(|| "null".into(), |time| time.as_millis().to_string());
         format!(
             "{{\"fault\":\"{}\",\"times\":{},\"acknowledged\":{},\"lost\":{},\"over_issued\":{},\"other\":{},\
-             \"back_after_ms\":{},\"worst_ms\":{},\"from\":\"{}\"}}",
+             \"back_after_ms\":{},\"worst_ms\":{},\"from\":\"{}\",\"again\":{{{}}}}}",
             self.fault.name(),
             self.times,
             self.acknowledged,
@@ -188,8 +208,18 @@ impl Row {
             ms(self.median),
             ms(self.worst),
             if self.fault.counts_from_beginning() { "beginning" } else { "end" },
+            again.join(","),
         )
     }
+}
+
+/// Over all of these drills.
+fn again<'a>(drills: impl Iterator<Item = &'a Drill>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (code, times) in drills.flat_map(|drill| &drill.again) {
+        *sums.entry(code.clone()).or_default() += times;
+    }
+    sums
 }
 
 /// A time as people read it.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hongbao_host::domain::{Amount, TenantId};
 use hongbao_host::runtime::Host;
@@ -10,11 +11,18 @@ use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::redis::RedisCounter;
 use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
 
 use super::load::{Load, SENDERS};
 use super::process::Process;
 use super::tally::{HOSTS, Tally};
 use crate::servers::{Mode, Postgres, Proxy, Redis, RedisSentinel};
+
+/// What PostgreSQL calls the sessions of a process that only settles.
+const SETTLER: &str = "hongbao-settler";
+/// Those that have begun to settle and wait for somebody's lock.
+const HALFWAY: &str = "SELECT count(*) FROM pg_stat_activity
+                        WHERE application_name = $1 AND state = 'active' AND wait_event_type = 'Lock'";
 
 /// What every sender may spend.
 const FUNDS: u64 = 1 << 50;
@@ -154,9 +162,33 @@ impl Stage {
     /// Starts a process that does nothing but settle.
     #[must_use]
     pub fn start_settler(&self) -> Process {
-        let arguments = ["settle".to_owned(), self.primary().url(&self.database)];
+        let url = format!("{}?application_name={SETTLER}", self.books_url());
+        let arguments = ["settle".to_owned(), url];
         let tally = Arc::clone(&self.tally);
         Process::start(&self.program, &arguments, move |line| tally.hear_aside(&line))
+    }
+
+    /// Locks wallets, waits a while for a settler's statement to stop there, lets something happen, and
+    /// unlocks; whether the settler was halfway then.
+    pub async fn while_wallets_are_locked(&self, deed: impl FnOnce()) -> bool {
+        let (mut client, connection) =
+            tokio_postgres::connect(&self.books_url(), NoTls).await.expect("a server that is up");
+        // Ends with the client.
+        tokio::spawn(connection);
+        let lock = client.transaction().await.expect("a transaction");
+        lock.batch_execute("LOCK TABLE hongbao.wallets IN EXCLUSIVE MODE").await.expect("a lock");
+        let mut is_halfway = false;
+        for _ in 0..50 {
+            let waiting: i64 = lock.query_one(HALFWAY, &[&SETTLER]).await.expect("a count").get(0);
+            is_halfway = waiting > 0;
+            if is_halfway {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        deed();
+        lock.commit().await.expect("nothing to go wrong");
+        is_halfway
     }
 
     /// Says something to every host process.

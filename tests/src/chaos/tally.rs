@@ -25,7 +25,7 @@ struct State {
     /// Opens that were acknowledged since the last [`Tally::forget_times`]: from which host, when the
     /// call began, when we heard of it.
     opens: Vec<(usize, u64, u64)>,
-    settled: u64,
+    halfway: u64,
 }
 
 impl Tally {
@@ -48,11 +48,12 @@ impl Tally {
 
     /// Takes note of what is said by somebody else than a host process.
     pub fn hear_aside(&self, line: &Line) {
-        let mut state = self.state();
-        if let Line::Settled(claims) = line {
-            state.settled += claims;
-        }
-        state.told.hear(line);
+        self.state().told.hear(line);
+    }
+
+    /// A settlement was killed between taking claims out of the queue and posting them.
+    pub fn add_halfway(&self) {
+        self.state().halfway += 1;
     }
 
     /// A host process is about to start.
@@ -78,16 +79,10 @@ impl Tally {
         self.state().told.clone()
     }
 
-    /// Opens that were acknowledged so far.
+    /// Settlements that were killed halfway.
     #[must_use]
-    pub fn acknowledged(&self) -> u64 {
-        self.state().told.acknowledged()
-    }
-
-    /// Claims that processes have told to have settled, which did nothing else.
-    #[must_use]
-    pub fn settled(&self) -> u64 {
-        self.state().settled
+    pub fn halfway(&self) -> u64 {
+        self.state().halfway
     }
 
     /// Waits until every host is at work.

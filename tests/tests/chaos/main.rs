@@ -10,11 +10,11 @@ mod lines;
 
 use std::time::Duration;
 
-use hongbao_tests::chaos::{Fault, Options, run};
+use hongbao_tests::chaos::{Fault, Options, Report, run};
 
 /// One round; everything that was acknowledged is there after each fault.
 #[track_caller]
-fn nothing_is_lost(seed: u64, plain: &[Fault], replicated: &[Fault]) {
+fn nothing_is_lost(seed: u64, plain: &[Fault], replicated: &[Fault]) -> Report {
     let program = env!("CARGO_BIN_EXE_hongbao-chaos").into();
     let options = Options { program, seed, rounds: 1, users: 60, every_ms: 120 };
     let report = run(&options, plain, replicated, |_| ());
@@ -26,6 +26,7 @@ fn nothing_is_lost(seed: u64, plain: &[Fault], replicated: &[Fault]) {
         assert!(row.acknowledged > 10, "too few opens to tell anything: {row:?}");
         assert!(row.worst.is_some_and(|worst| worst < Duration::from_secs(15)), "{row:?}");
     }
+    report
 }
 
 #[test]
@@ -52,7 +53,9 @@ fn what_happens_to_hosts_and_the_ledger_loses_nothing() {
         Fault::LoseRepliesOfPostgres,
         Fault::KillSettler,
     ];
-    nothing_is_lost(2, &faults, &[]);
+    let report = nothing_is_lost(2, &faults, &[]);
+    assert!(report.halfway > 0, "no settlement was killed halfway: {report:?}");
+    assert!(report.refunds > 0, "nothing has expired: {report:?}");
 }
 
 #[test]
