@@ -17,6 +17,7 @@ pub fn run(task: Task) -> Result<(), Failure> {
         Task::Demo(arguments) => demo(&arguments),
         Task::Test(arguments) => test(&arguments),
         Task::Bench(name, arguments) => bench(&name, arguments),
+        Task::Chaos(arguments) => chaos(&arguments),
         Task::Check => check(),
     }
 }
@@ -40,6 +41,13 @@ fn bench(name: &OsString, arguments: Vec<OsString>) -> Result<(), Failure> {
     setup::run()?;
     setup::servers()?;
     cargo("bench --package hongbao-tests --bench", &[vec![name.clone(), "--".into()], arguments].concat())
+}
+
+/// Without --package, as in `demo`.
+fn chaos(arguments: &[OsString]) -> Result<(), Failure> {
+    setup::run()?;
+    setup::servers()?;
+    cargo("run --quiet --bin hongbao-chaos --", arguments)
 }
 
 fn check() -> Result<(), Failure> {

@@ -17,6 +17,9 @@ Tasks:
   bench NAME [-- ARGS]
                   Sets up, then measures: `contract` is what a call of the plugin
                   costs, `stores` is Redis and PostgreSQL behind it
+  chaos [-- ARGS] Sets up, then kills, cuts off and slows down whatever hosts
+                  depend on, and looks for what was lost; ARGS as in
+                  `cargo xtask chaos -- --help`
   check           Sets up, then checks format, lints and documents
   help            Prints this text
 
@@ -34,6 +37,7 @@ pub enum Task {
     Demo(Vec<OsString>),
     Test(Vec<OsString>),
     Bench(OsString, Vec<OsString>),
+    Chaos(Vec<OsString>),
     Check,
     Help,
 }
@@ -56,6 +60,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Task, Failure> {
             }
             _ => Err(Failure::usage(format!("name what to measure: {}", BENCHES.join(" or ")))),
         },
+        "chaos" => after_dashes(&name, rest).map(Task::Chaos),
         _ => Err(Failure::usage(format!("there is no task `{name}`"))),
     }
 }
@@ -105,7 +110,7 @@ mod tests {
             .filter(|line| !line.starts_with("   "))
             .filter_map(|line| line.split_whitespace().next())
             .collect();
-        assert_eq!(names.len(), 6);
+        assert_eq!(names.len(), 7);
         for name in names {
             let line = if name == "bench" { "bench stores" } else { name };
             assert!(parsed(line).is_ok(), "{name}");
