@@ -8,6 +8,7 @@ pub mod committer;
 pub mod conformance;
 mod counter;
 mod error;
+pub mod finished;
 pub(crate) mod gatherer;
 mod ledger;
 pub mod memory;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hongbao_host::domain::{Audience, PacketId, PacketKey};
 use hongbao_host::store::memory::MemoryCounter;
+use hongbao_host::store::redis::RedisCounter;
 use hongbao_host::store::{
     Card, Counter, CounterState, Lease, OpenedSeat, Opening, Seating, StoreError, Swapped, View,
 };
@@ -288,4 +290,16 @@ fn agrees_with_the_model<K>(histories: u32, fresh: impl AsyncFn() -> (Arc<dyn Co
 #[test]
 fn the_memory_counter_does_what_the_model_does() {
     agrees_with_the_model(1000, async || (Arc::new(MemoryCounter::new()) as _, ()));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_redis_counter_does_what_the_model_does() {
+    let server = hongbao_tests::servers::Redis::start();
+    let number = AtomicU32::new(0);
+    agrees_with_the_model(100, async || {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let url = format!("{}?namespace=history-{number}", server.url());
+        (Arc::new(RedisCounter::connect(&url).await.expect("a server of ours")) as _, ())
+    });
 }

@@ -99,6 +99,11 @@ impl OpenError {
         }
     }
 
+    pub(super) fn node_of_a_cluster(address: &str) -> Self {
+        let reason = "is a node of a cluster, which needs a URL that begins with redis+cluster://";
+        Self::Topology { address: address.to_owned(), reason }
+    }
+
     pub(super) fn new(address: &str, failure: Failure) -> Self {
         let address = address.to_owned();
         let error = match failure {
@@ -113,16 +118,19 @@ impl OpenError {
             ErrorKind::AuthenticationFailed => return Self::PasswordWrong { address },
             _ => {}
         }
-        let is_node = "is a node of a cluster, which needs a URL that begins with redis+cluster://";
         let is_single = "is in no cluster, so its URL has to begin with redis://";
+        let no_sentinel = "is looked for through a server that is no sentinel";
         match () {
             () if says(&error, "NOAUTH") => Self::PasswordMissing { address },
             () if says(&error, "WRONGPASS") => Self::PasswordWrong { address },
-            () if says(&error, "NOPERM") => Self::Forbidden { address, reason: plain(&error) },
+            () if says(&error, "NOPERM") || says(&error, "The user executing the script") => {
+                Self::Forbidden { address, reason: plain(&error) }
+            }
             () if says(&error, "READONLY") => Self::ReadOnly { address },
             () if says(&error, "LOADING") => Self::Unreachable { address, source: Box::new(error) },
-            () if says(&error, "MOVED") => Self::Topology { address, reason: is_node },
+            () if says(&error, "MOVED") => Self::node_of_a_cluster(&address),
             () if says(&error, "cluster support disabled") => Self::Topology { address, reason: is_single },
+            () if says(&error, "SENTINEL") => Self::Topology { address, reason: no_sentinel },
             () => Self::Other { address, source: Box::new(error) },
         }
     }

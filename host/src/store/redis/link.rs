@@ -9,6 +9,7 @@
 //! [`RESPONSE`] together, and a server that comes back meets one attempt at a time.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,9 +21,9 @@ use super::connect::{CONNECT, Connection, RESPONSE};
 use super::error::{Failure, is_lost};
 use super::url::Place;
 
-/// So many calls may be on their way; further ones are refused at once. Their answers take a
-/// tenth of a second.
-const CALLS: usize = 16_384;
+/// So many calls may be on their way; further ones are refused at once. A server that shares its
+/// machine answers as many in a good part of [`RESPONSE`], so more would only wait in vain.
+const CALLS: usize = 8192;
 /// The first pause between two attempts to connect. It doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The last pause.
@@ -35,6 +36,9 @@ pub(super) struct Link {
     probe: String,
     calls: Semaphore,
     state: watch::Sender<State>,
+    started: Instant,
+    /// When the server was last heard, in milliseconds since `started`.
+    heard_ms: AtomicU64,
 }
 
 enum State {
@@ -55,7 +59,12 @@ impl Link {
     pub(super) async fn new(place: Place, probe: String) -> Result<Arc<Self>, Failure> {
         let connection = place.connect(&probe).await?;
         let state = watch::Sender::new(State::Up { connection, generation: 0 });
-        Ok(Arc::new(Self { place, probe, calls: Semaphore::new(CALLS), state }))
+        let (calls, started, heard_ms) = (Semaphore::new(CALLS), Instant::now(), AtomicU64::new(0));
+        Ok(Arc::new(Self { place, probe, calls, state, started, heard_ms }))
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.place, Place::Cluster(_))
     }
 
     /// Sends a command about a key. Once more where the connection turns out to be closed: the
@@ -76,7 +85,22 @@ impl Link {
     async fn try_call(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         let (mut connection, generation) = self.connection().await?;
         let answer = connection.send(command, key).await;
-        answer.inspect_err(|error| self.look_at(&connection, generation, error)).map_err(Failure::Redis)
+        match &answer {
+            Ok(_) => self.heard_ms.store(self.now_ms(), Ordering::Relaxed),
+            Err(error) => self.look_at(&connection, generation, error),
+        }
+        answer.map_err(Failure::Redis)
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Whether the server answered others lately. Then it is slow and not away, and to leave would
+    /// throw away all that it is working on.
+    fn is_busy(&self) -> bool {
+        let silence_ms = self.now_ms().saturating_sub(self.heard_ms.load(Ordering::Relaxed));
+        Duration::from_millis(silence_ms) < RESPONSE
     }
 
     /// The masters, each with a connection of its own to be asked through.
@@ -108,7 +132,7 @@ impl Link {
 
     /// If the error says that the connection is lost, replaces it.
     fn look_at(self: &Arc<Self>, connection: &Connection, generation: u64, error: &RedisError) {
-        if !is_lost(error) || connection.heals_by_itself(error) {
+        if !is_lost(error) || connection.heals_by_itself(error) || (error.is_timeout() && self.is_busy()) {
             return;
         }
         let is_news = self.state.send_if_modified(|state| match state {
@@ -133,6 +157,7 @@ async fn reconnect(link: Weak<Link>, generation: u64) {
         match link.place.connect(&link.probe).await {
             Ok(connection) => {
                 tracing::info!(redis = link.place.name(), "the connection to Redis is back");
+                link.heard_ms.store(link.now_ms(), Ordering::Relaxed);
                 link.state.send_replace(State::Up { connection, generation });
                 return;
             }

@@ -51,7 +51,7 @@ use self::link::Link;
 use self::scan::Scan;
 use self::scripts::{Script, Scripts};
 use self::url::Address;
-use super::{Counter, CounterState, Lease, OpenedSeat, Opening, Seating, StoreError, Swapped, View};
+use super::{Card, Counter, CounterState, Lease, OpenedSeat, Opening, Seating, StoreError, Swapped, View};
 use crate::domain::{Audience, PacketId, PacketKey, TenantId, UserId};
 
 /// The oldest server whose scripts and commands are those we use.
@@ -85,44 +85,49 @@ impl RedisCounter {
         let failed = |failure| OpenError::new(&name, failure);
         let link = Link::new(place, format!("{namespace}:")).await.map_err(failed)?;
         let counter = Self { link, namespace, scripts: Scripts::new() };
-        if let Some(found) = counter.version().await.map_err(failed)?
-            && is_older(&found)
-        {
-            return Err(OpenError::TooOld { address: name, found });
-        }
+        counter.recognise(&name).await?;
         counter.rehearse().await.map_err(failed)?;
         Ok(counter)
     }
 
-    /// The server's version, if it tells.
-    async fn version(&self) -> Result<Option<String>, Failure> {
-        let question = redis::cmd("INFO").arg("server").take();
-        let told = match self.link.call(&question, "").await {
+    /// Looks whether it is a server that will do, if it tells.
+    async fn recognise(&self, address: &str) -> Result<(), OpenError> {
+        let told = match self.link.call(redis::cmd("INFO").arg("server"), "").await {
             // Whether this user may ask is of no interest.
-            Err(Failure::Redis(error)) if error.code() == Some("NOPERM") => return Ok(None),
-            told => told?,
+            Err(Failure::Redis(error)) if error.code() == Some("NOPERM") => return Ok(()),
+            told => told.map_err(|failure| OpenError::new(address, failure))?,
         };
-        let text: String = redis::from_redis_value(told).map_err(redis::RedisError::from)?;
-        let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"));
-        Ok(version.map(|version| version.trim().to_owned()))
+        let info: String = redis::from_redis_value(told).unwrap_or_default();
+        let find = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        if let Some(found) = find("redis_version:")
+            && is_older(found)
+        {
+            return Err(OpenError::TooOld { address: address.to_owned(), found: found.to_owned() });
+        }
+        match find("redis_mode:") {
+            Some("cluster") if !self.link.is_cluster() => Err(OpenError::node_of_a_cluster(address)),
+            _ => Ok(()),
+        }
     }
 
     /// Does what a counter does, to a packet that cannot be, and forgets it.
     async fn rehearse(&self) -> Result<(), Failure> {
         let key = PacketKey { tenant: TenantId::default(), packet: PacketId::from_bytes([0; 16]) };
         let keys = Keys::new(&self.namespace, &key);
-        let card = super::Card { audience: Audience::Everyone, expires_at_ms: 1 };
+        let card = Card { audience: Audience::Everyone, expires_at_ms: 1 };
         let opening = Opening { card, shares: 1, opened: Vec::new(), lenient_until_ms: 0, keep_until_ms: 1 };
-        self.run(&self.scripts.open, &self.opening(&keys, opening, 0), &keys).await?;
+        // One script by its code and one by its digest: both ways have to be allowed.
+        let open = self.scripts.open.in_full(&self.opening(&keys, &opening, 0));
+        self.link.call(&open, &keys.entry).await?;
         let mut swap = self.about(&self.scripts.swap, &keys, 0);
         swap.arg(1).arg(1).arg(":");
         self.run(&self.scripts.swap, &swap, &keys).await?;
         self.link.call(&unlink(&keys), &keys.entry).await.map(drop)
     }
 
-    fn opening(&self, keys: &Keys, opening: Opening, now_ms: u64) -> Cmd {
+    fn opening(&self, keys: &Keys, opening: &Opening, now_ms: u64) -> Cmd {
         let mut command = self.about(&self.scripts.open, keys, now_ms);
-        command.arg(Meta::of(&opening, now_ms).encode());
+        command.arg(Meta::of(opening, now_ms).encode());
         command.arg(codec::encode_card(&opening.card));
         for seat in &opening.opened {
             command.arg(field(&seat.user)).arg(seat.amount.get());
@@ -245,7 +250,7 @@ fn fields(command: &mut Cmd, users: &[UserId]) {
 impl Counter for RedisCounter {
     async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError> {
         let keys = Keys::new(&self.namespace, key);
-        let command = self.opening(&keys, opening, now_ms);
+        let command = self.opening(&keys, &opening, now_ms);
         let opened = self.run(&self.scripts.open, &command, &keys).await;
         opened.map(drop).map_err(|failure| failure.about(&keys.entry))
     }
