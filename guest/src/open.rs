@@ -2,6 +2,9 @@
 //!
 //! Round trips: `seats`, `load`, `claim`, `confirm`. When the ledger has moved on since `load`
 //! it says how it stands now, and the amounts are drawn again from that.
+//!
+//! "Exhausted" is for ever, so it is said only of a packet that is finished for sure, to somebody
+//! who has no claim on it for sure: the same user may be opening through another host.
 
 use crate::allocation::{Remaining, Rule};
 use crate::bindings::exports::hongbao::plugin::packets::{Opened, OpenedShare};
@@ -38,7 +41,10 @@ pub fn open(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Opened>
         }
         match host.ledger().claim(packet, loaded.packet.version, &plan.shares) {
             Ok(Claimed::Committed(first)) => return plan.committed(host, packet, first),
-            Ok(Claimed::Stale(now)) => loaded = merge(loaded.claims, now),
+            Ok(Claimed::Stale(now)) => match catch_up(host, packet, users, &plan, loaded.claims, now) {
+                Some(now) => loaded = now,
+                None => return plan.undone(&Opened::Unavailable),
+            },
             Ok(Claimed::Closed) => loaded.packet.status = Status::Expired,
             Ok(Claimed::Refused(why)) => {
                 host.log(Level::Error, &format!("the ledger refused a claim: {why:?}"));
@@ -85,7 +91,28 @@ fn draws_expected(packet: &Packet, users: usize) -> u32 {
     }
 }
 
-/// Claims that were known stay known: a refusal tells only of the users who were in it.
+/// How the ledger stands after a refusal, for all users; None where it does not answer.
+///
+/// A refusal tells only of the users who were in it. Whoever had no claim before and was not in it
+/// may have one by now, made by another host.
+fn catch_up(
+    host: &impl Host,
+    packet: PacketId,
+    users: &[UserId],
+    plan: &Plan,
+    claims: Vec<Claim>,
+    now: Loaded,
+) -> Option<Loaded> {
+    let is_told_of = |user: &UserId| {
+        claims.iter().any(|claim| &claim.user == user) || plan.shares.iter().any(|share| &share.user == user)
+    };
+    if users.iter().all(is_told_of) {
+        return Some(merge(claims, now));
+    }
+    host.ledger().load(packet, users).ok().flatten()
+}
+
+/// Claims that were known stay known.
 fn merge(mut claims: Vec<Claim>, now: Loaded) -> Loaded {
     let news = now.claims.into_iter();
     let unknown: Vec<Claim> = news.filter(|new| claims.iter().all(|old| old.user != new.user)).collect();
@@ -99,6 +126,9 @@ struct Plan {
     shares: Vec<Share>,
     /// For each share, the index of its user.
     indices: Vec<usize>,
+    /// Whose answers are true only if the ledger agrees: those who take a share, and those for whom
+    /// none is left then.
+    waiting: Vec<usize>,
     /// Later taps of a user who has a share in this plan: (index, index in `shares`).
     twins: Vec<(usize, usize)>,
 }
@@ -123,8 +153,13 @@ impl Plan {
             amount: packet.total.saturating_sub(packet.claimed_amount),
             shares: packet.shares.saturating_sub(packet.claimed_shares),
         };
-        let mut plan =
-            Self { answers: Vec::new(), shares: Vec::new(), indices: Vec::new(), twins: Vec::new() };
+        let mut plan = Self {
+            answers: Vec::new(),
+            shares: Vec::new(),
+            indices: Vec::new(),
+            waiting: Vec::new(),
+            twins: Vec::new(),
+        };
         for (index, (user, seated)) in users.iter().zip(seated).enumerate() {
             if let Some(answer) = settled(packet, claims, user, *seated, now_ms) {
                 plan.answers.push(answer);
@@ -132,6 +167,7 @@ impl Plan {
             }
             // Whoever reaches this place takes a share; its answer is known once it is committed.
             plan.answers.push(Opened::Exhausted);
+            plan.waiting.push(index);
             if let Some(twin) = plan.shares.iter().position(|share| &share.user == user) {
                 plan.twins.push((index, twin));
             } else if left.shares > 0 {
@@ -170,8 +206,7 @@ impl Plan {
 
     /// The answers when nothing is known to be committed.
     fn undone(mut self, answer: &Opened) -> Vec<Opened> {
-        let twins = self.twins.iter().map(|(index, _)| index);
-        for index in self.indices.iter().chain(twins) {
+        for index in &self.waiting {
             if let Some(slot) = self.answers.get_mut(*index) {
                 *slot = *answer;
             }

@@ -1,10 +1,11 @@
 //! Stores whose answers go wrong on purpose, below the real code and above the real stores.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use hongbao_host::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
 use hongbao_host::store::{
     Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Lease, Ledger, Loaded,
@@ -30,18 +31,26 @@ pub enum Fault {
 pub struct Faulty<S: ?Sized> {
     store: Arc<S>,
     fault: AtomicU8,
+    /// What happens once, before the next claim.
+    first: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl<S: ?Sized> Faulty<S> {
     /// In front of this store, letting everything through.
     #[must_use]
     pub fn new(store: Arc<S>) -> Arc<Self> {
-        Arc::new(Self { store, fault: AtomicU8::new(Fault::None as u8) })
+        Arc::new(Self { store, fault: AtomicU8::new(Fault::None as u8), first: Mutex::default() })
     }
 
     /// From now on.
     pub fn set(&self, fault: Fault) {
         self.fault.store(fault as u8, Ordering::SeqCst);
+    }
+
+    /// Lets something happen between the next claim's call and the claim itself: what another host
+    /// does meanwhile.
+    pub fn before_claim(&self, deed: impl Future<Output = ()> + Send + 'static) {
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(deed));
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -138,6 +147,10 @@ impl Ledger for Faulty<dyn Ledger> {
         shares: Vec<Share>,
         now_ms: u64,
     ) -> Result<Claimed, StoreError> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(deed) = first {
+            deed.await;
+        }
         let version = if self.is(Fault::Contended) { u64::MAX } else { version };
         self.pass(self.store.claim(key, version, shares, now_ms)).await
     }

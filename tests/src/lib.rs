@@ -1,5 +1,6 @@
 //! What tests and benchmarks share.
 
+pub mod chaos;
 pub mod chat;
 pub mod faults;
 pub mod guests;

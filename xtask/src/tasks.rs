@@ -16,7 +16,8 @@ pub fn run(task: Task) -> Result<(), Failure> {
         Task::Setup => setup::run().and_then(|()| setup::servers()),
         Task::Demo(arguments) => demo(&arguments),
         Task::Test(arguments) => test(&arguments),
-        Task::Bench(arguments) => bench(&arguments),
+        Task::Bench(name, arguments) => bench(&name, arguments),
+        Task::Chaos(arguments) => chaos(&arguments),
         Task::Check => check(),
     }
 }
@@ -36,10 +37,17 @@ fn test(arguments: &[OsString]) -> Result<(), Failure> {
     cargo("test --workspace", arguments)
 }
 
-fn bench(arguments: &[OsString]) -> Result<(), Failure> {
+fn bench(name: &OsString, arguments: Vec<OsString>) -> Result<(), Failure> {
     setup::run()?;
     setup::servers()?;
-    cargo("bench --package hongbao-tests", arguments)
+    cargo("bench --package hongbao-tests --bench", &[vec![name.clone(), "--".into()], arguments].concat())
+}
+
+/// Without --package, as in `demo`.
+fn chaos(arguments: &[OsString]) -> Result<(), Failure> {
+    setup::run()?;
+    setup::servers()?;
+    cargo("run --quiet --bin hongbao-chaos --", arguments)
 }
 
 fn check() -> Result<(), Failure> {

@@ -14,7 +14,12 @@ Tasks:
                   Redis and PostgreSQL, where they are missing
   demo [-- ARGS]  Sets up, then runs `hongbao demo ARGS`
   test [-- ARGS]  Sets up, then runs every test: `cargo test --workspace ARGS`
-  bench [-- ARGS] Sets up, then measures: `cargo bench -p hongbao-tests ARGS`
+  bench NAME [-- ARGS]
+                  Sets up, then measures: `contract` is what a call of the plugin
+                  costs, `stores` is Redis and PostgreSQL behind it
+  chaos [-- ARGS] Sets up, then kills, cuts off and slows down whatever hosts
+                  depend on, and looks for what was lost; ARGS as in
+                  `cargo xtask chaos -- --help`
   check           Sets up, then checks format, lints and documents
   help            Prints this text
 
@@ -22,13 +27,17 @@ Exit codes: that of the program that failed; 64 for a wrong usage;
 69 where something that is needed cannot be had.
 ";
 
+/// What can be measured.
+const BENCHES: [&str; 2] = ["contract", "stores"];
+
 /// A task with what it is given.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Task {
     Setup,
     Demo(Vec<OsString>),
     Test(Vec<OsString>),
-    Bench(Vec<OsString>),
+    Bench(OsString, Vec<OsString>),
+    Chaos(Vec<OsString>),
     Check,
     Help,
 }
@@ -45,7 +54,13 @@ pub fn parse(arguments: &[OsString]) -> Result<Task, Failure> {
         "help" | "--help" | "-h" => none(&name, rest, Task::Help),
         "demo" => after_dashes(&name, rest).map(Task::Demo),
         "test" => after_dashes(&name, rest).map(Task::Test),
-        "bench" => after_dashes(&name, rest).map(Task::Bench),
+        "bench" => match rest.split_first() {
+            Some((which, rest)) if BENCHES.iter().any(|bench| which == bench) => {
+                after_dashes(&name, rest).map(|passed| Task::Bench(which.clone(), passed))
+            }
+            _ => Err(Failure::usage(format!("name what to measure: {}", BENCHES.join(" or ")))),
+        },
+        "chaos" => after_dashes(&name, rest).map(Task::Chaos),
         _ => Err(Failure::usage(format!("there is no task `{name}`"))),
     }
 }
@@ -80,7 +95,11 @@ mod tests {
             parsed("test -- -- --nocapture").unwrap(),
             Task::Test(vec!["--".into(), "--nocapture".into()])
         );
-        assert_eq!(parsed("bench").unwrap(), Task::Bench(vec![]));
+        assert_eq!(parsed("bench stores").unwrap(), Task::Bench("stores".into(), vec![]));
+        assert_eq!(
+            parsed("bench contract -- --quick").unwrap(),
+            Task::Bench("contract".into(), vec!["--quick".into()])
+        );
     }
 
     #[test]
@@ -91,15 +110,16 @@ mod tests {
             .filter(|line| !line.starts_with("   "))
             .filter_map(|line| line.split_whitespace().next())
             .collect();
-        assert_eq!(names.len(), 6);
+        assert_eq!(names.len(), 7);
         for name in names {
-            assert!(parsed(name).is_ok(), "{name}");
+            let line = if name == "bench" { "bench stores" } else { name };
+            assert!(parsed(line).is_ok(), "{name}");
         }
     }
 
     #[test]
     fn a_wrong_usage_is_refused_with_64() {
-        for line in ["", "tset", "check -- now", "setup x", "help me", "test --doc"] {
+        for line in ["", "tset", "check -- now", "setup x", "help me", "test --doc", "bench", "bench all"] {
             assert_eq!(parsed(line).unwrap_err().code(), 64, "{line:?}");
         }
     }

@@ -29,7 +29,7 @@ impl Engine {
     pub(super) const TICK: Duration = Duration::from_millis(10);
 
     /// Most instances at one time.
-    pub(super) const MAX_INSTANCES: u32 = 256;
+    pub(super) const MAX_INSTANCES: u32 = 2048;
 
     /// Most memory of one instance.
     pub(super) const MAX_MEMORY_BYTES: usize = 16 << 20;

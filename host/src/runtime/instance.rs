@@ -36,7 +36,7 @@ impl Default for Limits {
             cpu_ms: 100,
             call_ms: 5_000,
             memory_bytes: Engine::MAX_MEMORY_BYTES,
-            instances: 64,
+            instances: 1024,
             calls_per_instance: 10_000,
             waiting: 65_536,
             waiting_per_packet: 8_192,

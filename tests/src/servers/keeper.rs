@@ -108,6 +108,11 @@ impl Keeper {
         self.order(name);
     }
 
+    /// Sends the server and its children a signal.
+    pub(super) fn signal_all(&self, name: &str) {
+        self.order(&format!("all {name}"));
+    }
+
     fn order(&self, order: &str) -> String {
         let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
         let orders = shell.orders.as_mut().expect("there until the drop");

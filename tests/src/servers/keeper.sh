@@ -44,6 +44,10 @@ while read -r order; do
         end "$1"
         echo
         ;;
+    all\ *)
+        kill -s "${order#all }" "$pid" $(children "$1")
+        echo
+        ;;
     *)
         kill -s "$order" "$pid"
         echo

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// When there is none for too long; `what` says what did not happen.
 #[track_caller]
-fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = answer() {

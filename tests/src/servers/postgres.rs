@@ -154,6 +154,17 @@ impl Postgres {
         self.keeper.restart(|pid| self.is_ready(pid));
     }
 
+    /// Stops the server and its backends where they are, by SIGSTOP: connections stay open, nothing is
+    /// answered.
+    pub fn pause(&self) {
+        self.keeper.signal_all("STOP");
+    }
+
+    /// Lets a paused server go on, with the statements that were under way.
+    pub fn resume(&self) {
+        self.keeper.signal_all("CONT");
+    }
+
     /// From now on nobody connects without this password, which [`url`](Self::url) has from now on.
     /// It goes into URLs and SQL as it is, so letters and digits are best.
     #[track_caller]

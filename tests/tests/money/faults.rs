@@ -58,6 +58,40 @@ async fn without_the_cache_the_ledger_decides_alone() {
     chat.assert_conserved().await;
 }
 
+#[tokio::test]
+async fn who_opens_through_two_hosts_is_not_told_exhausted_by_one_of_them() {
+    let Switched { chat, counter, ledger } = switched();
+    let packet = chat.lucky(1_000, 2).await;
+    // The ledger alone decides, so more may open than there are shares.
+    counter.set(Fault::Down);
+    let neighbour = chat.neighbour();
+    ledger.before_claim(async move {
+        for name in ["dave", "erin"] {
+            assert!(matches!(neighbour.open(packet, user(name)).await.unwrap(), Opened::Opened(_)));
+        }
+    });
+    let users = ["bob", "carol", "dave"].map(user).to_vec();
+    let answers = chat.host.open_batch(packet, users).await.unwrap();
+    assert_eq!(answers[..2], [Opened::Exhausted, Opened::Exhausted]);
+    assert!(matches!(answers[2], Opened::AlreadyOpened(_)), "dave has a share, but: {:?}", answers[2]);
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn nobody_is_told_exhausted_because_of_a_claim_that_was_not_committed() {
+    let Switched { chat, counter, ledger } = switched();
+    let packet = chat.lucky(1_000, 2).await;
+    counter.set(Fault::Down);
+    let switch = Arc::clone(&ledger);
+    ledger.before_claim(async move { switch.set(Fault::Down) });
+    let users = ["bob", "carol", "dave"].map(user).to_vec();
+    let answers = chat.host.open_batch(packet, users).await.unwrap();
+    assert_eq!(answers, [Opened::Unavailable; 3], "both shares are left");
+    ledger.set(Fault::None);
+    assert!(matches!(chat.open(packet, "dave").await, Opened::Opened(_)));
+    chat.assert_conserved().await;
+}
+
 /// A retried increment after a lost reply counted twice.
 #[tokio::test]
 async fn a_grab_whose_answer_was_lost_takes_one_slot() {

@@ -19,6 +19,9 @@ use crate::store::{Claimed, Ledger as _, Refusal, StoreError, checks};
 
 /// A queue of this length is worked off in well under a second.
 const LIMITS: Limits = Limits { queue: 8192, batch: 512 };
+/// Statements under way at one time: while one waits for its flush, another is carried out. A packet
+/// goes to one of them always, so they never wait for each other's locks.
+const WRITERS: usize = 2;
 /// How often a batch is tried that another transaction made us undo.
 const TRIES: usize = 3;
 
@@ -33,20 +36,21 @@ struct Claim {
     reply: oneshot::Sender<Result<Option<u32>, StoreError>>,
 }
 
-/// The one writer of claims of this process.
+/// The writers of claims of this process.
 pub(super) struct Claims {
-    gatherer: Gatherer<Claim>,
+    writers: [Gatherer<Claim>; WRITERS],
 }
 
 impl Claims {
     pub(super) fn start(sessions: &Sessions) -> Self {
-        let sessions = sessions.clone();
-        Self {
-            gatherer: Gatherer::start(LIMITS, move |batch| {
+        let writer = |_| {
+            let sessions = sessions.clone();
+            Gatherer::start(LIMITS, move |batch| {
                 let sessions = sessions.clone();
                 async move { write(&sessions, batch).await }
-            }),
-        }
+            })
+        };
+        Self { writers: std::array::from_fn(writer) }
     }
 
     /// Claims shares, all or none; None where they were not taken.
@@ -69,7 +73,10 @@ impl Claims {
             amount,
             reply,
         };
-        self.gatherer.submit(claim)?;
+        // The low half of an id is random.
+        let (_, low) = key.packet.halves();
+        let writer = self.writers.get(low as usize % WRITERS).ok_or(CommitterError::Ended)?;
+        writer.submit(claim)?;
         answer.await.unwrap_or_else(|_| Err(CommitterError::Ended.into()))
     }
 }

@@ -1,0 +1,66 @@
+//! Durable opens through the plugin, on PostgreSQL; the counter is the embedded one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hongbao_host::domain::{Grabbed, Opened, PacketId};
+use hongbao_host::runtime::Host;
+use hongbao_host::store::Ledger;
+use hongbao_host::store::memory::MemoryCounter;
+use hongbao_host::store::postgres::PostgresLedger;
+use hongbao_tests::servers::Postgres;
+
+use crate::crowd::{Tap, host, packets, rate, taps};
+use crate::pgbench::Baseline;
+use crate::{Pairs, overload};
+
+/// Packets of one measurement, and shares of each.
+const MANY: (u32, u32) = (4000, 60);
+/// The same for one packet that everybody taps.
+const HOT: u32 = 100_000;
+const LONGEST: Duration = Duration::from_secs(5);
+
+pub async fn measure(rounds: usize) {
+    let server = Postgres::start();
+    let baseline = Baseline::new(&server);
+    let url = server.fresh_database();
+    PostgresLedger::migrate(&url).await.unwrap();
+    let ledger: Arc<dyn Ledger> = Arc::new(PostgresLedger::open(&url).await.unwrap());
+    let host = host(Arc::new(MemoryCounter::new()), Arc::clone(&ledger));
+    let mut many = Pairs::new("opens, many packets / pgbench", 3.0);
+    let mut hot = Pairs::new("opens, one hot packet / pgbench on one row", 10.0);
+    let mut best: f64 = 0.0;
+    for _ in 0..rounds {
+        let ours = opens(&host, &ledger, MANY).await;
+        best = best.max(ours);
+        many.add(baseline.many(), ours);
+        hot.add(baseline.hot(), opens(&host, &ledger, (1, HOT)).await);
+    }
+    many.print();
+    hot.print();
+    overload::measure(&host, &ledger, best).await;
+    let audit = host.audit().await.unwrap();
+    assert!(audit.is_conserved(), "{audit:?}");
+}
+
+async fn opens(host: &Host, ledger: &Arc<dyn Ledger>, (count, shares): (u32, u32)) -> f64 {
+    let ids = packets(ledger, host.now_ms(), count, shares).await;
+    seat_all(host, &ids, shares).await;
+    let host = host.clone();
+    rate(taps(&ids, shares), LONGEST, move |(packet, user): Tap| {
+        let host = host.clone();
+        async move { matches!(host.open(packet, user).await, Ok(Opened::Opened(_))) }
+    })
+    .await
+}
+
+/// Everybody grabs, so that only opens are left to measure.
+pub async fn seat_all(host: &Host, packets: &[PacketId], shares: u32) {
+    for packet in packets {
+        let users: Vec<_> = taps(&[*packet], shares).into_iter().map(|(_, user)| user).collect();
+        for batch in users.chunks(1000) {
+            let seated = host.grab_batch(*packet, batch.to_vec()).await.unwrap();
+            assert!(seated.iter().all(|answer| *answer == Grabbed::Admitted));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The short form of `cargo xtask chaos`: every fault once, with a small load. And that what looks for
+//! harm would find it.
+
+#![cfg(unix)]
+// Also in the helpers, which clippy does not count as tests: the first surprise ends the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod check;
+mod lines;
+
+use std::time::Duration;
+
+use hongbao_tests::chaos::{Fault, Options, Report, run};
+
+/// One round; everything that was acknowledged is there after each fault.
+#[track_caller]
+fn nothing_is_lost(seed: u64, plain: &[Fault], replicated: &[Fault]) -> Report {
+    let program = env!("CARGO_BIN_EXE_hongbao-chaos").into();
+    let options = Options { program, seed, rounds: 1, users: 60, every_ms: 120 };
+    let report = run(&options, plain, replicated, |_| ());
+    let wrongs: Vec<_> = report.drills.iter().flat_map(|drill| &drill.wrongs).collect();
+    assert!(report.is_clean(), "{wrongs:#?}");
+    let rows = report.rows();
+    assert_eq!(rows.len(), plain.len() + replicated.len());
+    for row in rows {
+        assert!(row.acknowledged > 10, "too few opens to tell anything: {row:?}");
+        assert!(row.worst.is_some_and(|worst| worst < Duration::from_secs(15)), "{row:?}");
+    }
+    report
+}
+
+#[test]
+fn what_happens_to_the_counters_loses_nothing() {
+    let faults = [
+        Fault::RestartRedis,
+        Fault::FlushRedis,
+        Fault::InflateCounters,
+        Fault::DeflateCounters,
+        Fault::CutRedis,
+        Fault::SlowRedis,
+        Fault::LoseRepliesOfRedis,
+    ];
+    nothing_is_lost(1, &faults, &[]);
+}
+
+#[test]
+fn what_happens_to_hosts_and_the_ledger_loses_nothing() {
+    let faults = [
+        Fault::KillHost,
+        Fault::RestartPostgres,
+        Fault::CutPostgres,
+        Fault::SlowPostgres,
+        Fault::LoseRepliesOfPostgres,
+        Fault::KillSettler,
+    ];
+    let report = nothing_is_lost(2, &faults, &[]);
+    assert!(report.halfway > 0, "no settlement was killed halfway: {report:?}");
+    assert!(report.refunds > 0, "nothing has expired: {report:?}");
+}
+
+#[test]
+fn a_fail_over_loses_nothing() {
+    nothing_is_lost(3, &[], &Fault::REPLICATED);
+}
