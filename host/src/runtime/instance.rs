@@ -40,7 +40,7 @@ impl Default for Limits {
             calls_per_instance: 10_000,
             waiting: 65_536,
             waiting_per_packet: 8_192,
-            batch: 64,
+            batch: 256,
         }
     }
 }
