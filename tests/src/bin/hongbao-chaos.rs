@@ -15,7 +15,7 @@ After each fault everything that was acknowledged is compared with the ledger.
 
   --seed N    Chooses moments, order and load; printed, so that a run can be
               repeated as far as processes and networks allow it
-  --rounds N  How often each fault happens; 2 by default, about three minutes
+  --rounds N  How often each fault happens; 2 by default: about three minutes
   --json      One object on standard output, and nothing else
 ";
 
@@ -126,8 +126,9 @@ mod runner {
         let mark = if drill.wrongs.is_empty() { '✓' } else { '✗' };
         let (title, acknowledged) = (drill.fault.title(), grouped(drill.acknowledged));
         let (again, back) = (grouped(drill.again.values().sum()), seconds(drill.back));
+        let lasted = seconds(Some(drill.lasted));
         println!(
-            "  {mark} {title:<34} {acknowledged:>6} acknowledged, {again:>5} asked again, back after {back}"
+            "  {mark} {title:<33} {lasted:>7}  {acknowledged:>6} acknowledged  {again:>6} asked again  back after {back}"
         );
         for wrong in drill.wrongs.iter().take(20) {
             println!("      {:?}: {}", wrong.harm, wrong.what);

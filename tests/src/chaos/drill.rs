@@ -125,7 +125,7 @@ impl Rehearsal {
             (code, times - earlier)
         });
         let again = again.filter(|(_, times)| *times > 0).collect();
-        Drill { fault, acknowledged, back, again, wrongs }
+        Drill { fault, lasted: struck.lasted, acknowledged, back, again, wrongs }
     }
 
     /// Brings everybody to rest, compares everything, and lets them go on. What was found before is

@@ -53,6 +53,8 @@ pub struct Struck {
     pub since_ms: u64,
     /// The hosts that were hit.
     pub slots: Vec<usize>,
+    /// How long it took until everything was made right again.
+    pub lasted: Duration,
 }
 
 /// Around the counters.
@@ -203,8 +205,9 @@ impl Fault {
             Self::KillSettler => kill_settler(stage, dice),
             Self::Mixed => mixed(stage, dice),
         }
-        let since_ms = if self.counts_from_beginning() { began_ms } else { now_ms() };
-        Struck { since_ms, slots }
+        let ended_ms = now_ms();
+        let lasted = Duration::from_millis(ended_ms.saturating_sub(began_ms));
+        Struck { since_ms: if self.counts_from_beginning() { began_ms } else { ended_ms }, slots, lasted }
     }
 }
 

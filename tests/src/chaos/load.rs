@@ -14,6 +14,7 @@ use hongbao_host::domain::{
 };
 use hongbao_host::runtime::{Host, Pace, Workers};
 use hongbao_host::store::Ledger as _;
+use hongbao_host::store::finished::FinishedCache;
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::redis::RedisCounter;
 use tokio::sync::watch;
@@ -141,7 +142,8 @@ pub async fn host(load: Load, slot: u64, counter: &str, ledger: &str) {
     // The servers may be away just now.
     let ledger = insist(async || PostgresLedger::open(ledger).await.map_err(|error| error.code())).await;
     let counter = insist(async || RedisCounter::connect(counter).await.map_err(|error| error.code())).await;
-    let host = Host::builder().counter(Arc::new(counter)).ledger(Arc::new(ledger)).policy(Load::policy());
+    let counter = Arc::new(FinishedCache::new(Arc::new(counter)));
+    let host = Host::builder().counter(counter).ledger(Arc::new(ledger)).policy(Load::policy());
     let host = host.build().expect("a host");
     let pace = Pace { settle: Duration::from_millis(100), sweep: Duration::from_millis(200) };
     let _workers = Workers::start(&host, pace);

@@ -12,6 +12,8 @@ use super::fault::Fault;
 pub struct Drill {
     /// What went wrong.
     pub fault: Fault,
+    /// How long the fault took, until everything was made right again.
+    pub lasted: Duration,
     /// Opens that were acknowledged during it.
     pub acknowledged: u64,
     /// From the fault to the first open after it; none if there was none.
@@ -170,7 +172,7 @@ impl Row {
             lost: count(Harm::Lost),
             over_issued: count(Harm::OverIssued),
             other: count(Harm::Other),
-            median: back.get(back.len() / 2).copied(),
+            median: back.get(back.len().saturating_sub(1) / 2).copied(),
             worst: back.last().copied(),
             again: again(drills.iter().copied()),
         }

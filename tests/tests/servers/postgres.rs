@@ -32,6 +32,28 @@ fn options_are_heeded() {
 }
 
 #[test]
+fn a_paused_postgres_finishes_its_statements_when_it_goes_on() {
+    const SQL: &str = "SELECT 7 FROM pg_sleep(0.4)";
+    let postgres = Postgres::start();
+    let is_under_way =
+        || postgres.psql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE query = '{SQL}'"));
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(|| postgres.psql("postgres", SQL));
+        eventually("a statement under way", || is_under_way() == "1");
+        postgres.pause();
+        // Both the one that is connected and one that comes now.
+        let other = scope.spawn(|| postgres.psql("postgres", "SELECT 8"));
+        std::thread::sleep(Duration::from_millis(800));
+        assert!(!answer.is_finished() && !other.is_finished());
+        postgres.resume();
+        assert_eq!((answer.join().unwrap().as_str(), other.join().unwrap().as_str()), ("7", "8"));
+    });
+    postgres.pause();
+    postgres.restart();
+    assert_eq!(postgres.psql("postgres", "SELECT 1"), "1");
+}
+
+#[test]
 fn what_was_committed_is_there_after_a_kill() {
     let postgres = Postgres::start();
     postgres.psql("postgres", "CREATE TABLE a (b int)");
