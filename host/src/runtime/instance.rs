@@ -38,7 +38,7 @@ impl Default for Limits {
             memory_bytes: Engine::MAX_MEMORY_BYTES,
             instances: 1024,
             calls_per_instance: 10_000,
-            waiting: 65_536,
+            waiting: 16_384,
             waiting_per_packet: 8_192,
             batch: 256,
         }

@@ -10,7 +10,7 @@ use hongbao_host::store::{Counter, Ledger, Recorded};
 use hongbao_tests::chat::{amount, plugin, user};
 
 /// Who waits for an answer at one time.
-const AT_ONCE: usize = 3000;
+const AT_ONCE: usize = 8000;
 
 /// One user's tap on one packet.
 pub type Tap = (PacketId, UserId);
