@@ -15,7 +15,7 @@ After each fault everything that was acknowledged is compared with the ledger.
 
   --seed N    Chooses moments, order and load; printed, so that a run can be
               repeated as far as processes and networks allow it
-  --rounds N  How often each fault happens; 2 by default: about three minutes
+  --rounds N  How often each fault happens; 3 by default: about three minutes
   --json      One object on standard output, and nothing else
 ";
 
@@ -77,7 +77,7 @@ mod runner {
 
     /// The run itself.
     pub fn chaos(words: &[&str]) -> ExitCode {
-        let (mut seed, mut rounds, mut json) = (2026, 2, false);
+        let (mut seed, mut rounds, mut json) = (2026, 3, false);
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let number = match *word {

@@ -108,7 +108,7 @@ impl Rehearsal {
         let tally = &self.stage.tally;
         let before = tally.told();
         tally.forget_times();
-        sleep(dice.between_ms(300, 1_000));
+        sleep(dice.between_ms(200, 600));
         let struck = fault.strike(&self.stage, dice);
         let back = tally.wait_for_service(&struck.slots, struck.since_ms);
         let mut wrongs = Vec::new();
@@ -116,7 +116,7 @@ impl Rehearsal {
             let what = format!("{}: no service within {PATIENCE:?}", fault.title());
             wrongs.push(Wrong { harm: Harm::Other, what });
         }
-        sleep(dice.between_ms(200, 500));
+        sleep(dice.between_ms(100, 300));
         wrongs.extend(self.check(dice));
         let told = self.stage.tally.told();
         let acknowledged = told.acknowledged() - before.acknowledged();

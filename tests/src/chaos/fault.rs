@@ -195,7 +195,7 @@ impl Fault {
                 slots = some_hosts(dice);
                 let way = way_to(self == Self::SlowRedis);
                 way(stage, &slots, Mode::Delay(Duration::from_millis(200)));
-                sleep(dice.between_ms(1_500, 2_500));
+                sleep(dice.between_ms(1_200, 1_800));
                 way(stage, &slots, Mode::Pass);
             }
             Self::LoseRepliesOfRedis | Self::LoseRepliesOfPostgres => {
@@ -242,11 +242,11 @@ fn cut(stage: &Stage, redis: bool, slots: &[usize], dice: &mut Dice) {
 /// In short bursts: while replies are lost nobody can connect anew, so only what is under way at the
 /// beginning of a burst is carried out without an answer.
 fn lose_replies(stage: &Stage, redis: bool, slots: &[usize], dice: &mut Dice) {
-    for _ in 0..8 {
+    for _ in 0..6 {
         way_to(redis)(stage, slots, Mode::DropReplies);
         sleep(dice.between_ms(30, 100));
         way_to(redis)(stage, slots, Mode::Pass);
-        sleep(dice.between_ms(50, 300));
+        sleep(dice.between_ms(50, 250));
     }
 }
 

@@ -159,13 +159,14 @@ impl Stage {
         drop(self.host(slot).take());
     }
 
-    /// Starts a process that does nothing but settle.
+    /// Starts a process that does nothing but settle; waits until it is at work.
     #[must_use]
     pub fn start_settler(&self) -> Process {
         let url = format!("{}?application_name={SETTLER}", self.books_url());
         let arguments = ["settle".to_owned(), url];
         let tally = Arc::clone(&self.tally);
-        Process::start(&self.program, &arguments, move |line| tally.hear_aside(&line))
+        self.tally
+            .start_aside(|| Process::start(&self.program, &arguments, move |line| tally.hear_aside(&line)))
     }
 
     /// Locks wallets, waits a while for a settler's statement to stop there, lets something happen, and
@@ -178,7 +179,9 @@ impl Stage {
         let lock = client.transaction().await.expect("a transaction");
         lock.batch_execute("LOCK TABLE hongbao.wallets IN EXCLUSIVE MODE").await.expect("a lock");
         let mut is_halfway = false;
-        for _ in 0..50 {
+        for _ in 0..150 {
+            // Within a transaction a session sees what it has seen of the others before.
+            lock.batch_execute("SELECT pg_stat_clear_snapshot()").await.expect("a new look");
             let waiting: i64 = lock.query_one(HALFWAY, &[&SETTLER]).await.expect("a count").get(0);
             is_halfway = waiting > 0;
             if is_halfway {

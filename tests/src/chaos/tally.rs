@@ -25,6 +25,8 @@ struct State {
     /// Opens that were acknowledged since the last [`Tally::forget_times`]: from which host, when the
     /// call began, when we heard of it.
     opens: Vec<(usize, u64, u64)>,
+    /// Processes besides the hosts that have begun their work.
+    others: u64,
     halfway: u64,
 }
 
@@ -48,7 +50,21 @@ impl Tally {
 
     /// Takes note of what is said by somebody else than a host process.
     pub fn hear_aside(&self, line: &Line) {
-        self.state().told.hear(line);
+        let mut state = self.state();
+        if *line == Line::Ready {
+            state.others += 1;
+            self.changed.notify_all();
+        }
+        state.told.hear(line);
+    }
+
+    /// Starts another process than a host, and waits until it is at work.
+    pub fn start_aside<T>(&self, start: impl FnOnce() -> T) -> T {
+        let before = self.state().others;
+        let process = start();
+        let is_there = self.wait(|state| (state.others > before).then_some(()));
+        is_there.expect("a process that begins its work");
+        process
     }
 
     /// A settlement was killed between taking claims out of the queue and posting them.
