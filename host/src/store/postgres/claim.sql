@@ -15,14 +15,17 @@ WITH item AS (
     SELECT item.item, item.packet, item.tenant, item.now_ms, item.first_place, locked.claimed_shares + 1 AS first,
            locked.audience, locked.audience_users
       FROM item CROSS JOIN LATERAL (
+          -- Found by its key alone: with more conditions, a plan that was made while the table was small
+          -- may go by the time of expiry, through all open packets, for ever.
           SELECT claimed_shares, shares - claimed_shares AS left, total - claimed_amount AS remaining,
-                 audience, audience_users
+                 audience, audience_users, version, status, expires_at_ms
             FROM hongbao.packets
-           WHERE id = item.packet AND tenant = item.tenant AND version = item.version
-             AND status = 'open' AND item.now_ms < expires_at_ms
+           WHERE id = item.packet AND tenant = item.tenant
+          OFFSET 0
              FOR UPDATE
       ) AS locked
-     WHERE CASE sign(locked.left - item.shares)
+     WHERE locked.version = item.version AND locked.status = 'open' AND item.now_ms < locked.expires_at_ms
+       AND CASE sign(locked.left - item.shares)
                WHEN 1 THEN item.amount <= locked.remaining - (locked.left - item.shares)
                WHEN 0 THEN item.amount = locked.remaining
                ELSE false

@@ -1,9 +1,10 @@
 //! Settlement: claims that wait, credited to wallets in their order by several processes at once.
 
 use deadpool_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use super::error::Error;
-use super::rows::{Columns, stored, uuid};
+use super::rows::{Columns, stored};
 use super::sessions::{ANSWER, LONG, Sessions};
 use crate::domain::PacketKey;
 use crate::store::{Backlog, Parked, Queue, RETRY_MS, Settled};
@@ -43,15 +44,14 @@ macro_rules! post {
 }
 
 const POST: &str = post!("retry_at_ms <= $1");
-const POST_ONE: &str = post!("packet = $3 AND tenant = $4 AND user_id = $5 AND attempts = $6");
+const POST_ONE: &str = post!("rank_ms = $3 AND sequence = $4 AND attempts = $5");
 const DUE: &str = concat!(
-    "SELECT ",
+    "SELECT rank_ms, sequence, ",
     waiting_columns!(),
     " FROM hongbao.outbox WHERE NOT parked AND retry_at_ms <= $1 ORDER BY rank_ms, sequence LIMIT $2"
 );
 
-fn waiting(row: &tokio_postgres::Row) -> Result<Parked, Error> {
-    let mut columns = Columns::of(row);
+fn waiting(columns: &mut Columns<'_>) -> Result<Parked, Error> {
     let attempts = u32::from(columns.get::<i16>()?.unsigned_abs());
     let key = PacketKey { tenant: columns.tenant()?, packet: columns.id()? };
     let (user, amount, priority) = (columns.user()?, columns.amount()?, columns.priority()?);
@@ -66,7 +66,7 @@ pub(super) async fn settle(sessions: &Sessions, limit: u32, now_ms: u64) -> Resu
     let all = async |client: &mut Client| {
         let statement = client.prepare_cached(POST).await?;
         let rows = client.query(&statement, &[&now, &i64::from(limit)]).await?;
-        rows.iter().map(|row| Ok(waiting(row)?.claim)).collect::<Result<Vec<_>, Error>>()
+        rows.iter().map(|row| Ok(waiting(&mut Columns::of(row))?.claim)).collect::<Result<Vec<_>, Error>>()
     };
     match sessions.with(ANSWER, all).await {
         Err(error) if error.is_refusal() => {
@@ -90,15 +90,15 @@ async fn each(client: &Client, limit: u32, now: i64) -> Result<Vec<Settled>, Err
         let before = settled.len();
         let mut put = 0;
         for row in &due {
-            let Parked { claim, attempts } = waiting(row)?;
-            let Settled { key, user, .. } = &claim;
-            let (packet, tenant, user) = (uuid(key.packet), key.tenant.as_str(), user.as_str());
+            let mut columns = Columns::of(row);
+            let place = Place { rank_ms: columns.get()?, sequence: columns.get()? };
+            let Parked { claim, attempts } = waiting(&mut columns)?;
             let tried = i16::try_from(attempts).unwrap_or(i16::MAX);
-            let posted = client.query(&post, &[&now, &1_i64, &packet, &tenant, &user, &tried]).await;
+            let posted = client.query(&post, &[&now, &1_i64, &place.rank_ms, &place.sequence, &tried]).await;
             match posted.map_err(Error::from) {
                 Ok(rows) if rows.is_empty() => {}
                 Ok(_) => settled.push(claim),
-                Err(error) if error.is_refusal() => put += put_off(client, &claim, attempts, now).await?,
+                Err(error) if error.is_refusal() => put += put_off(client, &place, attempts, now).await?,
                 Err(error) => return Err(error),
             }
         }
@@ -111,16 +111,23 @@ async fn each(client: &Client, limit: u32, now: i64) -> Result<Vec<Settled>, Err
     Ok(settled)
 }
 
+/// Where a claim stands in the outbox: what it is found by.
+struct Place {
+    rank_ms: i64,
+    sequence: i64,
+}
+
 /// Puts off a claim that could not be credited; gives whether we were the one who did.
-async fn put_off(client: &Client, claim: &Settled, attempts: u32, now: i64) -> Result<u64, Error> {
-    const SQL: &str = "UPDATE hongbao.outbox SET attempts = attempts + 1, retry_at_ms = $5, parked = $6
-                       WHERE packet = $1 AND tenant = $2 AND user_id = $3 AND attempts = $4 AND NOT parked";
+async fn put_off(client: &Client, place: &Place, attempts: u32, now: i64) -> Result<u64, Error> {
+    const SQL: &str = "UPDATE hongbao.outbox SET attempts = attempts + 1, retry_at_ms = $4, parked = $5
+                       WHERE rank_ms = $1 AND sequence = $2 AND attempts = $3 AND NOT parked";
     let after = RETRY_MS.get(attempts as usize);
     let retry_at = now.saturating_add_unsigned(after.copied().unwrap_or_default());
     let tried = i16::try_from(attempts).unwrap_or(i16::MAX);
     let statement = client.prepare_cached(SQL).await?;
-    let (packet, tenant, user) = (uuid(claim.key.packet), claim.key.tenant.as_str(), claim.user.as_str());
-    Ok(client.execute(&statement, &[&packet, &tenant, &user, &tried, &retry_at, &after.is_none()]).await?)
+    let params: [&(dyn ToSql + Sync); 5] =
+        [&place.rank_ms, &place.sequence, &tried, &retry_at, &after.is_none()];
+    Ok(client.execute(&statement, &params).await?)
 }
 
 /// What waits, by class.
@@ -151,7 +158,8 @@ pub(super) async fn parked(client: &Client, limit: u32) -> Result<Vec<Parked>, E
         " FROM hongbao.outbox WHERE parked ORDER BY claimed_at_ms, sequence LIMIT $1"
     );
     let statement = client.prepare_cached(SQL).await?;
-    client.query(&statement, &[&i64::from(limit)]).await?.iter().map(waiting).collect()
+    let rows = client.query(&statement, &[&i64::from(limit)]).await?;
+    rows.iter().map(|row| waiting(&mut Columns::of(row))).collect()
 }
 
 /// Puts every parked claim back in the queue.
