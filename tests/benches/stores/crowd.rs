@@ -9,8 +9,8 @@ use hongbao_host::runtime::{Host, Limits};
 use hongbao_host::store::{Counter, Ledger, Recorded};
 use hongbao_tests::chat::{amount, plugin, user};
 
-/// Who waits for an answer at one time.
-const AT_ONCE: usize = 8000;
+/// Who waits for an answer at one time: nearly as many as may wait in all lanes.
+const AT_ONCE: usize = 12_000;
 
 /// One user's tap on one packet.
 pub type Tap = (PacketId, UserId);

@@ -31,7 +31,7 @@ fn main() {
     let rounds = asked.iter().find_map(|argument| argument.parse().ok()).unwrap_or(ROUNDS);
     let wanted = |name: &str| asked.iter().any(|one| one == name) || !asked.iter().any(|one| is_store(one));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    println!("{:<44}{:>11}{:>11}{:>9}{:>8}  spread", "", "baseline", "hongbao", "ratio", "goal");
+    println!("{:<46}{:>11}{:>11}{:>9}{:>8}  spread", "", "baseline", "hongbao", "ratio", "goal");
     runtime.block_on(async {
         if wanted("postgres") {
             postgres::measure(rounds).await;
@@ -46,7 +46,8 @@ fn is_store(name: &str) -> bool {
     matches!(name, "postgres" | "redis")
 }
 
-/// A figure and its baseline, both in events a second, measured turn by turn.
+/// A figure and its baseline, both in events a second, measured turn by turn. A goal of nothing is
+/// none.
 pub struct Pairs {
     name: &'static str,
     goal: f64,
@@ -68,8 +69,9 @@ impl Pairs {
         let ours = median(&sorted(self.pairs.iter().map(|(_, ours)| *ours)));
         let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
         let (name, goal) = (self.name, self.goal);
+        let goal = if goal > 0.0 { format!("{goal:.1}") } else { String::new() };
         println!(
-            "{name:<44}{baseline:>9.0}/s{ours:>9.0}/s{:>9.2}{goal:>8.1}  {least:.2} to {most:.2}",
+            "{name:<46}{baseline:>9.0}/s{ours:>9.0}/s{:>9.2}{goal:>8}  {least:.2} to {most:.2}",
             median(&ratios)
         );
     }

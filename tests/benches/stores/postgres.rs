@@ -14,8 +14,11 @@ use crate::crowd::{Tap, host, packets, rate, taps};
 use crate::pgbench::Baseline;
 use crate::{Pairs, overload};
 
-/// Packets of one measurement, and shares of each.
-const MANY: (u32, u32) = (4000, 60);
+/// Packets of one measurement, and shares of each: a busy minute, in which six people at a time tap
+/// each packet.
+const MANY: (u32, u32) = (2000, 120);
+/// The same number of people on so many packets that they hardly ever meet.
+const SPARSE: (u32, u32) = (12_000, 20);
 /// The same for one packet that everybody taps.
 const HOT: u32 = 100_000;
 /// Opened before anything is measured.
@@ -30,6 +33,7 @@ pub async fn measure(rounds: usize) {
     let ledger: Arc<dyn Ledger> = Arc::new(PostgresLedger::open(&url).await.unwrap());
     let host = host(Arc::new(MemoryCounter::new()), Arc::clone(&ledger));
     let mut many = Pairs::new("opens, many packets / pgbench", 3.0);
+    let mut sparse = Pairs::new("opens, a packet for each who waits / pgbench", 0.0);
     let mut hot = Pairs::new("opens, one hot packet / pgbench on one row", 10.0);
     // What is made once (instances, connections, plans) is there before anything is measured, and
     // nobody pays for the checkpoint that another's writing made due.
@@ -41,12 +45,15 @@ pub async fn measure(rounds: usize) {
         let ours = opens(&host, &ledger, MANY, rest).await;
         best = best.max(ours);
         rest();
-        many.add(baseline.many(), ours);
+        let one_by_one = baseline.many();
+        many.add(one_by_one, ours);
+        sparse.add(one_by_one, opens(&host, &ledger, SPARSE, rest).await);
         let ours = opens(&host, &ledger, (1, HOT), rest).await;
         rest();
         hot.add(baseline.hot(), ours);
     }
     many.print();
+    sparse.print();
     hot.print();
     overload::measure(&host, &ledger, best).await;
     let audit = host.audit().await.unwrap();
