@@ -9,8 +9,10 @@ use hongbao_host::runtime::{Host, Limits};
 use hongbao_host::store::{Counter, Ledger, Recorded};
 use hongbao_tests::chat::{amount, plugin, user};
 
-/// Who waits for an answer at one time: nearly as many as may wait in all lanes.
-const AT_ONCE: usize = 12_000;
+/// Who waits for an answer at one time: fewer than may wait in all lanes, or in the lane of one packet,
+/// so that nobody is told `busy`.
+pub const IN_ALL: usize = 12_000;
+pub const ON_ONE: usize = 6_000;
 
 /// One user's tap on one packet.
 pub type Tap = (PacketId, UserId);
@@ -63,12 +65,13 @@ pub fn taps(packets: &[PacketId], shares: u32) -> Vec<Tap> {
 /// `outcome` that is asked for.
 pub async fn rate<F: Future<Output = bool> + Send + 'static>(
     taps: Vec<Tap>,
+    at_once: usize,
     longest: Duration,
     tap: impl Fn(Tap) -> F + Clone + Send + Sync + 'static,
 ) -> f64 {
     let (taps, next, done) = (Arc::new(taps), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let begun = Instant::now();
-    let users = (0..AT_ONCE).map(|_| {
+    let users = (0..at_once).map(|_| {
         let (taps, next, done, tap) = (Arc::clone(&taps), Arc::clone(&next), Arc::clone(&done), tap.clone());
         tokio::spawn(async move {
             while begun.elapsed() < longest

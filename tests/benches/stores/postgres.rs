@@ -10,7 +10,7 @@ use hongbao_host::store::memory::MemoryCounter;
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_tests::servers::Postgres;
 
-use crate::crowd::{Tap, host, packets, rate, taps};
+use crate::crowd::{IN_ALL, ON_ONE, Tap, host, packets, rate, taps};
 use crate::pgbench::Baseline;
 use crate::{Pairs, overload};
 
@@ -66,7 +66,8 @@ async fn opens(host: &Host, ledger: &Arc<dyn Ledger>, (count, shares): (u32, u32
     seat_all(host, &ids, shares).await;
     before();
     let host = host.clone();
-    rate(taps(&ids, shares), LONGEST, move |(packet, user): Tap| {
+    let at_once = if count == 1 { ON_ONE } else { IN_ALL };
+    rate(taps(&ids, shares), at_once, LONGEST, move |(packet, user): Tap| {
         let host = host.clone();
         async move { matches!(host.open(packet, user).await, Ok(Opened::Opened(_))) }
     })

@@ -14,7 +14,7 @@ use hongbao_host::store::{Card, Counter, Opening};
 use hongbao_tests::servers::{Redis, program};
 
 use crate::Pairs;
-use crate::crowd::{Tap, host, rate, taps};
+use crate::crowd::{IN_ALL, ON_ONE, Tap, host, rate, taps};
 
 /// Packets of one measurement, and shares of each.
 const MANY: (u32, u32) = (20_000, 10);
@@ -61,7 +61,8 @@ async fn grabs(host: &Host, counter: &Arc<dyn Counter>, round: usize, (count, sh
     let ids: Vec<_> = (0..u64::from(count)).map(|number| PacketId::from_halves(high, number)).collect();
     open(counter, ids.clone(), shares, host.now_ms()).await;
     let host = host.clone();
-    rate(taps(&ids, shares), LONGEST, move |(packet, user): Tap| {
+    let at_once = if count == 1 { ON_ONE } else { IN_ALL };
+    rate(taps(&ids, shares), at_once, LONGEST, move |(packet, user): Tap| {
         let host = host.clone();
         async move { matches!(host.grab(packet, user).await, Ok(Grabbed::Admitted)) }
     })
