@@ -141,12 +141,13 @@ impl Stores {
         Ok(match &self.books {
             Books::Memory => Arc::new(MemoryLedger::new()),
             Books::Directory(directory) => Arc::new(SqliteLedger::open(directory)?),
-            Books::Server(url) => {
-                if !PostgresLedger::exists(url).await? {
+            Books::Server(url) => match PostgresLedger::open(url).await {
+                Err(postgres::OpenError::Missing { .. }) => {
                     PostgresLedger::migrate(url).await?;
+                    Arc::new(PostgresLedger::open(url).await?)
                 }
-                Arc::new(PostgresLedger::open(url).await?)
-            }
+                opened => Arc::new(opened?),
+            },
         })
     }
 

@@ -70,7 +70,9 @@ struct Shard {
 struct Finished {
     version: u64,
     card: Arc<Card>,
-    opened: HashMap<UserId, Amount>,
+    /// None where there is too much to remember, or not all is final: the counter goes on being asked,
+    /// but for the length of a life nobody reads the whole of it again.
+    opened: Option<HashMap<UserId, Amount>>,
     since_ms: u64,
     /// When it was last used, in uses of the shard.
     used: u64,
@@ -98,19 +100,25 @@ impl FinishedCache {
         Some(lock(self.shards.get(low as usize % Self::SHARDS)?))
     }
 
-    /// What is known of a finished packet, for these users. Otherwise the number of changes so far.
-    fn recall<T>(&self, key: &PacketKey, now_ms: u64, tell: impl FnOnce(&Finished) -> T) -> Result<T, u64> {
-        let Some(mut shard) = self.shard(key) else { return Err(0) };
+    /// What is known of a finished packet. Otherwise the number of changes so far, if it is worth
+    /// learning more.
+    fn recall<T>(
+        &self,
+        key: &PacketKey,
+        now_ms: u64,
+        tell: impl FnOnce(&Finished) -> Option<T>,
+    ) -> Result<T, Option<u64>> {
+        let Some(mut shard) = self.shard(key) else { return Err(None) };
         let Shard { packets, changes, uses } = &mut *shard;
-        let Some(finished) = packets.get_mut(key) else { return Err(*changes) };
+        let Some(finished) = packets.get_mut(key) else { return Err(Some(*changes)) };
         // Clocks may go back as well.
         if now_ms.abs_diff(finished.since_ms) >= self.limits.life_ms {
             packets.remove(key);
-            return Err(*changes);
+            return Err(Some(*changes));
         }
         *uses += 1;
         finished.used = *uses;
-        Ok(tell(finished))
+        tell(finished).ok_or(None)
     }
 
     /// Reads the whole of a packet that a view says is finished, and remembers it. `changes` is the
@@ -120,10 +128,8 @@ impl FinishedCache {
         let Ok(Some(state)) = self.counter.state(key, now_ms).await else { return };
         // A closed counter has no slots, so these would not say that every share is opened.
         let is_final = !state.closed && state.slots == 0 && state.leased == 0;
-        if !is_final || state.opened.len() > self.limits.shares {
-            return;
-        }
-        let opened = state.opened.into_iter().map(|seat| (seat.user, seat.amount)).collect();
+        let opened = (is_final && state.opened.len() <= self.limits.shares)
+            .then(|| state.opened.into_iter().map(|seat| (seat.user, seat.amount)).collect());
         let (version, card) = (view.version, Arc::clone(&view.card));
         let Some(mut shard) = self.shard(key) else { return };
         if shard.changes == changes {
@@ -177,24 +183,20 @@ impl Shard {
 }
 
 impl Finished {
-    fn view(&self, users: &[UserId]) -> View {
-        View {
-            version: self.version,
-            slots: 0,
-            finished: true,
-            holders: self.holders(users),
-            card: Arc::clone(&self.card),
-        }
+    fn view(&self, users: &[UserId]) -> Option<View> {
+        let (version, card) = (self.version, Arc::clone(&self.card));
+        Some(View { version, slots: 0, finished: true, holders: self.holders(users)?, card })
     }
 
-    fn seating(&self, users: &[UserId]) -> Seating {
-        Seating { holders: self.holders(users), lenient: false }
+    fn seating(&self, users: &[UserId]) -> Option<Seating> {
+        Some(Seating { holders: self.holders(users)?, lenient: false })
     }
 
-    fn holders(&self, users: &[UserId]) -> Vec<Holder> {
-        let amounts = users.iter().map(|user| self.opened.get(user));
+    fn holders(&self, users: &[UserId]) -> Option<Vec<Holder>> {
+        let all = self.opened.as_ref()?;
+        let amounts = users.iter().map(|user| all.get(user));
         let opened = (0_u32..).zip(amounts).filter_map(|(index, amount)| Some((index, *amount?)));
-        opened.map(|(index, amount)| Holder { index, seat: Seat::Opened(amount) }).collect()
+        Some(opened.map(|(index, amount)| Holder { index, seat: Seat::Opened(amount) }).collect())
     }
 }
 
@@ -210,7 +212,7 @@ impl Counter for FinishedCache {
             Err(changes) => changes,
         };
         let view = self.counter.load(key, users, now_ms).await?;
-        if let Some(view) = view.as_ref().filter(|view| view.finished) {
+        if let (Some(changes), Some(view)) = (changes, view.as_ref().filter(|view| view.finished)) {
             self.learn(key, view, now_ms, changes).await;
         }
         Ok(view)

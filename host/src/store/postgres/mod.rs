@@ -71,17 +71,6 @@ impl PostgresLedger {
         Address::parse(url)?.migrate().await
     }
 
-    /// Whether a database has books, of whatever version.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub async fn exists(url: &str) -> Result<bool, OpenError> {
-        match Address::parse(url)?.check().await {
-            Err(OpenError::Missing { .. }) => Ok(false),
-            checked => checked.map(|()| true),
-        }
-    }
-
     async fn with<T>(
         &self,
         patience: Duration,

@@ -100,7 +100,7 @@ async fn a_migration_that_fails_leaves_nothing_half_done() {
     );
     let failed = PostgresLedger::migrate(&url).await.unwrap_err();
     assert!(failed.to_string().contains("stopped"), "{failed}");
-    assert!(!PostgresLedger::exists(&url).await.unwrap());
+    check(&url, "no-ledger", "`hongbao migrate`").await;
     server().psql(name, "DROP EVENT TRIGGER stop");
     assert_eq!(PostgresLedger::migrate(&url).await.unwrap(), Schema::Missing);
     assert_eq!(PostgresLedger::migrate(&url).await.unwrap(), Schema::Current);
