@@ -26,6 +26,7 @@ pub trait Ledger {
     fn claim(&self, packet: PacketId, version: u64, shares: &[Share]) -> Result<Claimed, Error>;
     fn close(&self, packet: PacketId, version: u64) -> Result<Closed, Error>;
     fn claims(&self, packet: PacketId, cursor: u32, limit: u32) -> Result<Vec<Claim>, Error>;
+    fn recent(&self, room: &str, limit: u32) -> Result<Vec<PacketId>, Error>;
 }
 
 /// Everything that the plugin imports.

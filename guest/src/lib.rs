@@ -11,21 +11,26 @@
 pub mod allocation;
 pub mod bindings;
 mod cache;
-#[cfg(target_arch = "wasm32")]
+pub mod chat;
+#[cfg(all(target_arch = "wasm32", feature = "component"))]
 mod component;
 mod details;
 mod draws;
 mod expire;
 mod grab;
 mod host;
+mod imports;
 mod open;
+mod preview;
 mod send;
 
 pub use details::details;
 pub use expire::expire;
 pub use grab::grab;
 pub use host::{Counter, Host, Ledger};
+pub use imports::Imports;
 pub use open::open;
+pub use preview::preview;
 pub use send::send;
 
 /// How often a compare-and-swap is tried before the caller is told that it was contended.

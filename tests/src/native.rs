@@ -58,6 +58,7 @@ impl Host for NativeHost {
         let policy = Policy::default();
         Limits {
             currency: policy.currency,
+            currency_digits: policy.currency_digits,
             max_shares: policy.max_shares,
             max_share: policy.max_share.get(),
             max_greeting_chars: policy.max_greeting_chars,
@@ -167,6 +168,9 @@ impl Ledger for NoLedger {
         Err(Error::Unavailable)
     }
     fn claims(&self, _: types::PacketId, _: u32, _: u32) -> Result<Vec<Claim>, Error> {
+        Err(Error::Unavailable)
+    }
+    fn recent(&self, _: &str, _: u32) -> Result<Vec<types::PacketId>, Error> {
         Err(Error::Unavailable)
     }
 }

@@ -7,6 +7,8 @@ use super::{Amount, Strategy};
 pub struct Policy {
     /// ISO 4217 code.
     pub currency: String,
+    /// Digits after the decimal point when amounts are written: 2 for CNY, 0 for JPY.
+    pub currency_digits: u8,
     /// Most shares of one packet.
     pub max_shares: u32,
     /// The most that one share can be.
@@ -32,6 +34,7 @@ impl Default for Policy {
         const DAY_MS: u64 = 24 * 60 * 60 * 1000;
         Self {
             currency: "CNY".into(),
+            currency_digits: 2,
             max_shares: 100,
             max_share: Amount::new(20_000).unwrap_or(Amount::MAX),
             max_greeting_chars: 200,

@@ -103,6 +103,7 @@ pub(super) fn wit_error(error: &StoreError) -> types::Error {
 pub(super) fn limits(policy: &Policy) -> policy::Limits {
     policy::Limits {
         currency: policy.currency.clone(),
+        currency_digits: policy.currency_digits,
         max_shares: policy.max_shares,
         max_share: policy.max_share.get(),
         max_greeting_chars: policy.max_greeting_chars,
