@@ -12,6 +12,7 @@ const DAY_MS: u64 = 86_400_000;
 pub fn limits() -> Limits {
     Limits {
         currency: "CNY".to_owned(),
+        currency_digits: 2,
         max_shares: 100,
         max_share: DEFAULT_MAX_SHARE,
         max_greeting_chars: 200,
