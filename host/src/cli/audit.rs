@@ -12,12 +12,12 @@ use super::view::AuditView;
 use crate::store::Audit;
 
 pub(super) async fn run(args: &AuditArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let host = open::books(plugin, &Stores::named(&args.stores)?).await?;
-    let audit = host.audit().await?;
+    let session = open::books(plugin, &Stores::named(&args.stores)?).await?;
+    let audit = session.tenant.audit().await?;
     let exit = if audit.is_conserved() { Exit::Ok } else { Exit::Disagreement };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&AuditView::from(audit))?)?,
-        false => write!(stdout(), "{}", render(&audit, &host.policy().currency))?,
+        false => write!(stdout(), "{}", render(&audit, &session.tenant.policy().currency))?,
     }
     Ok(exit)
 }

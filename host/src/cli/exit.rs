@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::runtime::{CallError, HostError, PluginError};
+use crate::runtime::{CallError, PluginError, TenantError};
 use crate::store::{StoreError, postgres, redis, sqlite};
 
 /// How a command ended. The numbers are those of `sysexits.h`; `--help` lists them.
@@ -53,10 +53,7 @@ impl Failure {
     fn known(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let input = error.downcast_ref().map(Self::input);
         let plugin = || error.downcast_ref::<PluginError>().map(Self::plugin);
-        let host = || match error.downcast_ref::<HostError>() {
-            Some(HostError::Plugin(error)) => Some(Self::plugin(error)),
-            _ => None,
-        };
+        let tenant = || error.downcast_ref::<TenantError>().map(Self::tenant);
         let open = || error.downcast_ref::<sqlite::OpenError>().map(|error| error.code());
         let open = || open().map(|code| Self { code, exit: Exit::CannotCreate });
         let server = || error.downcast_ref::<postgres::OpenError>().map(|error| error.code());
@@ -67,7 +64,7 @@ impl Failure {
         let io = || error.downcast_ref().map(Self::io);
         input
             .or_else(plugin)
-            .or_else(host)
+            .or_else(tenant)
             .or_else(open)
             .or_else(server)
             .or_else(store)
@@ -98,6 +95,14 @@ impl Failure {
         Self { code: error.code(), exit: Exit::Data }
     }
 
+    fn tenant(error: &TenantError) -> Self {
+        let exit = match error {
+            TenantError::NoManifest(error) => Self::call(error).exit,
+            _ => Exit::Data,
+        };
+        Self { code: error.code(), exit }
+    }
+
     fn store(error: &StoreError) -> Self {
         let exit = match error {
             StoreError::Unavailable(_) => Exit::Unavailable,
@@ -109,8 +114,12 @@ impl Failure {
 
     fn call(error: &CallError) -> Self {
         let exit = match error {
-            CallError::Busy | CallError::TimedOut(_) | CallError::Unavailable => Exit::Unavailable,
-            CallError::Trapped(_) | CallError::Other(_) => Exit::Internal,
+            CallError::Busy
+            | CallError::RateLimited { .. }
+            | CallError::Suspended { .. }
+            | CallError::TimedOut(_)
+            | CallError::Unavailable => Exit::Unavailable,
+            CallError::Trapped { .. } | CallError::Other(_) => Exit::Internal,
         };
         Self { code: error.code(), exit }
     }

@@ -12,8 +12,8 @@ use super::view::ReconciliationView;
 use crate::runtime::{CounterMismatch, Overdue, Reconciliation};
 
 pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let host = open::books(plugin, &Stores::named(&args.stores)?).await?;
-    let report = host.reconcile(args.repair).await?;
+    let session = open::books(plugin, &Stores::named(&args.stores)?).await?;
+    let report = session.tenant.reconcile(args.repair).await?;
     let exit = if report.is_clean() { Exit::Ok } else { Exit::Disagreement };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&ReconciliationView::from(report))?)?,

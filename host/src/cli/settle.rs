@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::args::SettleArgs;
 use super::exit::Exit;
-use super::open;
+use super::open::{self, Session};
 use super::stores::Stores;
 use super::table::{Table, money};
 use super::view::BacklogView;
-use crate::runtime::{Host, Settlement};
+use crate::runtime::Settlement;
 use crate::store::Parked;
 
 /// Claims of one call of the ledger.
@@ -48,15 +48,15 @@ struct ParkedView {
 
 pub(super) async fn run(args: &SettleArgs) -> anyhow::Result<Exit> {
     let stores = Stores::named(&args.stores)?;
-    let host = open::books(None, &stores).await?;
+    let session = open::books(None, &stores).await?;
     match args.parked {
-        true => list(&host, args.json).await?,
-        false => settle(&host, args).await?,
+        true => list(&session, args.json).await?,
+        false => settle(&session, args).await?,
     }
     Ok(Exit::Ok)
 }
 
-async fn settle(host: &Host, args: &SettleArgs) -> anyhow::Result<()> {
+async fn settle(Session { host, tenant }: &Session, args: &SettleArgs) -> anyhow::Result<()> {
     let unparked = if args.retry { host.unpark().await? } else { 0 };
     while !host.settle(AT_ONCE).await?.is_empty() {}
     let (settlements, backlog) = (host.settlements(), host.backlog().await?);
@@ -67,7 +67,7 @@ async fn settle(host: &Host, args: &SettleArgs) -> anyhow::Result<()> {
     };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&report)?)?,
-        false => write!(stdout(), "{}", render(&report, &host.policy().currency))?,
+        false => write!(stdout(), "{}", render(&report, &tenant.policy().currency))?,
     }
     Ok(())
 }
@@ -104,7 +104,7 @@ fn render(report: &Report, currency: &str) -> String {
     text
 }
 
-async fn list(host: &Host, json: bool) -> anyhow::Result<()> {
+async fn list(Session { host, tenant }: &Session, json: bool) -> anyhow::Result<()> {
     let parked = host.parked(LISTED).await?;
     if json {
         let views: Vec<ParkedView> = parked.into_iter().map(ParkedView::from).collect();
@@ -121,7 +121,7 @@ async fn list(host: &Host, json: bool) -> anyhow::Result<()> {
             claim.key.tenant.to_string(),
             claim.key.packet.to_string(),
             claim.user.to_string(),
-            money(&host.policy().currency, i128::from(claim.amount.get())),
+            money(&tenant.policy().currency, i128::from(claim.amount.get())),
             attempts.to_string(),
         ]);
     }

@@ -12,8 +12,7 @@ use super::exit::{Exit, InputError};
 use super::open;
 use super::table::Table;
 use crate::domain::Strategy;
-use crate::imports::Entropy;
-use crate::runtime::Host;
+use crate::runtime::Tenant;
 
 #[derive(Serialize)]
 struct Simulation {
@@ -46,13 +45,9 @@ struct Running {
 }
 
 pub(super) async fn run(args: &SimulateArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let builder = open::builder(plugin)?;
-    let host = match args.seed {
-        Some(seed) => builder.entropy(Entropy::seeded(seed)).build()?,
-        None => builder.build()?,
-    };
+    let session = open::in_memory(open::plugin(plugin)?, args.seed).await?;
     let strategy = Strategy::from(args.strategy);
-    let positions = draw(&host, args, strategy).await?;
+    let positions = draw(&session.tenant, args, strategy).await?;
     let (total, shares, packets) = (args.total, args.shares, args.packets);
     let simulation = Simulation { strategy: strategy.name(), total, shares, packets, positions };
     match args.json {
@@ -62,11 +57,11 @@ pub(super) async fn run(args: &SimulateArgs, plugin: Option<&Path>) -> anyhow::R
     Ok(Exit::Ok)
 }
 
-async fn draw(host: &Host, args: &SimulateArgs, strategy: Strategy) -> anyhow::Result<Vec<Position>> {
+async fn draw(tenant: &Tenant, args: &SimulateArgs, strategy: Strategy) -> anyhow::Result<Vec<Position>> {
     let progress = super::demo::progress(args.packets, "packets");
     let mut running: Vec<Running> = Vec::new();
     for _ in 0..args.packets {
-        let drawn = host.preview(strategy, args.total, args.shares).await?;
+        let drawn = tenant.preview(strategy, args.total, args.shares).await?;
         let amounts = drawn.map_err(InputError::Invalid)?;
         running.resize(amounts.len(), Running::EMPTY);
         let best = best_luck(&amounts);

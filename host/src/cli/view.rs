@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::{Amount, ClaimLine, Details, PacketId};
+use crate::domain::{Amount, ClaimLine, Details, PacketKey};
 use crate::runtime::{Overdue, Reconciliation};
 use crate::store::{Audit, Backlog, Discrepancy, Queue};
 
@@ -108,9 +108,9 @@ pub(super) struct RefundView {
     pub(super) refunded: u64,
 }
 
-impl From<(PacketId, Amount)> for RefundView {
-    fn from((packet, amount): (PacketId, Amount)) -> Self {
-        Self { packet: packet.to_string(), refunded: amount.get() }
+impl From<(PacketKey, Amount)> for RefundView {
+    fn from((key, amount): (PacketKey, Amount)) -> Self {
+        Self { packet: key.packet.to_string(), refunded: amount.get() }
     }
 }
 

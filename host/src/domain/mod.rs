@@ -2,14 +2,22 @@
 
 mod account;
 mod amount;
+mod chat;
+mod grant;
 mod id;
+mod limits;
 mod outcome;
 mod packet;
 mod policy;
 
 pub use account::{Account, Movement, MovementKind};
 pub use amount::{Amount, AmountError};
+pub use chat::{
+    Button, Card, Emphasis, Field, Manifest, Mention, Message, Presser, Problem, Reply, Theme, Usage,
+};
+pub use grant::{Grant, Grants, UnknownGrant};
 pub use id::{IdError, Name, PacketId, PacketKey, TenantId, UserId};
+pub use limits::{Limit, Limits};
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
 pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status, Strategy};
 pub use policy::Policy;

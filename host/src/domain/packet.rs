@@ -153,6 +153,17 @@ pub enum Priority {
     Large,
 }
 
+impl Priority {
+    /// The name in every interface.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Large => "large",
+        }
+    }
+}
+
 /// A share as it is to be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {

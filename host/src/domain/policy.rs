@@ -1,6 +1,6 @@
 //! A tenant's limits and defaults.
 
-use super::{Amount, Strategy};
+use super::{Amount, Order, Strategy};
 
 /// What a tenant allows and what it takes for granted. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,5 +45,29 @@ impl Default for Policy {
             sender_may_grab: true,
             lease_ms: 60_000,
         }
+    }
+}
+
+impl Policy {
+    /// Whether a packet may be like this; otherwise the rule that it breaks, in a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check(&self, order: &Order) -> Result<(), String> {
+        let most = u128::from(self.max_share.get()) * u128::from(order.shares);
+        let greeting = order.greeting.chars().count();
+        if order.shares == 0 || order.shares > self.max_shares {
+            return Err(format!("a packet has 1 to {} shares, not {}", self.max_shares, order.shares));
+        }
+        if u128::from(order.total.get()) > most {
+            return Err(format!("{} shares come to at most {most}, not {}", order.shares, order.total));
+        }
+        if greeting > self.max_greeting_chars as usize {
+            return Err(format!("a greeting has at most {} characters, not {greeting}", self.max_greeting_chars));
+        }
+        if order.expires_in_ms == 0 || order.expires_in_ms > self.max_expires_in_ms {
+            return Err(format!("a packet lives 1 to {} ms, not {}", self.max_expires_in_ms, order.expires_in_ms));
+        }
+        Ok(())
     }
 }

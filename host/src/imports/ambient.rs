@@ -1,4 +1,4 @@
-//! `entropy`, `clock`, `log` and `policy`: what has no state worth keeping.
+//! Time and randomness.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,11 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use wasmtime::Result;
-
-use super::bindings::hongbao::plugin::{clock, entropy, log, policy};
-use super::{Breach, InstanceState, convert};
-
 /// Time. The host's alone: no store's own clock is asked, so that every store agrees and a test
 /// can move it.
 pub trait Clock: Send + Sync + 'static {
@@ -54,7 +49,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Randomness for a tenant's plugins: ChaCha20, seeded once.
+/// Randomness for plugins: ChaCha20, seeded once.
 pub struct Entropy(Mutex<ChaCha20Rng>);
 
 impl Entropy {
@@ -83,45 +78,8 @@ impl Entropy {
         (u128::from(generator.next_u64()) << 64) | u128::from(generator.next_u64())
     }
 
-    fn u64s(&self, count: u32) -> Vec<u64> {
+    pub(super) fn u64s(&self, count: u32) -> Vec<u64> {
         let mut generator = self.generator();
         (0..count).map(|_| generator.next_u64()).collect()
-    }
-}
-
-impl entropy::Host for InstanceState {
-    fn u64s(&mut self, count: u32) -> Result<Vec<u64>> {
-        const MAX_PER_CALL: u32 = 4096;
-        if count > MAX_PER_CALL {
-            return Err(Breach::Entropy(count).into());
-        }
-        Ok(self.enter()?.entropy.u64s(count))
-    }
-}
-
-impl clock::Host for InstanceState {
-    fn now_ms(&mut self) -> Result<u64> {
-        Ok(self.enter()?.clock.now_ms())
-    }
-}
-
-impl log::Host for InstanceState {
-    fn write(&mut self, level: log::Level, message: String) -> Result<()> {
-        const MAX_BYTES: usize = 4096;
-        let tenant = self.enter()?.tenant.as_str();
-        let message = message.get(..message.floor_char_boundary(MAX_BYTES)).unwrap_or_default();
-        match level {
-            log::Level::Debug => tracing::debug!(target: "plugin", tenant, "{message}"),
-            log::Level::Info => tracing::info!(target: "plugin", tenant, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "plugin", tenant, "{message}"),
-            log::Level::Error => tracing::error!(target: "plugin", tenant, "{message}"),
-        }
-        Ok(())
-    }
-}
-
-impl policy::Host for InstanceState {
-    fn get(&mut self) -> Result<policy::Limits> {
-        Ok(convert::limits(&self.enter()?.policy))
     }
 }

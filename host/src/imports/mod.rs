@@ -1,18 +1,21 @@
 //! Where the contract meets the host: WIT values become domain values here, and nowhere else.
 //!
-//! There is one module for each interface. Two roads lead out of an imported function, never
-//! blended: an answer for the plugin, failures of a store included, or a trap, which costs the
-//! instance. A trap is for a plugin that breaks the contract itself: a name that is none, more
-//! random numbers than a call gives, too many host calls.
+//! Each version of the contract has a module of its own, named after it; what they share stands
+//! beside them. Two roads lead out of an imported function, never blended: an answer for the
+//! plugin, failures of a store included, or a trap, which costs the instance. A trap is for a plugin
+//! that breaks the contract itself or reaches for what this call is not about: see [`Mandate`].
 
 mod ambient;
-pub(crate) mod bindings;
-mod convert;
-mod counter;
-mod exports;
-mod ledger;
+mod breach;
+mod mandate;
+mod memory;
 mod state;
+mod v0_1;
+mod version;
+mod witness;
 
 pub use ambient::{Clock, Entropy, ManualClock, SystemClock};
-pub(crate) use exports::{Calls, Said};
-pub(crate) use state::{Breach, InstanceState, Surroundings};
+pub(crate) use breach::Breach;
+pub(crate) use mandate::Mandate;
+pub(crate) use state::{InstanceState, Surroundings};
+pub(crate) use version::{Calls, Exports, Linked, Said};

@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use super::mandate::Mandate;
+use super::memory::Memory;
+use super::witness::Witness;
+use super::{Breach, Clock, Entropy};
+use crate::domain::{Amount, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
+use crate::store::{Counter, Ledger, Loaded};
 
-use super::{Clock, Entropy};
-use crate::domain::{PacketId, PacketKey, Policy, TenantId};
-use crate::store::{Counter, Ledger};
-
-/// Everything that the plugins of a tenant may reach. Shared by all instances of the tenant.
+/// Everything that a tenant's plugin may reach. Shared by all instances of the tenant.
 pub(crate) struct Surroundings {
     pub(crate) tenant: TenantId,
     pub(crate) counter: Arc<dyn Counter>,
     pub(crate) ledger: Arc<dyn Ledger>,
-    pub(crate) policy: Policy,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Entropy,
+    pub(crate) entropy: Arc<Entropy>,
+    pub(crate) policy: Policy,
+    /// What the plugin asks for and the tenant grants.
+    pub(crate) grants: Grants,
+    pub(crate) limits: Limits,
 }
 
 impl Surroundings {
@@ -33,50 +37,133 @@ impl Surroundings {
 /// Plain data of one wasmtime store.
 pub(crate) struct InstanceState {
     pub(crate) around: Arc<Surroundings>,
-    pub(crate) limits: StoreLimits,
-    /// Host calls since the plugin was called.
-    pub(crate) host_calls: u32,
-    /// Host calls when the last epoch deadline passed.
-    pub(crate) host_calls_seen: u32,
-}
-
-/// Why a plugin was stopped.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Breach {
-    #[error("the plugin computed too long without asking the host")]
-    Cpu,
-    #[error("the plugin made more than {} host calls in one call", InstanceState::MAX_HOST_CALLS)]
-    HostCalls,
-    #[error("the plugin named a user that is none: a user {0}")]
-    Name(crate::domain::IdError),
-    #[error("the plugin used an amount that is none: {0}")]
-    Amount(crate::domain::AmountError),
-    #[error("the plugin asked for {0} random numbers at once")]
-    Entropy(u32),
+    pub(crate) memory: Memory,
+    mandate: Mandate,
+    pub(super) witness: Witness,
+    host_calls: u32,
+    pub(super) log_bytes: usize,
+    /// Whether log lines were left out of this call.
+    pub(crate) log_was_cut: bool,
+    /// Whether a store was asked since the last tick.
+    has_waited: bool,
+    ticks: u64,
 }
 
 impl InstanceState {
-    /// An honest open takes some dozens at most.
-    pub(crate) const MAX_HOST_CALLS: u32 = 10_000;
+    pub(crate) fn new(around: Arc<Surroundings>) -> Self {
+        Self {
+            memory: Memory::new(&around.limits),
+            around,
+            mandate: Mandate::Nothing,
+            witness: Witness::default(),
+            host_calls: 0,
+            log_bytes: 0,
+            log_was_cut: false,
+            has_waited: false,
+            ticks: 0,
+        }
+    }
 
-    pub(crate) fn new(around: Arc<Surroundings>, max_memory_bytes: usize) -> Self {
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(max_memory_bytes)
-            .memories(1)
-            .tables(2)
-            .table_elements(10_000)
-            .instances(8)
-            .trap_on_grow_failure(false)
-            .build();
-        Self { around, limits, host_calls: 0, host_calls_seen: 0 }
+    /// Before each call.
+    pub(crate) fn begin(&mut self, mandate: Mandate) {
+        self.mandate = mandate;
+        self.witness.clear();
+        self.host_calls = 0;
+        self.log_bytes = 0;
+        self.log_was_cut = false;
+        self.has_waited = false;
+        self.ticks = 0;
+    }
+
+    /// Counts a tick of the epoch. Time passes while the plugin waits for a store as well, so a tick
+    /// in which it asked one does not count; host calls and the whole call are bounded besides.
+    pub(crate) fn tick(&mut self, tick_ms: u64) -> Result<(), Breach> {
+        if !std::mem::take(&mut self.has_waited) {
+            self.ticks += 1;
+        }
+        let most = self.around.limits.cpu_ms;
+        // The first tick may come at once.
+        if self.ticks.saturating_sub(1).saturating_mul(tick_ms) >= most.max(1) {
+            return Err(Breach::Cpu(most));
+        }
+        Ok(())
     }
 
     /// Every imported function comes through here first.
-    pub(crate) fn enter(&mut self) -> Result<&Surroundings, Breach> {
-        self.host_calls += 1;
-        if self.host_calls > Self::MAX_HOST_CALLS {
-            return Err(Breach::HostCalls);
+    pub(super) fn enter(&mut self, grant: Grant) -> Result<&Surroundings, Breach> {
+        if !self.around.grants.has(grant) {
+            return Err(Breach::NotGranted(grant));
         }
+        self.host_calls += 1;
+        let most = self.around.limits.host_calls;
+        if self.host_calls > most {
+            return Err(Breach::HostCalls(most));
+        }
+        self.has_waited |= matches!(grant, Grant::Counter | Grant::Ledger);
         Ok(&self.around)
+    }
+
+    /// As [`enter`](Self::enter), on a packet that the call is about.
+    pub(super) fn enter_packet(&mut self, grant: Grant, packet: PacketId) -> Result<PacketKey, Breach> {
+        self.enter(grant)?;
+        if self.may_name(packet) { Ok(self.around.key(packet)) } else { Err(Mandate::other_packet()) }
+    }
+
+    /// Whether the call is about this packet, or came upon it in a way that it may.
+    pub(super) fn may_name(&self, packet: PacketId) -> bool {
+        self.mandate.is_about(packet) || self.witness.gave(packet)
+    }
+
+    pub(super) const fn mandate(&self) -> &Mandate {
+        &self.mandate
+    }
+
+    /// These users, if the call is made in their names.
+    pub(super) fn own(&self, users: Vec<String>) -> Result<Vec<UserId>, Breach> {
+        let mut near = 0;
+        for user in &users {
+            near = 1 + self.place_of(user, near)?;
+        }
+        users.into_iter().map(|user| UserId::new(user).map_err(Breach::Name)).collect()
+    }
+
+    /// Where the user stands among those in whose names the call is made, probably at `near`.
+    pub(super) fn place_of(&self, user: &str, near: usize) -> Result<usize, Breach> {
+        self.mandate.place_of(user, near).ok_or(Breach::Beyond("a user who did not ask"))
+    }
+
+    /// Remembers the shares of the call's own users, in an order near that of the call.
+    pub(super) fn saw<'a>(&mut self, shares: impl Iterator<Item = (&'a UserId, Amount, Option<u32>)>) {
+        let mut near = 0;
+        for (user, amount, sequence) in shares {
+            if let Some(place) = self.mandate.place_of(user.as_str(), near) {
+                self.witness.share(place, amount, sequence);
+                near = place + 1;
+            }
+        }
+    }
+
+    pub(super) fn saw_loaded(&mut self, loaded: &Loaded) {
+        self.witness.loaded(&loaded.packet);
+        self.saw(super::witness::shares_of(loaded));
+    }
+
+    /// Whether a store said in this call that this user has this share.
+    pub(super) fn is_share_of(&self, user: &UserId, amount: Amount, near: usize) -> bool {
+        let place = self.mandate.place_of(user.as_str(), near);
+        place.is_some_and(|place| self.witness.has_share(place, amount, None))
+            || self.witness.has_claim(user, amount, None)
+    }
+
+    /// Whether a store said in this call that the call's user at this place has this share. Of a
+    /// user who stands there several times, the first place is remembered.
+    pub(super) fn is_own_share(&self, place: usize, amount: Amount, sequence: Option<u32>) -> bool {
+        if self.witness.has_share(place, amount, sequence) {
+            return true;
+        }
+        let Mandate::Packet { users, .. } = &self.mandate else { return false };
+        let Some(user) = users.get(place) else { return false };
+        let mut twins = users.iter().enumerate().filter(|(_, other)| *other == user);
+        twins.any(|(twin, _)| self.witness.has_share(twin, amount, sequence))
     }
 }

@@ -1,9 +1,64 @@
-//! Why a call has no answer.
+//! What can be asked of a plugin, and why there may be no answer.
 
 use std::sync::Arc;
 
+use crate::domain::Limit;
 use crate::imports::Said;
 use crate::store::StoreError;
+
+/// What is asked of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// What it says of itself.
+    Manifest,
+    /// To send a packet.
+    Send,
+    /// Seats.
+    Grab,
+    /// Shares.
+    Open,
+    /// To end a packet.
+    Expire,
+    /// A packet with its claims.
+    Details,
+    /// Shares of an imaginary packet.
+    Preview,
+    /// A message that begins with a slash.
+    Command,
+    /// A button.
+    Action,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Manifest,
+        Self::Send,
+        Self::Grab,
+        Self::Open,
+        Self::Expire,
+        Self::Details,
+        Self::Preview,
+        Self::Command,
+        Self::Action,
+    ];
+
+    /// The name in every interface.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Send => "send",
+            Self::Grab => "grab",
+            Self::Open => "open",
+            Self::Expire => "expire",
+            Self::Details => "details",
+            Self::Preview => "preview",
+            Self::Command => "command",
+            Self::Action => "action",
+        }
+    }
+}
 
 /// Why a call has no answer. What the plugin answers, refusals included, is not among these.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -11,6 +66,19 @@ pub enum CallError {
     /// Too many are waiting. Nothing was done; ask again later.
     #[error("too many calls are waiting")]
     Busy,
+    /// The tenant asks more often than it may. Nothing was done; ask again after so long.
+    #[error("the tenant asks too often; it may again in {retry_after_ms} ms")]
+    RateLimited {
+        /// In milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The tenant's plugin is suspended: it broke again and again, or an operator said so. Nothing
+    /// was done.
+    #[error("the tenant's plugin is suspended{}", until(*.retry_after_ms))]
+    Suspended {
+        /// In milliseconds; None until an operator says otherwise.
+        retry_after_ms: Option<u64>,
+    },
     /// The call took too long and was stopped. What it had begun may have taken effect; ask again.
     #[error("the call took longer than {0} ms")]
     TimedOut(u64),
@@ -18,11 +86,20 @@ pub enum CallError {
     #[error("a store does not answer")]
     Unavailable,
     /// The plugin broke and its instance was dropped.
-    #[error("the plugin failed: {0}")]
-    Trapped(Arc<str>),
+    #[error("the plugin failed: {why}")]
+    Trapped {
+        /// Which limit it reached, if that is why.
+        limit: Option<Limit>,
+        /// In words.
+        why: Arc<str>,
+    },
     /// The plugin, or a store, says something else.
     #[error("{0}")]
     Other(Arc<str>),
+}
+
+fn until(retry_after_ms: Option<u64>) -> String {
+    retry_after_ms.map_or_else(String::new, |ms| format!(" for {ms} ms"))
 }
 
 impl CallError {
@@ -31,10 +108,24 @@ impl CallError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Busy => "busy",
+            Self::RateLimited { .. } => "rate-limited",
+            Self::Suspended { .. } => "suspended",
             Self::TimedOut(_) => "timed-out",
             Self::Unavailable => "unavailable",
-            Self::Trapped(_) => "plugin-failed",
+            Self::Trapped { .. } => "plugin-failed",
             Self::Other(_) => "internal",
+        }
+    }
+
+    /// Which limit was reached, if that is why there is no answer.
+    #[must_use]
+    pub const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Busy => Some(Limit::Queue),
+            Self::RateLimited { .. } => Some(Limit::Rate),
+            Self::TimedOut(_) => Some(Limit::Time),
+            Self::Trapped { limit, .. } => *limit,
+            Self::Suspended { .. } | Self::Unavailable | Self::Other(_) => None,
         }
     }
 }

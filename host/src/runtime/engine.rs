@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::domain::Limits;
 
 /// Compiles plugins and owns the memory that their instances live in. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     pub(super) wasmtime: wasmtime::Engine,
+    /// Ahead of the pool, so that its exhaustion makes callers wait instead of failing.
+    pub(super) room: Arc<Semaphore>,
     /// As long as an engine is in use, its clock ticks.
     _ticker: Arc<Ticker>,
 }
@@ -26,13 +31,11 @@ pub enum EngineError {
 
 impl Engine {
     /// One tick of the epoch, in which CPU limits are counted.
-    pub(super) const TICK: Duration = Duration::from_millis(10);
+    pub(super) const TICK: Duration = Duration::from_millis(Self::TICK_MS);
+    pub(super) const TICK_MS: u64 = 2;
 
-    /// Most instances at one time.
+    /// Most instances at one time, of all tenants.
     pub(super) const MAX_INSTANCES: u32 = 2048;
-
-    /// Most memory of one instance.
-    pub(super) const MAX_MEMORY_BYTES: usize = 16 << 20;
 
     /// An engine with a pool of instances.
     ///
@@ -42,7 +45,13 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&Self::config())
             .map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
         let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
-        Ok(Self { wasmtime, _ticker: ticker })
+        let room = Arc::new(Semaphore::new(Self::MAX_INSTANCES as usize));
+        Ok(Self { wasmtime, room, _ticker: ticker })
+    }
+
+    /// Whether this is the very same engine.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        wasmtime::Engine::same(&self.wasmtime, &other.wasmtime)
     }
 
     fn config() -> Config {
@@ -52,15 +61,15 @@ impl Engine {
             .total_memories(Self::MAX_INSTANCES)
             .total_tables(Self::MAX_INSTANCES * 2)
             .total_stacks(Self::MAX_INSTANCES)
-            .max_memory_size(Self::MAX_MEMORY_BYTES)
-            .table_elements(10_000);
+            .max_memory_size(Limits::MAX_MEMORY_BYTES)
+            .table_elements(Limits::MAX_TABLE_ELEMENTS);
         let mut config = Config::new();
         config
             .wasm_component_model(true)
             // Plain functions only: a fiber a call costs a quarter of component-model async.
             .concurrency_support(false)
             .epoch_interruption(true)
-            .memory_reservation(Self::MAX_MEMORY_BYTES as u64)
+            .memory_reservation(Limits::MAX_MEMORY_BYTES as u64)
             .memory_guard_size(64 << 10)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         config

@@ -1,51 +1,92 @@
-//! What a chat platform embeds.
+//! What a chat platform embeds: many tenants on the same stores.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use futures::FutureExt;
-
-use super::instance::Instances;
-use super::lane::Lanes;
-use super::{CallError, Engine, EngineError, Limits, Plugin, PluginError, Settlements};
-use crate::domain::{
-    Amount, Details, Expired, Grabbed, Opened, PacketId, Policy, Request, SendError, Sent, Strategy,
-    TenantId, UserId,
-};
+use super::metrics::Metrics;
+use super::pool::{Owner, Pool};
+use super::tenant::Serving;
+use super::turns::Turns;
+use super::{CallError, Engine, EngineError, Plugin, Settlements, Tenant, TenantConfig, TenantError};
+use crate::domain::{Amount, Grants, PacketKey, TenantId};
 use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Audit, Backlog, Counter, Discrepancy, Due, Ledger, Parked, Settled, StoreError};
+use crate::store::{Backlog, Counter, Ledger, Parked, Settled, StoreError};
 
-/// A red packet system for one tenant: a plugin, its stores, its policy. Cheap to clone.
+/// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
+/// policy and limits for each. Cheap to clone.
 #[derive(Clone)]
 pub struct Host {
-    instances: Arc<Instances>,
-    grabs: Arc<Lanes<Grabbed>>,
-    opens: Arc<Lanes<Opened>>,
+    shared: Arc<Shared>,
+    // Beside what the tenants share and not in it, since tenants hold on to that.
+    tenants: Arc<RwLock<HashMap<TenantId, Tenant>>>,
     settlements: Arc<Mutex<Settlements>>,
-    pub(super) around: Arc<Surroundings>,
+}
+
+/// What all tenants of a host share.
+pub(super) struct Shared {
+    pub(super) engine: Engine,
+    pub(super) pool: Pool,
+    pub(super) turns: Arc<Turns>,
+    pub(super) counter: Arc<dyn Counter>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Metrics,
+    entropy: Arc<Entropy>,
+    owners: AtomicU64,
+}
+
+impl Shared {
+    /// A number that nobody had before.
+    pub(super) fn new_owner(&self) -> Owner {
+        Owner(self.owners.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What a plugin of this tenant may reach, if it asks for `asks`.
+    pub(super) fn surroundings(&self, config: &TenantConfig, asks: Grants) -> Surroundings {
+        Surroundings {
+            tenant: config.id.clone(),
+            counter: Arc::clone(&self.counter),
+            ledger: Arc::clone(&self.ledger),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            policy: config.policy.clone(),
+            grants: config.grants.and(asks),
+            limits: config.limits,
+        }
+    }
 }
 
 /// What a sweep of expired packets did.
 #[derive(Clone, Debug, Default)]
 pub struct Refunds {
     /// What went back to senders, packet by packet.
-    pub refunded: Vec<(PacketId, Amount)>,
+    pub refunded: Vec<(PacketKey, Amount)>,
     /// Packets that could not be refunded now, and why.
-    pub failed: Vec<(PacketId, CallError)>,
+    pub failed: Vec<(PacketKey, CallError)>,
 }
 
-/// How a [`Host`] is put together. What is not said stays at its default: the embedded plugin,
-/// stores in memory, the default policy, the machine's clock and randomness.
+impl Refunds {
+    pub(super) fn count(&mut self, key: PacketKey, refund: Result<Option<Amount>, CallError>) {
+        match refund {
+            Ok(Some(amount)) => self.refunded.push((key, amount)),
+            Ok(None) => {}
+            Err(error) => self.failed.push((key, error)),
+        }
+    }
+}
+
+/// How a [`Host`] is put together. What is not said stays at its default: an engine of its own, stores
+/// in memory, the machine's clock and randomness.
 #[derive(Default)]
 pub struct HostBuilder {
-    plugin: Option<Plugin>,
-    tenant: TenantId,
+    engine: Option<Engine>,
     counter: Option<Arc<dyn Counter>>,
     ledger: Option<Arc<dyn Ledger>>,
-    policy: Policy,
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Entropy>,
-    limits: Limits,
+    named_in_metrics: Option<usize>,
 }
 
 /// Why a host could not be built.
@@ -54,26 +95,16 @@ pub enum HostError {
     /// Wasmtime does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The plugin does not fit.
-    #[error(transparent)]
-    Plugin(#[from] PluginError),
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness: {0}")]
     Entropy(#[from] getrandom::Error),
 }
 
 impl HostBuilder {
-    /// This plugin instead of the embedded one.
+    /// With this engine, which is that of the plugins.
     #[must_use]
-    pub fn plugin(mut self, plugin: Plugin) -> Self {
-        self.plugin = Some(plugin);
-        self
-    }
-
-    /// Under this name in the stores.
-    #[must_use]
-    pub fn tenant(mut self, tenant: TenantId) -> Self {
-        self.tenant = tenant;
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
         self
     }
 
@@ -91,13 +122,6 @@ impl HostBuilder {
         self
     }
 
-    /// With these limits and defaults for packets.
-    #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
-    }
-
     /// With this clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -112,10 +136,11 @@ impl HostBuilder {
         self
     }
 
-    /// With these limits for the plugin.
+    /// With so many tenants that have their own names in metrics: the first that are added. The
+    /// others are counted together, since each name is a time series for whoever collects them.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+    pub const fn named_in_metrics(mut self, tenants: usize) -> Self {
+        self.named_in_metrics = Some(tenants);
         self
     }
 
@@ -124,38 +149,27 @@ impl HostBuilder {
     /// # Errors
     /// When wasmtime does not start or the operating system gives no randomness.
     pub fn build(self) -> Result<Host, HostError> {
-        let plugin = match self.plugin {
-            Some(plugin) => plugin,
-            None => Plugin::embedded(&Engine::new()?)?,
+        const NAMED_IN_METRICS: usize = 100;
+        let engine = match self.engine {
+            Some(engine) => engine,
+            None => Engine::new()?,
         };
-        let around = Arc::new(Surroundings {
-            tenant: self.tenant,
+        let entropy = match self.entropy {
+            Some(entropy) => entropy,
+            None => Entropy::from_os()?,
+        };
+        let shared = Shared {
+            pool: Pool::new(engine.clone()),
+            engine,
+            turns: Arc::default(),
             counter: self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new())),
             ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new())),
-            policy: self.policy,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
-            entropy: match self.entropy {
-                Some(entropy) => entropy,
-                None => Entropy::from_os()?,
-            },
-        });
-        let instances = Arc::new(Instances::new(plugin, Arc::clone(&around), self.limits));
-        let (grabs, opens) = (Arc::clone(&instances), Arc::clone(&instances));
-        let grab = move |packet, users| {
-            let instances = Arc::clone(&grabs);
-            async move { instances.call(async |calls| calls.grab(packet, users).await).await }.boxed()
+            metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
+            entropy: Arc::new(entropy),
+            owners: AtomicU64::new(0),
         };
-        let open = move |packet, users| {
-            let instances = Arc::clone(&opens);
-            async move { instances.call(async |calls| calls.open(packet, users).await).await }.boxed()
-        };
-        Ok(Host {
-            instances,
-            grabs: Lanes::new(self.limits, Box::new(grab)),
-            opens: Lanes::new(self.limits, Box::new(open)),
-            settlements: Arc::default(),
-            around,
-        })
+        Ok(Host { shared: Arc::new(shared), tenants: Arc::default(), settlements: Arc::default() })
     }
 }
 
@@ -166,112 +180,70 @@ impl Host {
         HostBuilder::default()
     }
 
-    /// The tenant's limits and defaults.
+    /// The engine that compiles this host's plugins.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.around.policy
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// A new tenant, served by this plugin once that has said what it is.
+    ///
+    /// # Errors
+    /// When there is a tenant of that name, or the plugin does not say what it is, or asks for what the
+    /// tenant does not grant.
+    pub async fn add(&self, config: TenantConfig, plugin: Plugin) -> Result<Tenant, TenantError> {
+        let id = config.id.clone();
+        if self.tenant(&id).is_some() {
+            return Err(TenantError::Exists(id));
+        }
+        let serving = Serving::prepare(&self.shared, config, plugin).await?;
+        let tenant = Tenant::new(Arc::clone(&self.shared), serving);
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have added one meanwhile.
+        if tenants.contains_key(&id) {
+            return Err(TenantError::Exists(id));
+        }
+        tenants.insert(id, tenant.clone());
+        Ok(tenant)
+    }
+
+    /// The tenant of this name.
+    #[must_use]
+    pub fn tenant(&self, id: &TenantId) -> Option<Tenant> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All tenants, in the order of their names.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<Tenant> {
+        let mut tenants: Vec<_> =
+            self.tenants.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        tenants.sort_unstable_by(|one, other| one.id().cmp(other.id()));
+        tenants
+    }
+
+    /// Serves a tenant no more; false where there is none. Its books stay as they are.
+    pub fn remove(&self, id: &TenantId) -> bool {
+        let removed = self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        removed.inspect(Tenant::retire).is_some()
     }
 
     /// Milliseconds since the Unix epoch, by the host's clock.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        self.around.clock.now_ms()
+        self.shared.clock.now_ms()
     }
 
-    /// Sends a packet, once for each key of its sender; its money leaves the wallet at once.
-    ///
-    /// # Errors
-    /// The inner one is the plugin's or the ledger's refusal, the outer one a call that has no
-    /// answer: ask again with the same key.
-    pub async fn send(&self, request: Request) -> Result<Result<Sent, SendError>, CallError> {
-        self.instances.call(async |calls| calls.send(request).await).await
-    }
-
-    /// Tries to take a seat.
-    ///
-    /// # Errors
-    /// When the call has no answer. Asking again is safe.
-    pub async fn grab(&self, packet: PacketId, user: UserId) -> Result<Grabbed, CallError> {
-        self.grabs.ask(packet, user).await
-    }
-
-    /// Claims a share; the amount is drawn now. What is answered is in the ledger.
-    ///
-    /// # Errors
-    /// When the call has no answer. Asking again is safe, and tells what a lost answer told.
-    pub async fn open(&self, packet: PacketId, user: UserId) -> Result<Opened, CallError> {
-        self.opens.ask(packet, user).await
-    }
-
-    /// Takes seats for many users of one packet in one call, past the lanes.
-    ///
-    /// # Errors
-    /// When the call has no answer. Asking again is safe.
-    pub async fn grab_batch(&self, packet: PacketId, users: Vec<UserId>) -> Result<Vec<Grabbed>, CallError> {
-        self.instances.call(async |calls| calls.grab(packet, users).await).await
-    }
-
-    /// Claims shares for many users of one packet in one call, past the lanes.
-    ///
-    /// # Errors
-    /// When the call has no answer. Asking again is safe.
-    pub async fn open_batch(&self, packet: PacketId, users: Vec<UserId>) -> Result<Vec<Opened>, CallError> {
-        self.instances.call(async |calls| calls.open(packet, users).await).await
-    }
-
-    /// Refunds what is left of a packet that is past its time.
-    ///
-    /// # Errors
-    /// When the call has no answer. Asking again is safe.
-    pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
-        Ok(self.instances.call(async |calls| calls.expire(packet).await).await??)
-    }
-
-    /// A packet with its claims; None where there is no such packet.
-    ///
-    /// # Errors
-    /// When the call has no answer.
-    pub async fn details(&self, packet: PacketId) -> Result<Option<Details>, CallError> {
-        Ok(self.instances.call(async |calls| calls.details(packet).await).await??)
-    }
-
-    /// The shares of an imaginary packet in minor units, or the sentence that says why not.
-    ///
-    /// # Errors
-    /// When the call has no answer.
-    pub async fn preview(
-        &self,
-        strategy: Strategy,
-        total: u64,
-        shares: u32,
-    ) -> Result<Result<Vec<u64>, String>, CallError> {
-        self.instances.call(async |calls| calls.preview(strategy, total, shares).await).await
-    }
-
-    /// Credits a wallet from outside; gives the new balance.
-    ///
-    /// # Errors
-    /// When the amount is nothing, the wallet would pass [`Amount::MAX`], or the ledger is away.
-    pub async fn fund(&self, user: &UserId, amount: Amount) -> Result<Amount, StoreError> {
-        self.around.ledger.fund(&self.around.tenant, user, amount, self.now_ms()).await
-    }
-
-    /// What a wallet holds.
-    ///
-    /// # Errors
-    /// When the ledger is away.
-    pub async fn balance(&self, user: &UserId) -> Result<Amount, StoreError> {
-        self.around.ledger.balance(&self.around.tenant, user).await
-    }
-
-    /// Credits at most `limit` claims to wallets, in the ledger's order; gives them in that order.
+    /// Credits at most `limit` claims to wallets, in the ledger's order and of all its tenants; gives
+    /// them in that order.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
-        let settled = self.around.ledger.settle(limit, self.now_ms()).await?;
-        let mut settlements = self.settlements.lock().unwrap_or_else(PoisonError::into_inner);
-        settlements.count(&settled, self.around.clock.now_ms());
+        let settled = self.shared.ledger.settle(limit, self.now_ms()).await?;
+        let now_ms = self.now_ms();
+        self.shared.metrics.settled(&settled, now_ms);
+        self.settlements.lock().unwrap_or_else(PoisonError::into_inner).count(&settled, now_ms);
         Ok(settled)
     }
 
@@ -286,7 +258,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.around.ledger.backlog().await
+        self.shared.ledger.backlog().await
     }
 
     /// At most `limit` claims that could not be settled and wait for a person.
@@ -294,7 +266,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        self.around.ledger.parked(limit).await
+        self.shared.ledger.parked(limit).await
     }
 
     /// Puts every parked claim back in the queue of settlement; gives how many.
@@ -302,48 +274,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn unpark(&self) -> Result<u64, StoreError> {
-        self.around.ledger.unpark().await
-    }
-
-    /// The sums of the books.
-    ///
-    /// # Errors
-    /// When the ledger is away.
-    pub async fn audit(&self) -> Result<Audit, StoreError> {
-        self.around.ledger.audit(&self.around.tenant).await
-    }
-
-    /// What in the books does not agree; empty when all is well.
-    ///
-    /// # Errors
-    /// When the ledger is away.
-    pub async fn verify(&self) -> Result<Vec<Discrepancy>, StoreError> {
-        self.around.ledger.verify(&self.around.tenant).await
-    }
-
-    /// Refunds every packet that is past its time. One that cannot be refunded is not in the way
-    /// of the next: it is told of in the answer, and tried again by the next sweep.
-    ///
-    /// # Errors
-    /// When the ledger cannot say which packets are due.
-    pub async fn expire_due(&self) -> Result<Refunds, CallError> {
-        const AT_ONCE: u32 = 256;
-        let mut refunds = Refunds::default();
-        let mut cursor = None;
-        loop {
-            let due = self.around.ledger.due(&self.around.tenant, self.now_ms(), cursor, AT_ONCE).await?;
-            for Due { packet, .. } in &due {
-                match self.expire(*packet).await {
-                    Ok(Expired::Refunded(amount)) => refunds.refunded.push((*packet, amount)),
-                    Ok(_) => {}
-                    Err(error) => refunds.failed.push((*packet, error)),
-                }
-            }
-            cursor = due.last().copied();
-            if due.len() < AT_ONCE as usize {
-                return Ok(refunds);
-            }
-        }
+        self.shared.ledger.unpark().await
     }
 
     /// Frees the seats whose lease has ended; gives how many.
@@ -351,7 +282,12 @@ impl Host {
     /// # Errors
     /// When the counter is away.
     pub async fn end_leases(&self) -> Result<u64, StoreError> {
-        self.around.counter.sweep(self.now_ms()).await
+        self.shared.counter.sweep(self.now_ms()).await
+    }
+
+    /// Drops the instances that had nothing to do for longer than their tenants say.
+    pub fn drop_idle(&self) {
+        self.shared.pool.drop_idle();
     }
 
     /// Forgets every counter and seat, as a cache does that is restarted. Nothing is lost by it.
@@ -359,6 +295,31 @@ impl Host {
     /// # Errors
     /// When the counter is away.
     pub async fn lose_cache(&self) -> Result<(), StoreError> {
-        self.around.counter.clear().await
+        self.shared.counter.clear().await
+    }
+
+    /// Refunds every packet of this host's tenants that is past its time. One that cannot be refunded
+    /// is not in the way of the next: it is told of in the answer, and tried again by the next sweep.
+    ///
+    /// # Errors
+    /// When the ledger cannot say which packets are due.
+    pub async fn expire_due(&self) -> Result<Refunds, CallError> {
+        let mut refunds = Refunds::default();
+        for tenant in self.tenants() {
+            let Refunds { refunded, failed } = tenant.expire_due().await?;
+            refunds.refunded.extend(refunded);
+            refunds.failed.extend(failed);
+        }
+        Ok(refunds)
+    }
+
+    /// How the host is doing, in the text format of Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let tenants = self.tenants();
+        let suspended = tenants.iter().filter(|tenant| tenant.is_suspended()).count();
+        let waiting = tenants.iter().map(Tenant::waiting).sum();
+        let (idle, all) = self.shared.pool.count();
+        self.shared.metrics.text(&super::metrics::Now { tenants: tenants.len(), suspended, waiting, idle, all })
     }
 }

@@ -1,162 +1,93 @@
-//! Instances: warm ones are used again, broken ones never.
+//! One wasmtime store with a plugin in it: made, called, and never used again once it broke.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use futures::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use super::{CallError, Engine, Plugin};
-use crate::imports::{Breach, Calls, InstanceState, Surroundings, bindings};
+use crate::imports::{Breach, Calls, Exports, InstanceState, Surroundings};
 
-/// What a tenant's plugins may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Longest computing between two host calls.
-    pub cpu_ms: u64,
-    /// Longest call, waiting for stores included.
-    pub call_ms: u64,
-    /// Most linear memory of one instance, at most 16 MiB.
-    pub memory_bytes: usize,
-    /// Instances at work at one time; further calls wait.
-    pub instances: u32,
-    /// Calls after which an instance is replaced by a fresh one.
-    pub calls_per_instance: u32,
-    /// Users waiting in all lanes; past them the answer is `busy`.
-    pub waiting: usize,
-    /// Users waiting for one packet; past them the answer is `busy`.
-    pub waiting_per_packet: usize,
-    /// Most users in one call.
-    pub batch: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            cpu_ms: 100,
-            call_ms: 5_000,
-            memory_bytes: Engine::MAX_MEMORY_BYTES,
-            instances: 1024,
-            calls_per_instance: 10_000,
-            waiting: 16_384,
-            waiting_per_packet: 8_192,
-            batch: 256,
-        }
-    }
-}
-
-/// A tenant's instances.
-pub(super) struct Instances {
-    plugin: Plugin,
-    around: Arc<Surroundings>,
-    limits: Limits,
-    idle: Mutex<Vec<Instance>>,
-    /// Ahead of the engine's pool, so that exhaustion makes callers wait instead of failing.
-    permits: Semaphore,
-}
-
-struct Instance {
+pub(super) struct Instance {
     store: Store<InstanceState>,
-    plugin: bindings::Plugin,
+    exports: Exports,
     calls: u32,
+    /// Its place in the engine's pool.
+    _room: OwnedSemaphorePermit,
 }
 
-impl Instances {
-    pub(super) fn new(plugin: Plugin, around: Arc<Surroundings>, limits: Limits) -> Self {
-        let permits = Semaphore::new(limits.instances.clamp(1, Engine::MAX_INSTANCES) as usize);
-        Self { plugin, around, limits, idle: Mutex::default(), permits }
-    }
-
-    /// Runs `act` on an instance, which is used again only if it answered in time and did not
-    /// trap. A caller that goes away drops its instance with the call.
-    pub(super) async fn call<T>(
-        &self,
-        act: impl AsyncFnOnce(Calls<'_>) -> wasmtime::Result<T>,
-    ) -> Result<T, CallError> {
-        let work = async {
-            let _permit = self.permits.acquire().await.map_err(|_| CallError::Busy)?;
-            let mut instance = self.take().await?;
-            instance.prepare(&self.limits);
-            let calls = Calls { plugin: &instance.plugin, store: &mut instance.store };
-            let answer = act(calls).await.map_err(|error| trapped(&error))?;
-            self.give_back(instance);
-            Ok(answer)
-        };
-        let limit = Duration::from_millis(self.limits.call_ms);
-        let in_time = tokio::time::timeout(limit, work).await;
-        in_time.unwrap_or(Err(CallError::TimedOut(self.limits.call_ms)))
-    }
-
-    async fn take(&self) -> Result<Instance, CallError> {
-        // In a statement of its own: the lock must not be held while an instance is made.
-        let idle = self.idle().pop();
-        match idle {
-            Some(instance) => Ok(instance),
-            None => self.make().await,
-        }
-    }
-
-    async fn make(&self) -> Result<Instance, CallError> {
-        let state = InstanceState::new(Arc::clone(&self.around), self.limits.memory_bytes);
-        let mut store = Store::new(&self.plugin.engine.wasmtime, state);
-        store.limiter(|state| &mut state.limits);
-        store.epoch_deadline_callback(deadline(self.limits.ticks()));
-        store.set_epoch_deadline(self.limits.ticks());
-        let plugin = self.plugin.pre.instantiate_async(&mut store).await.map_err(|error| trapped(&error))?;
-        Ok(Instance { store, plugin, calls: 0 })
-    }
-
-    fn give_back(&self, mut instance: Instance) {
-        instance.calls += 1;
-        if instance.calls < self.limits.calls_per_instance {
-            self.idle().push(instance);
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What became of a call, beside its answer.
+pub(super) struct Done<T> {
+    pub(super) answer: Result<T, CallError>,
+    /// Whether the plugin wrote more into the log than it may.
+    pub(super) log_was_cut: bool,
 }
 
 impl Instance {
-    fn prepare(&mut self, limits: &Limits) {
-        self.store.set_epoch_deadline(limits.ticks());
-        let state = self.store.data_mut();
-        state.host_calls = 0;
-        state.host_calls_seen = 0;
-    }
-}
-
-impl Limits {
-    fn ticks(&self) -> u64 {
-        // The first tick may come at once, so one more makes the limit a lower bound.
-        self.cpu_ms.div_ceil(Engine::TICK.as_millis() as u64) + 1
-    }
-}
-
-/// Time passes while a plugin waits for a store as well. So a passed deadline stops only a
-/// plugin that has not called the host since the last one; any other yields to its neighbours
-/// and goes on, up to the limits of host calls and of the whole call.
-fn deadline(
-    ticks: u64,
-) -> impl FnMut(StoreContextMut<'_, InstanceState>) -> wasmtime::Result<UpdateDeadline> + Send + Sync {
-    move |mut store| {
-        let state = store.data_mut();
-        if state.host_calls == state.host_calls_seen {
-            return Err(Breach::Cpu.into());
+    pub(super) async fn make(
+        plugin: &Plugin,
+        around: Arc<Surroundings>,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Self, CallError> {
+        let host_bytes = around.limits.host_bytes;
+        let mut store = Store::new(&plugin.engine().wasmtime, InstanceState::new(around));
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(host_bytes);
+        store.epoch_deadline_callback(deadline);
+        store.set_epoch_deadline(1);
+        match plugin.linked().instantiate(&mut store).await {
+            Ok(exports) => Ok(Self { store, exports, calls: 0, _room: room }),
+            Err(error) => Err(trapped(&error, store.data_mut())),
         }
-        state.host_calls_seen = state.host_calls;
-        Ok(UpdateDeadline::Yield(ticks))
     }
+
+    /// Runs `act`. An instance that gave no answer must not be used again.
+    pub(super) async fn call<T>(
+        &mut self,
+        act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
+    ) -> Done<T> {
+        self.calls += 1;
+        self.store.set_epoch_deadline(1);
+        let calls = Calls { exports: &self.exports, store: &mut self.store };
+        let answer = act(calls).await;
+        let state = self.store.data_mut();
+        let answer = answer.map_err(|error| trapped(&error, state));
+        Done { answer, log_was_cut: state.log_was_cut }
+    }
+
+    pub(super) const fn calls(&self) -> u32 {
+        self.calls
+    }
+}
+
+/// At each tick the plugin yields to its neighbours, or has computed too long.
+fn deadline(mut store: StoreContextMut<'_, InstanceState>) -> wasmtime::Result<UpdateDeadline> {
+    store.data_mut().tick(Engine::TICK_MS)?;
+    Ok(UpdateDeadline::Yield(1))
 }
 
 /// A breach in its own words; anything else in wasmtime's.
-fn trapped(error: &wasmtime::Error) -> CallError {
-    let why = match (error.downcast_ref::<Breach>(), error.downcast_ref::<wasmtime::Trap>()) {
+fn trapped(error: &wasmtime::Error, state: &mut InstanceState) -> CallError {
+    let refused = state.memory.take_refusal();
+    let too_many_bytes = Breach::HostBytes(state.around.limits.host_bytes);
+    let breach = match error.downcast_ref::<Breach>() {
+        Some(breach) => Some(breach),
+        None if is_out_of_fuel(error) => Some(&too_many_bytes),
+        // A plugin that got no memory mostly gives up, with no word of why.
+        None => refused.as_ref(),
+    };
+    let why = match (breach, error.downcast_ref::<wasmtime::Trap>()) {
         (Some(breach), _) => breach.to_string(),
         (None, Some(trap)) => trap.to_string(),
         (None, None) => error.root_cause().to_string(),
     };
-    tracing::warn!("a plugin's instance was dropped: {error:#}");
-    CallError::Trapped(why.into())
+    let tenant = state.around.tenant.as_str();
+    tracing::warn!(tenant, "a plugin's instance was dropped: {error:#}");
+    CallError::Trapped { limit: breach.and_then(Breach::limit), why: why.into() }
+}
+
+/// Wasmtime's error for too many bytes from a plugin has no type that could be named.
+fn is_out_of_fuel(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }

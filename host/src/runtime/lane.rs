@@ -8,115 +8,133 @@
 //! Queues are bounded, and a caller past the bound is told so at once.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::{CallError, Limits};
-use crate::domain::{PacketId, UserId};
+use super::CallError;
+use crate::domain::Limits;
 
-/// Calls the plugin for a batch; one answer for each user, in order.
-pub(super) type Call<A> =
-    Box<dyn Fn(PacketId, Vec<UserId>) -> BoxFuture<'static, Result<Vec<A>, CallError>> + Send + Sync>;
+/// How many callers of a tenant wait, for whatever.
+#[derive(Default)]
+pub(super) struct Waiting(AtomicUsize);
 
-/// The lanes of one kind of call.
-pub(super) struct Lanes<A> {
-    queues: Mutex<Queues<A>>,
-    call: Call<A>,
-    limits: Limits,
-}
-
-struct Queues<A> {
-    of: HashMap<PacketId, VecDeque<Waiting<A>>>,
-    /// In all lanes together.
-    waiting: usize,
-}
-
-struct Waiting<A> {
-    user: UserId,
-    answer: oneshot::Sender<Result<A, CallError>>,
-}
-
-impl<A: Send + 'static> Lanes<A> {
-    pub(super) fn new(limits: Limits, call: Call<A>) -> Arc<Self> {
-        let queues = Mutex::new(Queues { of: HashMap::new(), waiting: 0 });
-        Arc::new(Self { queues, call, limits })
+impl Waiting {
+    /// One more, unless that would be more than `most`.
+    pub(super) fn enter(&self, most: usize) -> Result<(), CallError> {
+        let one_more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        let entered = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        entered.map(|_| ()).map_err(|_| CallError::Busy)
     }
 
-    /// Waits in the packet's lane for the user's answer.
-    pub(super) async fn ask(self: &Arc<Self>, packet: PacketId, user: UserId) -> Result<A, CallError> {
-        let (answer, answered) = oneshot::channel();
-        if self.join(packet, Waiting { user, answer })? {
-            tokio::spawn(Arc::clone(self).drain(packet));
-        }
-        // The lane ends without an answer only when the runtime itself is ending.
-        answered.await.unwrap_or(Err(CallError::Unavailable))
+    pub(super) fn leave(&self, count: usize) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// Puts a caller into its lane; true if the lane is new and has to be drained.
-    fn join(&self, packet: PacketId, caller: Waiting<A>) -> Result<bool, CallError> {
-        let mut queues = self.queues();
-        let lane = queues.of.get(&packet).map_or(0, VecDeque::len);
-        if queues.waiting >= self.limits.waiting || lane >= self.limits.waiting_per_packet {
+    pub(super) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Somebody who waits for an answer.
+pub(super) type Caller<A> = oneshot::Sender<Result<A, CallError>>;
+
+type Queue<Q, A> = VecDeque<(Q, Caller<A>)>;
+
+/// The lanes of one kind of call: questions `Q` about the same `K`, answered with `A`.
+pub(super) struct Lanes<K, Q, A>(Mutex<HashMap<K, Queue<Q, A>>>);
+
+impl<K, Q, A> Default for Lanes<K, Q, A> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash, Q, A> Lanes<K, Q, A> {
+    /// Puts a question into its lane; true if the lane is new and has to be drained.
+    pub(super) fn join(
+        &self,
+        key: K,
+        question: Q,
+        waiting: &Waiting,
+        limits: &Limits,
+    ) -> Result<(oneshot::Receiver<Result<A, CallError>>, bool), CallError> {
+        let (caller, answered) = oneshot::channel();
+        let mut lanes = self.lanes();
+        let lane = lanes.get(&key).map_or(0, VecDeque::len);
+        if lane >= limits.waiting_per_packet {
             return Err(CallError::Busy);
         }
-        queues.waiting += 1;
-        let is_new = !queues.of.contains_key(&packet);
-        queues.of.entry(packet).or_default().push_back(caller);
-        Ok(is_new)
+        waiting.enter(limits.waiting)?;
+        let is_new = !lanes.contains_key(&key);
+        lanes.entry(key).or_default().push_back((question, caller));
+        Ok((answered, is_new))
     }
 
-    /// One call after another until nobody waits.
-    async fn drain(self: Arc<Self>, packet: PacketId) {
-        loop {
-            let batch = self.next(packet);
-            if batch.is_empty() {
-                return;
-            }
-            let (users, answers): (Vec<_>, Vec<_>) =
-                batch.into_iter().map(|waiting| (waiting.user, waiting.answer)).unzip();
-            deliver((self.call)(packet, users).await, answers);
-        }
+    /// Whoever drains a new lane holds this until nobody waits in it.
+    pub(super) const fn drain<'l>(&'l self, key: K, waiting: &'l Waiting) -> Drain<'l, K, Q, A> {
+        Drain { lanes: self, key, waiting, is_empty: false }
     }
 
-    /// The next batch; with nobody waiting, the lane is gone. Callers who went away are left out.
-    fn next(&self, packet: PacketId) -> Vec<Waiting<A>> {
-        let mut queues = self.queues();
-        let mut batch = Vec::new();
+    fn lanes(&self) -> MutexGuard<'_, HashMap<K, Queue<Q, A>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A lane that is being drained. Should that end early, its callers are told.
+pub(super) struct Drain<'l, K: Clone + Eq + Hash, Q, A> {
+    lanes: &'l Lanes<K, Q, A>,
+    key: K,
+    waiting: &'l Waiting,
+    is_empty: bool,
+}
+
+impl<K: Clone + Eq + Hash, Q, A> Drain<'_, K, Q, A> {
+    /// The next batch, of at most `most` users; with nobody waiting, the lane is gone. Callers who
+    /// went away are left out.
+    pub(super) fn next(&mut self, most: usize) -> (Vec<Q>, Vec<Caller<A>>) {
+        let mut lanes = self.lanes.lanes();
+        let (mut questions, mut callers) = (Vec::new(), Vec::new());
         let mut left = 0;
-        if let Some(lane) = queues.of.get_mut(&packet) {
-            while batch.len() < self.limits.batch.max(1) {
-                let Some(waiting) = lane.pop_front() else { break };
+        if let Some(lane) = lanes.get_mut(&self.key) {
+            while questions.len() < most.max(1) {
+                let Some((question, caller)) = lane.pop_front() else { break };
                 left += 1;
-                if !waiting.answer.is_closed() {
-                    batch.push(waiting);
+                if !caller.is_closed() {
+                    questions.push(question);
+                    callers.push(caller);
                 }
             }
         }
-        queues.waiting -= left;
-        if batch.is_empty() {
-            queues.of.remove(&packet);
+        self.waiting.leave(left);
+        if questions.is_empty() {
+            lanes.remove(&self.key);
+            self.is_empty = true;
         }
-        batch
-    }
-
-    fn queues(&self) -> MutexGuard<'_, Queues<A>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+        (questions, callers)
     }
 }
 
-fn deliver<A>(result: Result<Vec<A>, CallError>, callers: Vec<oneshot::Sender<Result<A, CallError>>>) {
-    let result = match result {
-        Ok(answers) if answers.len() == callers.len() => Ok(answers),
-        Ok(answers) => {
-            let (given, asked) = (answers.len(), callers.len());
-            Err(CallError::Trapped(format!("it gave {given} answers to {asked} users").into()))
+impl<K: Clone + Eq + Hash, Q, A> Drop for Drain<'_, K, Q, A> {
+    fn drop(&mut self) {
+        if !self.is_empty {
+            let abandoned = self.lanes.lanes().remove(&self.key).unwrap_or_default();
+            self.waiting.leave(abandoned.len());
         }
-        Err(error) => Err(error),
-    };
-    // A caller who went away meanwhile has nobody to be told; what was done for them stands.
-    match result {
+    }
+}
+
+/// Gives each caller their answer. Who went away meanwhile has nobody to be told; what was done for
+/// them stands.
+pub(super) fn deliver<A>(answers: Result<Vec<A>, CallError>, callers: Vec<Caller<A>>) {
+    let answers = answers.and_then(|answers| {
+        let (given, asked) = (answers.len(), callers.len());
+        let why = || format!("it gave {given} answers to {asked} users").into();
+        if given == asked { Ok(answers) } else { Err(CallError::Trapped { limit: None, why: why() }) }
+    });
+    match answers {
         Ok(answers) => callers.into_iter().zip(answers).for_each(|(caller, answer)| {
             let _ = caller.send(Ok(answer));
         }),

@@ -1,24 +1,29 @@
 //! Plugins at work: compiled once, instantiated when needed, called in batches.
 //!
-//! An [`Engine`] lives as long as the process, a [`Plugin`] as long as somebody uses it, an
-//! instance some thousand calls, a lane as long as its packet is busy. [`Host`] ties them
-//! together and is what a chat platform embeds.
+//! An [`Engine`] lives as long as the process, a [`Plugin`] as long as somebody uses it, a [`Tenant`]
+//! as long as its host serves it, an instance some thousand calls, a lane as long as its packet is
+//! busy. [`Host`] ties them together and is what a chat platform embeds.
 
+mod breaker;
 mod call;
 mod engine;
 mod host;
 mod instance;
 mod lane;
+mod metrics;
 mod plugin;
+mod pool;
 mod reconcile;
 mod settlement;
+mod tenant;
+mod turns;
 mod workers;
 
-pub use call::CallError;
+pub use call::{CallError, Operation};
 pub use engine::{Engine, EngineError};
 pub use host::{Host, HostBuilder, HostError, Refunds};
-pub use instance::Limits;
 pub use plugin::{Plugin, PluginError};
 pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
+pub use tenant::{Tenant, TenantConfig, TenantError};
 pub use workers::{Pace, Workers};

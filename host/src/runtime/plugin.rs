@@ -1,18 +1,22 @@
 //! A plugin, compiled and checked against the contract.
 
+use std::sync::{Arc, OnceLock};
+
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::Component;
 
 use super::Engine;
-use crate::imports::bindings::PluginPre;
-use crate::imports::{InstanceState, bindings};
+use crate::domain::Manifest;
+use crate::imports::Linked;
 
 /// A compiled plugin that fits this host. Instances come from it. Cheap to clone.
 #[derive(Clone)]
 pub struct Plugin {
-    pub(super) engine: Engine,
-    pub(super) pre: PluginPre<InstanceState>,
-    imports: Vec<String>,
+    engine: Engine,
+    linked: Linked,
+    imports: Arc<[String]>,
+    /// What the first instance said of itself. Shared by all tenants that are told the same.
+    said: Arc<OnceLock<Arc<Manifest>>>,
 }
 
 /// Why a file is no plugin for this host.
@@ -60,7 +64,8 @@ const IMPORTS: [&str; 7] = [
 ];
 
 /// What a plugin must export.
-const EXPORTS: [&str; 2] = ["hongbao:plugin/packets@0.1.0", "hongbao:plugin/allocation@0.1.0"];
+const EXPORTS: [&str; 3] =
+    ["hongbao:plugin/packets@0.1.0", "hongbao:plugin/allocation@0.1.0", "hongbao:plugin/chat@0.1.0"];
 
 impl Plugin {
     /// The plugin that this crate was built with.
@@ -83,11 +88,25 @@ impl Plugin {
         let component = Component::from_binary(&engine.wasmtime, bytes)
             .map_err(|error| PluginError::NotAComponent(one_line(&error)))?;
         let imports = check_names(engine, &component)?;
-        let mismatch = |error: wasmtime::Error| PluginError::Mismatch(one_line(&error));
-        let mut linker = Linker::new(&engine.wasmtime);
-        bindings::Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(mismatch)?;
-        let pre = linker.instantiate_pre(&component).and_then(PluginPre::new).map_err(mismatch)?;
-        Ok(Self { engine: engine.clone(), pre, imports })
+        let linked = Linked::v0_1(&engine.wasmtime, &component);
+        let linked = linked.map_err(|error| PluginError::Mismatch(one_line(&error)))?;
+        Ok(Self { engine: engine.clone(), linked, imports: imports.into(), said: Arc::default() })
+    }
+
+    /// The engine that compiled it.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) const fn linked(&self) -> &Linked {
+        &self.linked
+    }
+
+    /// One manifest for all tenants that are told the same.
+    pub(super) fn share_manifest(&self, said: Manifest) -> Arc<Manifest> {
+        let first = self.said.get_or_init(|| Arc::new(said.clone()));
+        if **first == said { Arc::clone(first) } else { Arc::new(said) }
     }
 
     /// The interfaces that this plugin imports, in alphabetical order.

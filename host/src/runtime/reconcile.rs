@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{CallError, Host};
-use crate::domain::{Amount, Expired, PacketId, PacketKey, UserId};
+use super::{CallError, Tenant};
+use crate::domain::{Amount, PacketId, PacketKey, UserId};
 use crate::store::{CounterState, Discrepancy, Due, Loaded};
 
 /// A packet may be past its time for so long before it counts as overdue: sweeps come every second
@@ -61,7 +61,7 @@ impl Reconciliation {
     }
 }
 
-impl Host {
+impl Tenant {
     /// Compares every open packet's counter with the ledger, packets with the time, and the books
     /// with themselves. With `repair`, counters that do not agree are forgotten and overdue
     /// packets refunded, as a grab and a sweep would do; money that does not agree stays as it is.
@@ -75,7 +75,8 @@ impl Host {
         let mut report = Reconciliation::default();
         let mut cursor = None;
         loop {
-            let ids = self.around.ledger.open_packets(&self.around.tenant, cursor, AT_ONCE).await?;
+            let around = self.around();
+            let ids = around.ledger.open_packets(&around.tenant, cursor, AT_ONCE).await?;
             for id in &ids {
                 self.reconcile_counter(*id, repair, &mut report).await?;
             }
@@ -96,7 +97,7 @@ impl Host {
         report: &mut Reconciliation,
     ) -> Result<(), CallError> {
         report.packets += 1;
-        let key = self.around.key(id);
+        let key = self.around().key(id);
         let Some((first, first_mismatch)) = self.look(&key).await? else {
             return Ok(());
         };
@@ -109,7 +110,7 @@ impl Host {
         };
         if first == second {
             if repair {
-                self.around.counter.forget(&key).await?;
+                self.around().counter.forget(&key).await?;
                 mismatch.repaired = true;
             }
             report.mismatches.push(mismatch);
@@ -122,13 +123,14 @@ impl Host {
         &self,
         key: &PacketKey,
     ) -> Result<Option<(CounterState, Option<CounterMismatch>)>, CallError> {
-        let Some(state) = self.around.counter.state(key, self.now_ms()).await? else {
+        let around = self.around();
+        let Some(state) = around.counter.state(key, self.now_ms()).await? else {
             return Ok(None);
         };
-        let Some(loaded) = self.around.ledger.load(key, &[]).await? else {
+        let Some(loaded) = around.ledger.load(key, &[]).await? else {
             return Ok(None);
         };
-        let claims = self.around.ledger.claims(key, 0, u32::MAX).await?;
+        let claims = around.ledger.claims(key, 0, u32::MAX).await?;
         let claims = claims.into_iter().map(|claim| (claim.user, claim.amount)).collect();
         let mismatch = compare(key.packet, &loaded, &claims, &state);
         Ok(Some((state, mismatch)))
@@ -139,15 +141,12 @@ impl Host {
         let mut cursor = None;
         loop {
             let before = self.now_ms().saturating_sub(GRACE_MS);
-            let due = self.around.ledger.due(&self.around.tenant, before, cursor, AT_ONCE).await?;
+            let around = self.around();
+            let due = around.ledger.due(&around.tenant, before, cursor, AT_ONCE).await?;
             for Due { packet, expires_at_ms } in &due {
                 let refunded = match repair {
-                    true => self.expire(*packet).await.ok(),
+                    true => self.refund(*packet, *expires_at_ms).await.ok().flatten(),
                     false => None,
-                };
-                let refunded = match refunded {
-                    Some(Expired::Refunded(amount)) => Some(amount),
-                    _ => None,
                 };
                 overdue.push(Overdue { packet: *packet, expired_at_ms: *expires_at_ms, refunded });
             }

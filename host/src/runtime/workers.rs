@@ -75,11 +75,13 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
             _ = stopped.changed() => return,
         }
         match host.expire_due().await {
-            Ok(refunds) => refunds.failed.iter().for_each(|(packet, error)| {
-                tracing::warn!(code = error.code(), %packet, "a refund waits: {error}");
+            Ok(refunds) => refunds.failed.iter().for_each(|(key, error)| {
+                let (tenant, packet) = (&key.tenant, key.packet);
+                tracing::warn!(code = error.code(), %tenant, %packet, "a refund waits: {error}");
             }),
             Err(error) => tracing::warn!(code = error.code(), "expiry waits: {error}"),
         }
+        host.drop_idle();
         if let Err(error) = host.end_leases().await {
             tracing::warn!(code = error.code(), "leases wait: {error}");
         }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::scene::{SentPacket, user};
 use crate::domain::{Grabbed, Opened, PacketId, UserId};
-use crate::runtime::{CallError, Host};
+use crate::runtime::{CallError, Tenant};
 
 /// What the crowd was told.
 #[derive(Default)]
@@ -18,12 +18,12 @@ pub(super) struct Taps {
 }
 
 /// Everybody taps every packet at once, and opens what can be opened.
-pub(super) async fn tap_all(host: &Host, packets: &[SentPacket], users: u32) -> anyhow::Result<Taps> {
+pub(super) async fn tap_all(tenant: &Tenant, packets: &[SentPacket], users: u32) -> anyhow::Result<Taps> {
     let begun = Instant::now();
     let mut crowd = JoinSet::new();
     for number in 0..users {
         for packet in packets.iter().filter(|packet| number % packet.one_in == 0) {
-            crowd.spawn(tap(host.clone(), packet.id, user(number)?));
+            crowd.spawn(tap(tenant.clone(), packet.id, user(number)?));
         }
     }
     let progress = super::progress(crowd.len() as u64, "taps");
@@ -41,10 +41,10 @@ pub(super) async fn tap_all(host: &Host, packets: &[SentPacket], users: u32) -> 
     Ok(taps)
 }
 
-async fn tap(host: Host, packet: PacketId, user: UserId) -> Result<(Grabbed, Option<Opened>), CallError> {
-    let grabbed = patiently(|| host.grab(packet, user.clone())).await?;
+async fn tap(tenant: Tenant, packet: PacketId, user: UserId) -> Result<(Grabbed, Option<Opened>), CallError> {
+    let grabbed = patiently(|| tenant.grab(packet, user.clone())).await?;
     let opened = match grabbed.may_open() {
-        true => Some(patiently(|| host.open(packet, user.clone())).await?),
+        true => Some(patiently(|| tenant.open(packet, user.clone())).await?),
         false => None,
     };
     Ok((grabbed, opened))

@@ -13,14 +13,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::DemoArgs;
 use super::exit::Exit;
-use super::open;
+use super::open::{self, Session};
 use super::stores::{Books, Stores};
-use crate::runtime::Host;
 use clock::LeapingClock;
 use report::{Report, Story};
 
 pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let builder = open::builder(plugin)?;
+    let plugin = open::plugin(plugin)?;
     // Without --data the ledger is as real, but goes with the run.
     let temporary = tempfile::tempdir()?;
     let mut stores = Stores::sandboxed(&args.stores)?;
@@ -28,9 +27,9 @@ pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Resul
         stores.books = Books::Directory(temporary.path().into());
     }
     let clock = Arc::new(LeapingClock::default());
-    let host = open::host(builder, &stores, Arc::<LeapingClock>::clone(&clock), args.seed).await?;
-    let story = Story::begin(args, host.policy().currency.clone());
-    let report = perform(&host, &clock, args, &story).await?;
+    let session = open::session(plugin, &stores, Arc::<LeapingClock>::clone(&clock), args.seed).await?;
+    let story = Story::begin(args, session.tenant.policy().currency);
+    let report = perform(&session, &clock, args, &story).await?;
     if args.json {
         writeln!(stdout(), "{}", serde_json::to_string(&report)?)?;
     }
@@ -39,28 +38,28 @@ pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Resul
 }
 
 async fn perform(
-    host: &Host,
+    Session { host, tenant }: &Session,
     clock: &LeapingClock,
     args: &DemoArgs,
     story: &Story,
 ) -> anyhow::Result<Report> {
-    let sent = scene::send_all(host, args.users).await?;
+    let sent = scene::send_all(tenant, args.users).await?;
     story.sent(&sent)?;
-    let taps = crowd::tap_all(host, &sent, args.users).await?;
+    let taps = crowd::tap_all(tenant, &sent, args.users).await?;
     story.tapped(&taps)?;
     let mut packets = Vec::new();
     for packet in &sent {
-        packets.push(scene::look(host, packet).await?);
+        packets.push(scene::look(tenant, packet).await?);
     }
     story.packets(&packets)?;
     let settlement = scene::settle(host).await?;
     story.settled(&settlement)?;
-    clock.leap(host.policy().default_expires_in_ms);
+    clock.leap(tenant.policy().default_expires_in_ms);
     host.end_leases().await?;
-    let refunds = scene::refund(host).await?;
+    let refunds = scene::refund(tenant).await?;
     story.refunded(&refunds, &packets)?;
-    let reconciliation = host.reconcile(true).await?;
-    let audit = host.audit().await?;
+    let reconciliation = tenant.reconcile(true).await?;
+    let audit = tenant.audit().await?;
     story.audited(&reconciliation, &audit)?;
     Ok(Report::new(packets, &taps, settlement, refunds, reconciliation, audit))
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cli::exit::InputError;
 use crate::cli::view::{DetailsView, RefundView};
 use crate::domain::{Amount, PacketId, Priority, Request, SendError, Sent, Strategy, UserId};
-use crate::runtime::{CallError, Host};
+use crate::runtime::{CallError, Host, Tenant};
 
 /// A packet of the demo.
 pub(super) struct SentPacket {
@@ -67,19 +67,19 @@ pub(super) fn user(number: u32) -> Result<UserId, InputError> {
 }
 
 /// Funds the senders and sends every packet.
-pub(super) async fn send_all(host: &Host, users: u32) -> anyhow::Result<Vec<SentPacket>> {
+pub(super) async fn send_all(tenant: &Tenant, users: u32) -> anyhow::Result<Vec<SentPacket>> {
     let mut sent = Vec::new();
     for plan in &PLANS {
         let sender = UserId::new(plan.sender)?;
-        host.fund(&sender, Amount::new(plan.total)?).await?;
-        let id = send(host, plan, sender, users).await?;
+        tenant.fund(&sender, Amount::new(plan.total)?).await?;
+        let id = send(tenant, plan, sender, users).await?;
         let &Plan { title, total, shares, strategy, one_in, .. } = plan;
         sent.push(SentPacket { id, title, total, shares, strategy, one_in });
     }
     Ok(sent)
 }
 
-async fn send(host: &Host, plan: &Plan, sender: UserId, users: u32) -> anyhow::Result<PacketId> {
+async fn send(tenant: &Tenant, plan: &Plan, sender: UserId, users: u32) -> anyhow::Result<PacketId> {
     let named = (0..plan.to).map(|index| user(index * users / plan.to.max(1)));
     let request = Request {
         key: format!("demo-{}-{:016x}", plan.title, getrandom::u64()?),
@@ -92,7 +92,7 @@ async fn send(host: &Host, plan: &Plan, sender: UserId, users: u32) -> anyhow::R
         greeting: plan.greeting.into(),
         expires_in_ms: None,
     };
-    match host.send(request).await? {
+    match tenant.send(request).await? {
         Ok(Sent::Sent(id) | Sent::Replayed(id)) => Ok(id),
         Err(SendError::Unavailable) => Err(CallError::Unavailable.into()),
         Err(error) => Err(InputError::Invalid(format!("{} was not sent: {error:?}", plan.title)).into()),
@@ -108,8 +108,8 @@ pub(super) struct PacketView {
     pub(super) details: DetailsView,
 }
 
-pub(super) async fn look(host: &Host, packet: &SentPacket) -> anyhow::Result<PacketView> {
-    let details = host.details(packet.id).await?;
+pub(super) async fn look(tenant: &Tenant, packet: &SentPacket) -> anyhow::Result<PacketView> {
+    let details = tenant.details(packet.id).await?;
     let details = details.ok_or_else(|| InputError::Invalid(format!("packet {} is gone", packet.id)))?;
     Ok(PacketView { title: packet.title, packet: packet.id.to_string(), details: details.into() })
 }
@@ -141,8 +141,8 @@ pub(super) async fn settle(host: &Host) -> anyhow::Result<SettlementView> {
     }
 }
 
-pub(super) async fn refund(host: &Host) -> anyhow::Result<Vec<RefundView>> {
-    let refunds = host.expire_due().await?;
+pub(super) async fn refund(tenant: &Tenant) -> anyhow::Result<Vec<RefundView>> {
+    let refunds = tenant.expire_due().await?;
     if let Some((_, error)) = refunds.failed.into_iter().next() {
         return Err(error.into());
     }

@@ -42,11 +42,11 @@ struct Summary {
 pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> anyhow::Result<Exit> {
     let log = read(&args.file)?;
     let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
-    let builder = open::builder(plugin)?;
+    let plugin = open::plugin(plugin)?;
     let stores = Stores::sandboxed(&args.stores)?;
-    let host = open::host(builder, &stores, Arc::<ManualClock>::clone(&clock), args.seed);
-    let host = runtime.block_on(host)?;
-    let player = Arc::new(Player::new(host, clock));
+    let session = open::session(plugin, &stores, Arc::<ManualClock>::clone(&clock), args.seed);
+    let session = runtime.block_on(session)?;
+    let player = Arc::new(Player::new(session, clock));
     let summary = play(Lines::new(log), &player, runtime)?;
     print(&summary)?;
     if !args.json {

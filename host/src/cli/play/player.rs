@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::answer::{Answer, Body, CreditView, ErrorView, UnrefundedView};
 use super::event::{Event, Kind, Send, User};
 use crate::cli::args::StrategyArg;
+use crate::cli::open::Session;
 use crate::cli::view::RefundView;
-use crate::domain::{Amount, Grabbed, Opened, PacketId, Request, SendError, Sent, Strategy, UserId};
+use crate::domain::{Amount, Grabbed, Opened, PacketId, PacketKey, Request, SendError, Sent, Strategy, UserId};
 use crate::imports::{Clock, ManualClock};
-use crate::runtime::{CallError, Host};
+use crate::runtime::{CallError, Host, Tenant};
 use crate::store::StoreError;
 
 /// The end of the year 9999: past it, stores and calendars disagree about what time is.
@@ -18,17 +19,18 @@ const LAST_MS: u64 = 253_402_300_799_999;
 /// A host with a clock of its own, and the names that a log gives to packets.
 pub(super) struct Player {
     host: Host,
+    tenant: Tenant,
     clock: Arc<ManualClock>,
     refs: Mutex<HashMap<String, PacketId>>,
 }
 
 impl Player {
-    pub(super) fn new(host: Host, clock: Arc<ManualClock>) -> Self {
-        Self { host, clock, refs: Mutex::default() }
+    pub(super) fn new(Session { host, tenant }: Session, clock: Arc<ManualClock>) -> Self {
+        Self { host, tenant, clock, refs: Mutex::default() }
     }
 
     pub(super) async fn is_conserved(&self) -> Result<bool, StoreError> {
-        Ok(self.host.audit().await?.is_conserved())
+        Ok(self.tenant.audit().await?.is_conserved())
     }
 
     /// Runs an event and answers it.
@@ -81,13 +83,13 @@ impl Player {
             }
             Event::Advance { ms } => self.advance(ms).await,
             Event::Settle {} => self.settle().await,
-            Event::Balance { user } => store(self.host.balance(&user.0).await, balance),
+            Event::Balance { user } => store(self.tenant.balance(&user.0).await, balance),
             Event::LoseCache {} => store(self.host.lose_cache().await, |()| Body::Plain { outcome: "ok" }),
-            Event::Reconcile {} => call(self.host.reconcile(true).await, |report| Body::Reconciled {
+            Event::Reconcile {} => call(self.tenant.reconcile(true).await, |report| Body::Reconciled {
                 outcome: "ok",
                 report: report.into(),
             }),
-            Event::Audit {} => store(self.host.audit().await, |audit| Body::Audited {
+            Event::Audit {} => store(self.tenant.audit().await, |audit| Body::Audited {
                 outcome: "ok",
                 audit: Box::new(audit.into()),
             }),
@@ -96,7 +98,7 @@ impl Player {
 
     async fn fund(&self, user: &UserId, minor: u64) -> Body {
         match Amount::new(minor) {
-            Ok(amount) => store(self.host.fund(user, amount).await, balance),
+            Ok(amount) => store(self.tenant.fund(user, amount).await, balance),
             Err(error) => Body::failed("invalid-argument", error.to_string()),
         }
     }
@@ -124,7 +126,7 @@ impl Player {
             greeting: send.greeting,
             expires_in_ms: send.expires_in_ms,
         };
-        call(self.host.send(request).await, |sent| match sent {
+        call(self.tenant.send(request).await, |sent| match sent {
             Ok(Sent::Sent(id)) => self.bind(send.r#ref, id, "sent"),
             Ok(Sent::Replayed(id)) => self.bind(send.r#ref, id, "replayed"),
             Err(error) => refused(error),
@@ -146,7 +148,7 @@ impl Player {
         let Some(packet) = self.packet(reference) else {
             return Body::Plain { outcome: Grabbed::NotFound.name() };
         };
-        answered(self.host.grab(packet, user).await, |grabbed| match grabbed {
+        answered(self.tenant.grab(packet, user).await, |grabbed| match grabbed {
             Grabbed::AlreadyOpened(amount) => {
                 Body::Share { outcome: grabbed.name(), amount: amount.get(), sequence: None }
             }
@@ -158,7 +160,7 @@ impl Player {
         let Some(packet) = self.packet(reference) else {
             return Body::Plain { outcome: Opened::NotFound.name() };
         };
-        answered(self.host.open(packet, user).await, |opened| match opened {
+        answered(self.tenant.open(packet, user).await, |opened| match opened {
             Opened::Opened(share) | Opened::AlreadyOpened(share) => Body::Share {
                 outcome: opened.name(),
                 amount: share.amount.get(),
@@ -173,7 +175,7 @@ impl Player {
         let Some(packet) = self.packet(reference) else {
             return missing();
         };
-        call(self.host.details(packet).await, |found| match found {
+        call(self.tenant.details(packet).await, |found| match found {
             Some(details) => Body::Details { outcome: "ok", details: Box::new(details.into()) },
             None => missing(),
         })
@@ -188,7 +190,7 @@ impl Player {
             Ok(ended) => ended,
             Err(error) => return store(Err(error), |()| Body::Plain { outcome: "ok" }),
         };
-        call(self.host.expire_due().await, |refunds| Body::Advanced {
+        call(self.tenant.expire_due().await, |refunds| Body::Advanced {
             outcome: "ok",
             now_ms: self.clock.now_ms(),
             leases_ended,
@@ -230,9 +232,9 @@ fn random_key() -> Result<String, getrandom::Error> {
     Ok(format!("play-{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
 }
 
-fn unrefunded((packet, error): (PacketId, CallError)) -> UnrefundedView {
+fn unrefunded((key, error): (PacketKey, CallError)) -> UnrefundedView {
     let error = ErrorView { code: error.code(), message: error.to_string(), line: None };
-    UnrefundedView { packet: packet.to_string(), error }
+    UnrefundedView { packet: key.packet.to_string(), error }
 }
 
 fn balance(balance: Amount) -> Body {

@@ -1,8 +1,8 @@
 //! WIT values and domain values, one into the other.
 
-use super::Breach;
 use super::bindings::hongbao::plugin::{policy, types};
 use crate::domain::{Amount, Audience, Claim, PacketId, Policy, Status, Strategy, UserId};
+use crate::imports::Breach;
 use crate::store::StoreError;
 
 pub(super) fn packet_id(id: types::PacketId) -> PacketId {
@@ -117,4 +117,4 @@ pub(super) fn limits(policy: &Policy) -> policy::Limits {
 }
 
 /// `types` has words alone, no functions.
-impl types::Host for super::InstanceState {}
+impl types::Host for crate::imports::InstanceState {}

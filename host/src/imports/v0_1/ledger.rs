@@ -5,18 +5,29 @@ use wasmtime::Result;
 use super::bindings::hongbao::plugin::ledger::{self, Host};
 use super::bindings::hongbao::plugin::types::{self, Error, PacketId};
 use super::convert::{
-    amount, audience, packet_id, strategy, user, users, wit_audience, wit_claim, wit_error, wit_packet_id,
+    amount, audience, packet_id, strategy, user, wit_audience, wit_claim, wit_error, wit_packet_id,
     wit_status, wit_strategy,
 };
-use super::{Breach, InstanceState};
-use crate::domain::{Name, Order, Packet, Priority, Share};
+use crate::domain::{Amount, Grant, Name, Order, Packet, Priority, Share};
+use crate::imports::{Breach, InstanceState};
 use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal};
 
 impl Host for InstanceState {
     async fn record(&mut self, order: ledger::Order) -> Result<Result<ledger::Recorded, Error>> {
-        let around = self.enter()?;
-        let (id, order) = (around.new_packet_id(), self::order(order)?);
-        let recorded = around.ledger.record(&around.tenant, id, order, around.clock.now_ms()).await;
+        self.enter(Grant::Ledger)?;
+        let order = self::order(order)?;
+        self.mandate().check_order(&order)?;
+        if self.witness.has_recorded() {
+            return Err(Breach::Beyond("a second packet").into());
+        }
+        if let Err(why) = self.around.policy.check(&order) {
+            return Ok(Err(Error::Other(why)));
+        }
+        let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
+        let recorded = self.around.ledger.record(&self.around.tenant, id, order, now_ms).await;
+        if let Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) = &recorded {
+            self.witness.recorded(receipt.id);
+        }
         Ok(recorded.map(wit_recorded).map_err(|error| wit_error(&error)))
     }
 
@@ -25,8 +36,12 @@ impl Host for InstanceState {
         packet: PacketId,
         names: Vec<String>,
     ) -> Result<Result<Option<ledger::Loaded>, Error>> {
-        let around = self.enter()?;
-        let loaded = around.ledger.load(&around.key(packet_id(packet)), &users(names)?).await;
+        let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
+        let users = self.own(names)?;
+        let loaded = self.around.ledger.load(&key, &users).await;
+        if let Ok(Some(loaded)) = &loaded {
+            self.saw_loaded(loaded);
+        }
         Ok(loaded.map(|loaded| loaded.map(wit_loaded)).map_err(|error| wit_error(&error)))
     }
 
@@ -36,10 +51,27 @@ impl Host for InstanceState {
         expected_version: u64,
         shares: Vec<ledger::Share>,
     ) -> Result<Result<ledger::Claimed, Error>> {
-        let around = self.enter()?;
-        let (key, now_ms) = (around.key(packet_id(packet)), around.clock.now_ms());
-        let shares = shares.into_iter().map(share).collect::<Result<Vec<_>, Breach>>()?;
-        let claimed = around.ledger.claim(&key, expected_version, shares, now_ms).await;
+        let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
+        let mut near = 0;
+        let large_from = self.around.policy.large_from;
+        let (mut own, mut places) = (Vec::with_capacity(shares.len()), Vec::with_capacity(shares.len()));
+        for share in shares {
+            let share = self::share(share, large_from)?;
+            let place = self.place_of(share.user.as_str(), near)?;
+            near = place + 1;
+            places.push((place, share.amount));
+            own.push(share);
+        }
+        let now_ms = self.around.clock.now_ms();
+        let claimed = self.around.ledger.claim(&key, expected_version, own, now_ms).await;
+        match &claimed {
+            Ok(Claimed::Committed(first)) => {
+                let claims = (*first..).zip(places);
+                claims.for_each(|(sequence, (place, amount))| self.witness.share(place, amount, Some(sequence)));
+            }
+            Ok(Claimed::Stale(loaded)) => self.saw_loaded(loaded),
+            _ => {}
+        }
         Ok(claimed.map(wit_claimed).map_err(|error| wit_error(&error)))
     }
 
@@ -48,9 +80,11 @@ impl Host for InstanceState {
         packet: PacketId,
         expected_version: u64,
     ) -> Result<Result<ledger::Closed, Error>> {
-        let around = self.enter()?;
-        let (key, now_ms) = (around.key(packet_id(packet)), around.clock.now_ms());
-        let closed = around.ledger.close(&key, expected_version, now_ms).await;
+        let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
+        let closed = self.around.ledger.close(&key, expected_version, self.around.clock.now_ms()).await;
+        if let Ok(Closed::Refunded(amount) | Closed::Already(amount)) = &closed {
+            self.witness.refunded(*amount);
+        }
         Ok(closed.map(wit_closed).map_err(|error| wit_error(&error)))
     }
 
@@ -60,15 +94,26 @@ impl Host for InstanceState {
         cursor: u32,
         limit: u32,
     ) -> Result<Result<Vec<types::Claim>, Error>> {
-        let around = self.enter()?;
-        let claims = around.ledger.claims(&around.key(packet_id(packet)), cursor, limit).await;
+        let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
+        let claims = self.around.ledger.claims(&key, cursor, limit).await;
+        if let Ok(claims) = &claims {
+            self.witness.claims(claims);
+        }
         let claims = claims.map(|claims| claims.into_iter().map(wit_claim).collect());
         Ok(claims.map_err(|error| wit_error(&error)))
     }
 
-    async fn recent(&mut self, _room: String, _limit: u32) -> Result<Result<Vec<PacketId>, Error>> {
-        self.enter()?;
-        Ok(Err(Error::Other("not yet".into())))
+    async fn recent(&mut self, room: String, limit: u32) -> Result<Result<Vec<PacketId>, Error>> {
+        const MOST: u32 = 100;
+        self.enter(Grant::Ledger)?;
+        self.mandate().check_room(&room)?;
+        let room = Name::new(room).map_err(Breach::Name)?;
+        let recent: std::result::Result<Vec<crate::domain::PacketId>, crate::store::StoreError> = Err(crate::store::StoreError::Refused(format!("{room}{}", limit.min(MOST))));
+        if let Ok(recent) = &recent {
+            self.witness.recent(recent);
+        }
+        let recent = recent.map(|recent| recent.into_iter().map(wit_packet_id).collect());
+        Ok(recent.map_err(|error| wit_error(&error)))
     }
 }
 
@@ -86,12 +131,15 @@ fn order(order: ledger::Order) -> Result<Order, Breach> {
     })
 }
 
-fn share(share: ledger::Share) -> Result<Share, Breach> {
+/// A claim goes before others only if it is large by the tenant's policy, since the queue of
+/// settlement is everybody's.
+fn share(share: ledger::Share, large_from: Amount) -> Result<Share, Breach> {
+    let (user, amount) = (user(share.user)?, amount(share.amount)?);
     let priority = match share.priority {
-        ledger::Priority::Normal => Priority::Normal,
-        ledger::Priority::Large => Priority::Large,
+        ledger::Priority::Large if amount >= large_from => Priority::Large,
+        ledger::Priority::Large | ledger::Priority::Normal => Priority::Normal,
     };
-    Ok(Share { user: user(share.user)?, amount: amount(share.amount)?, priority })
+    Ok(Share { user, amount, priority })
 }
 
 fn wit_receipt(receipt: Receipt) -> ledger::Receipt {

@@ -1,0 +1,117 @@
+//! What a tenant's plugin may take of the machine.
+
+/// Bounds for one tenant. Times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most computing in one call; waiting for a store is no computing.
+    pub cpu_ms: u64,
+    /// Longest call, waiting included.
+    pub call_ms: u64,
+    /// Most linear memory of one instance, at most [`Limits::MAX_MEMORY_BYTES`].
+    pub memory_bytes: usize,
+    /// Most elements of one table, at most [`Limits::MAX_TABLE_ELEMENTS`].
+    pub table_elements: usize,
+    /// Most host calls in one call. An honest one makes some dozens.
+    pub host_calls: u32,
+    /// Most bytes that the plugin hands over at once: as arguments of a host call, or as an answer.
+    pub host_bytes: usize,
+    /// Most bytes written into the log in one call. Lines past it are left out and counted.
+    pub log_bytes: usize,
+    /// Calls under way at one time; further ones wait.
+    pub calls_in_flight: u32,
+    /// Callers waiting; past them the answer is `busy`.
+    pub waiting: usize,
+    /// Callers waiting for one packet; past them the answer is `busy`.
+    pub waiting_per_packet: usize,
+    /// Most users in one call.
+    pub batch: usize,
+    /// Requests a second, and as many at once after a pause; past them the answer is
+    /// `rate-limited`. None for no limit.
+    pub requests_per_second: Option<std::num::NonZeroU32>,
+    /// Calls after which an instance is replaced by a fresh one.
+    pub calls_per_instance: u32,
+    /// How long an instance that has nothing to do is kept.
+    pub idle_ms: u64,
+}
+
+impl Limits {
+    /// What the pool of instances is laid out for.
+    pub const MAX_MEMORY_BYTES: usize = 16 << 20;
+    /// What the pool of instances is laid out for.
+    pub const MAX_TABLE_ELEMENTS: usize = 10_000;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cpu_ms: 100,
+            call_ms: 5_000,
+            memory_bytes: Self::MAX_MEMORY_BYTES,
+            table_elements: Self::MAX_TABLE_ELEMENTS,
+            host_calls: 10_000,
+            host_bytes: 4 << 20,
+            log_bytes: 64 << 10,
+            calls_in_flight: 1024,
+            waiting: 16_384,
+            waiting_per_packet: 8_192,
+            batch: 256,
+            requests_per_second: None,
+            calls_per_instance: 10_000,
+            idle_ms: 60_000,
+        }
+    }
+}
+
+/// Which of the [`Limits`] was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// `cpu_ms`.
+    Cpu,
+    /// `call_ms`.
+    Time,
+    /// `memory_bytes`.
+    Memory,
+    /// `table_elements`.
+    Tables,
+    /// `host_calls`.
+    HostCalls,
+    /// `host_bytes`.
+    HostBytes,
+    /// `log_bytes`.
+    LogBytes,
+    /// `waiting` or `waiting_per_packet`.
+    Queue,
+    /// `requests_per_second`.
+    Rate,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Cpu,
+        Self::Time,
+        Self::Memory,
+        Self::Tables,
+        Self::HostCalls,
+        Self::HostBytes,
+        Self::LogBytes,
+        Self::Queue,
+        Self::Rate,
+    ];
+
+    /// The name in every interface.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Time => "time",
+            Self::Memory => "memory",
+            Self::Tables => "tables",
+            Self::HostCalls => "host-calls",
+            Self::HostBytes => "host-bytes",
+            Self::LogBytes => "log-bytes",
+            Self::Queue => "queue",
+            Self::Rate => "rate",
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A tenant's money: wallets, audits, refunds.
+
+use super::Tenant;
+use crate::domain::{Amount, Expired, PacketId, UserId};
+use crate::runtime::{CallError, Refunds};
+use crate::store::{Audit, Closed, Discrepancy, StoreError};
+
+/// A packet that is so long past its time is refunded by the host alone: a sender's money must not
+/// hang on a plugin that breaks, or says that it has done what it has not.
+const PATIENCE_MS: u64 = 60_000;
+
+impl Tenant {
+    /// Credits a wallet from outside; gives the new balance.
+    ///
+    /// # Errors
+    /// When the amount is nothing, the wallet would pass [`Amount::MAX`], or the ledger is away.
+    pub async fn fund(&self, user: &UserId, amount: Amount) -> Result<Amount, StoreError> {
+        self.inner.shared.ledger.fund(&self.inner.id, user, amount, self.now_ms()).await
+    }
+
+    /// What a wallet holds.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn balance(&self, user: &UserId) -> Result<Amount, StoreError> {
+        self.inner.shared.ledger.balance(&self.inner.id, user).await
+    }
+
+    /// The sums of the books.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn audit(&self) -> Result<Audit, StoreError> {
+        self.inner.shared.ledger.audit(&self.inner.id).await
+    }
+
+    /// What in the books does not agree; empty when all is well.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn verify(&self) -> Result<Vec<Discrepancy>, StoreError> {
+        self.inner.shared.ledger.verify(&self.inner.id).await
+    }
+
+    /// Refunds every packet that is past its time. One that cannot be refunded is not in the way
+    /// of the next: it is told of in the answer, and tried again by the next sweep.
+    ///
+    /// # Errors
+    /// When the ledger cannot say which packets are due.
+    pub async fn expire_due(&self) -> Result<Refunds, CallError> {
+        const AT_ONCE: u32 = 256;
+        let mut refunds = Refunds::default();
+        let mut cursor = None;
+        loop {
+            let ledger = &self.inner.shared.ledger;
+            let due = ledger.due(&self.inner.id, self.now_ms(), cursor, AT_ONCE).await?;
+            for due in &due {
+                let refund = self.refund(due.packet, due.expires_at_ms).await;
+                refunds.count(self.around().key(due.packet), refund);
+            }
+            cursor = due.last().copied();
+            if due.len() < AT_ONCE as usize {
+                return Ok(refunds);
+            }
+        }
+    }
+
+    /// Refunds a packet that ended then: through the plugin, and if that was to no avail for some
+    /// time, without it. Gives what went back now.
+    pub(in crate::runtime) async fn refund(
+        &self,
+        packet: PacketId,
+        expired_at_ms: u64,
+    ) -> Result<Option<Amount>, CallError> {
+        let told = self.expire(packet).await;
+        if let Ok(Expired::Refunded(amount)) = told {
+            return Ok(Some(amount));
+        }
+        if self.now_ms() < expired_at_ms.saturating_add(PATIENCE_MS) {
+            return told.map(|_| None);
+        }
+        let around = self.around();
+        let key = around.key(packet);
+        let Some(loaded) = around.ledger.load(&key, &[]).await? else { return Ok(None) };
+        let closed = around.ledger.close(&key, loaded.packet.version, self.now_ms()).await?;
+        // The card carries the time of expiry, so a grab is refused without this as well.
+        let _ = around.counter.close(&key, self.now_ms()).await;
+        Ok(match closed {
+            Closed::Refunded(amount) => Some(amount),
+            _ => None,
+        })
+    }
+
+    /// Milliseconds since the Unix epoch, by the host's clock.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.inner.shared.clock.now_ms()
+    }
+}

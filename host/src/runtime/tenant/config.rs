@@ -1,0 +1,84 @@
+//! What an operator says of a tenant.
+
+use crate::domain::{Grants, Limits, Policy, TenantId};
+use crate::runtime::CallError;
+
+/// What an operator says of a tenant. A new one is granted nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantConfig {
+    /// Its name in the stores. Never seen by a plugin.
+    pub id: TenantId,
+    /// Interfaces of the host that its plugin may call, if it asks for them.
+    pub grants: Grants,
+    /// Limits and defaults for packets.
+    pub policy: Policy,
+    /// Limits for the plugin.
+    pub limits: Limits,
+}
+
+impl TenantConfig {
+    /// A tenant of this name: no grants, WeChat's policy, the default limits.
+    #[must_use]
+    pub fn new(id: TenantId) -> Self {
+        Self { id, grants: Grants::NONE, policy: Policy::default(), limits: Limits::default() }
+    }
+
+    /// With these grants.
+    #[must_use]
+    pub const fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// With this policy.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// Why a tenant could not be added or changed. All stays as it was.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TenantError {
+    /// There is a tenant of this name.
+    #[error("there is a tenant {0} already")]
+    Exists(TenantId),
+    /// The plugin cannot be made to say what it is.
+    #[error("the plugin does not say what it is: {0}")]
+    NoManifest(CallError),
+    /// It asks for what the tenant does not grant.
+    #[error("the plugin asks for {0}, which the tenant does not grant")]
+    NotGranted(Grants),
+    /// It asks for other grants than its `plugin.toml` says, or is of another name or version.
+    #[error("the plugin is not what its plugin.toml says: {0}")]
+    OtherManifest(String),
+    /// There was no other plugin before.
+    #[error("there is no former plugin to go back to")]
+    NoFormer,
+    /// It was compiled by another engine than the host's.
+    #[error("the plugin was compiled by another engine than the host's")]
+    OtherEngine,
+}
+
+impl TenantError {
+    /// The code in every interface.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Exists(_) => "tenant-exists",
+            Self::NoManifest(_) => "no-manifest",
+            Self::NotGranted(_) => "not-granted",
+            Self::OtherManifest(_) => "other-manifest",
+            Self::NoFormer => "no-former-plugin",
+            Self::OtherEngine => "other-engine",
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a tenant runs now: a version of its plugin, under its grants, policy and limits.
+//!
+//! It never changes. A change makes another one, which takes over for new calls, while those under
+//! way finish on the one that they began with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use governor::clock::Clock as _;
+use governor::{DefaultDirectRateLimiter, Quota};
+use tokio::sync::Semaphore;
+
+use super::{TenantConfig, TenantError};
+use crate::domain::{Limits, Manifest};
+use crate::imports::{Calls, Surroundings};
+use crate::runtime::host::Shared;
+use crate::runtime::instance::{Done, Instance};
+use crate::runtime::pool::Owner;
+use crate::runtime::{CallError, Plugin};
+
+pub(in crate::runtime) struct Serving {
+    pub(super) owner: Owner,
+    pub(super) plugin: Plugin,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) config: TenantConfig,
+    pub(super) around: Arc<Surroundings>,
+    in_flight: Semaphore,
+    rate: Option<DefaultDirectRateLimiter>,
+    /// Another one serves: instances are not kept any more.
+    is_retired: AtomicBool,
+}
+
+impl Serving {
+    /// Makes an instance and asks the plugin what it is. Only then it may serve anybody.
+    pub(in crate::runtime) async fn prepare(
+        shared: &Shared,
+        config: TenantConfig,
+        plugin: Plugin,
+    ) -> Result<Self, TenantError> {
+        if !plugin.engine().is(&shared.engine) {
+            return Err(TenantError::OtherEngine);
+        }
+        let around = shared.surroundings(&config, crate::domain::Grants::NONE);
+        let limit = Duration::from_millis(config.limits.call_ms);
+        let ask = async {
+            let room = shared.pool.room().await?;
+            let mut instance = Instance::make(&plugin, Arc::new(around), room).await?;
+            instance.call(|calls| Box::pin(calls.manifest())).await.answer
+        };
+        let said = tokio::time::timeout(limit, ask).await;
+        let said = said.unwrap_or(Err(CallError::TimedOut(config.limits.call_ms)));
+        let manifest = plugin.share_manifest(said.map_err(TenantError::NoManifest)?);
+        let missing = manifest.asks.without(config.grants);
+        if !missing.is_empty() {
+            return Err(TenantError::NotGranted(missing));
+        }
+        let around = Arc::new(shared.surroundings(&config, manifest.asks));
+        let in_flight = Semaphore::new(config.limits.calls_in_flight.max(1) as usize);
+        let rate = config.limits.requests_per_second;
+        let rate = rate.map(|rate| DefaultDirectRateLimiter::direct(Quota::per_second(rate)));
+        let owner = shared.new_owner();
+        Ok(Self { owner, plugin, manifest, config, around, in_flight, rate, is_retired: AtomicBool::new(false) })
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// Counts a request against the tenant's rate.
+    pub(super) fn take_rate(&self) -> Result<(), CallError> {
+        let Some(rate) = &self.rate else { return Ok(()) };
+        rate.check().map_err(|not_until| {
+            let wait = not_until.wait_time_from(governor::clock::DefaultClock::default().now());
+            CallError::RateLimited { retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1) }
+        })
+    }
+
+    /// Runs `act` on an instance, which is used again only if it answered in time and did not trap.
+    /// A caller that goes away drops its instance with the call.
+    pub(super) async fn call<T>(
+        &self,
+        shared: &Shared,
+        act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
+    ) -> Result<Done<T>, CallError> {
+        let work = async {
+            let _permit = self.in_flight.acquire().await.map_err(|_| CallError::Busy)?;
+            let mut instance = match shared.pool.take(self.owner) {
+                Some(instance) => instance,
+                None => {
+                    let room = shared.pool.room().await?;
+                    Instance::make(&self.plugin, Arc::clone(&self.around), room).await?
+                }
+            };
+            let done = instance.call(act).await;
+            let is_worn = instance.calls() >= self.limits().calls_per_instance;
+            if done.answer.is_ok() && !is_worn && !self.is_retired.load(Ordering::Acquire) {
+                let idle_for = Duration::from_millis(self.limits().idle_ms);
+                shared.pool.give_back(self.owner, instance, idle_for);
+            }
+            Ok(done)
+        };
+        let limit = self.limits().call_ms;
+        let in_time = tokio::time::timeout(Duration::from_millis(limit), work).await;
+        in_time.unwrap_or(Err(CallError::TimedOut(limit)))
+    }
+
+    /// Another one serves now.
+    pub(super) fn retire(&self, shared: &Shared) {
+        self.is_retired.store(true, Ordering::Release);
+        shared.pool.retire(self.owner);
+    }
+}
