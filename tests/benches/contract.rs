@@ -22,6 +22,7 @@ use hongbao_host::domain::{Audience, Grabbed, PacketId, PacketKey, TenantId, Use
 use hongbao_host::runtime::Host;
 use hongbao_host::store::memory::MemoryCounter;
 use hongbao_host::store::{Card, Counter, Opening};
+use hongbao_tests::chat::{alone, everything};
 use hongbao_tests::native::NativeHost;
 
 const BATCHES: [usize; 3] = [1, 8, 64];
@@ -49,13 +50,14 @@ fn fresh(counter: &MemoryCounter, slots: usize) -> PacketId {
 fn contract(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let counter = Arc::new(MemoryCounter::new());
-    let host = Host::builder().counter(Arc::<MemoryCounter>::clone(&counter)).build().unwrap();
+    let builder = Host::builder().counter(Arc::<MemoryCounter>::clone(&counter));
+    let (_host, tenant) = runtime.block_on(async { alone(builder, everything()) });
     let mut group = criterion.benchmark_group("contract");
 
     let packet = PacketId::from_halves(1, 1);
     group.bench_function("empty call", |bencher| {
         bencher.to_async(&runtime).iter(|| async {
-            assert!(host.grab_batch(packet, Vec::new()).await.unwrap().is_empty());
+            assert!(tenant.grab_batch(packet, Vec::new()).await.unwrap().is_empty());
         });
     });
     for size in BATCHES {
@@ -65,9 +67,9 @@ fn contract(criterion: &mut Criterion) {
             bencher.to_async(&runtime).iter_batched(
                 || (fresh(&counter, size), names.clone()),
                 |(packet, names)| {
-                    let host = &host;
+                    let tenant = &tenant;
                     async move {
-                        let answers = host.grab_batch(packet, names).await.unwrap();
+                        let answers = tenant.grab_batch(packet, names).await.unwrap();
                         assert!(answers.iter().all(|answer| *answer == Grabbed::Admitted));
                         answers
                     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hongbao_host::domain::{
-    Amount, Details, Grabbed, Opened, OpenedShare, PacketId, Policy, Request, SendError, Sent, Strategy,
-    UserId,
+    Amount, Details, Grabbed, Grants, Opened, OpenedShare, PacketId, Policy, Request, SendError, Sent,
+    Strategy, TenantId, UserId,
 };
 use hongbao_host::imports::{Entropy, ManualClock};
-use hongbao_host::runtime::{Engine, Host, HostBuilder, Plugin};
+use hongbao_host::runtime::{Engine, Host, HostBuilder, Plugin, Tenant, TenantConfig};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_host::store::{Counter, Ledger};
 
@@ -21,6 +21,8 @@ const EVE_MS: u64 = 1_771_200_000_000;
 pub struct Chat {
     /// The host.
     pub host: Host,
+    /// Its one tenant.
+    pub tenant: Tenant,
     /// Its clock.
     pub clock: Arc<ManualClock>,
     /// Its cache.
@@ -35,6 +37,26 @@ pub fn plugin() -> Plugin {
     static PLUGIN: std::sync::OnceLock<Plugin> = std::sync::OnceLock::new();
     let compile = || Plugin::embedded(&Engine::new().expect("an engine")).expect("the embedded plugin");
     PLUGIN.get_or_init(compile).clone()
+}
+
+/// The default tenant, with everything granted.
+#[must_use]
+pub fn everything() -> TenantConfig {
+    TenantConfig::new(TenantId::default()).grants(Grants::ALL)
+}
+
+/// A host that serves the embedded plugin to this tenant alone.
+#[must_use]
+pub fn alone(builder: HostBuilder, config: TenantConfig) -> (Host, Tenant) {
+    serving(builder, config, plugin())
+}
+
+/// A host that serves this plugin to this tenant alone.
+#[must_use]
+pub fn serving(builder: HostBuilder, config: TenantConfig, plugin: Plugin) -> (Host, Tenant) {
+    let host = builder.engine(plugin.engine().clone()).build().expect("a host");
+    let tenant = futures::executor::block_on(host.add(config, plugin)).expect("a tenant");
+    (host, tenant)
 }
 
 /// A user of this name.
@@ -77,8 +99,8 @@ impl Chat {
     #[must_use]
     pub fn new(counter: Arc<dyn Counter>, ledger: Arc<dyn Ledger>, policy: Policy) -> Self {
         let clock = Arc::new(ManualClock::new(EVE_MS));
-        let host = Self::builder(&counter, &ledger, &clock).policy(policy).build().expect("a host");
-        Self { host, clock, counter, ledger }
+        let (host, tenant) = alone(Self::builder(&counter, &ledger, &clock), everything().policy(policy));
+        Self { host, tenant, clock, counter, ledger }
     }
 
     /// In memory, with this policy.
@@ -87,10 +109,11 @@ impl Chat {
         Self::new(Arc::new(MemoryCounter::new()), Arc::new(MemoryLedger::new()), policy)
     }
 
-    /// Another host on the same stores and the same clock, as a second machine would be.
+    /// The same tenant of another host on the same stores and the same clock, as a second machine
+    /// would be.
     #[must_use]
-    pub fn neighbour(&self) -> Host {
-        Self::builder(&self.counter, &self.ledger, &self.clock).build().expect("a host")
+    pub fn neighbour(&self) -> Tenant {
+        alone(Self::builder(&self.counter, &self.ledger, &self.clock), everything()).1
     }
 
     fn builder(
@@ -99,7 +122,6 @@ impl Chat {
         clock: &Arc<ManualClock>,
     ) -> HostBuilder {
         Host::builder()
-            .plugin(plugin())
             .counter(Arc::clone(counter))
             .ledger(Arc::clone(ledger))
             .clock(Arc::<ManualClock>::clone(clock))
@@ -108,7 +130,7 @@ impl Chat {
 
     /// Funds the sender with just what the request needs and sends it.
     pub async fn send(&self, request: Request) -> PacketId {
-        self.host.fund(&request.sender, amount(request.total)).await.expect("funds");
+        self.tenant.fund(&request.sender, amount(request.total)).await.expect("funds");
         match self.try_send(request).await {
             Ok(Sent::Sent(id)) => id,
             other => panic!("the packet was not sent: {other:?}"),
@@ -120,7 +142,7 @@ impl Chat {
     /// # Errors
     /// What the host refuses.
     pub async fn try_send(&self, request: Request) -> Result<Sent, SendError> {
-        self.host.send(request).await.expect("the call is answered")
+        self.tenant.send(request).await.expect("the call is answered")
     }
 
     /// A lucky packet by alice.
@@ -135,12 +157,12 @@ impl Chat {
 
     /// A tap on the card.
     pub async fn grab(&self, packet: PacketId, name: &str) -> Grabbed {
-        self.host.grab(packet, user(name)).await.expect("the call is answered")
+        self.tenant.grab(packet, user(name)).await.expect("the call is answered")
     }
 
     /// A tap on "open".
     pub async fn open(&self, packet: PacketId, name: &str) -> Opened {
-        self.host.open(packet, user(name)).await.expect("the call is answered")
+        self.tenant.open(packet, user(name)).await.expect("the call is answered")
     }
 
     /// Both, for one who must get a share.
@@ -155,12 +177,12 @@ impl Chat {
 
     /// The packet as the room sees it.
     pub async fn details(&self, packet: PacketId) -> Details {
-        self.host.details(packet).await.expect("the call is answered").expect("the packet is there")
+        self.tenant.details(packet).await.expect("the call is answered").expect("the packet is there")
     }
 
     /// What a wallet holds, in minor units.
     pub async fn balance(&self, name: &str) -> u64 {
-        self.host.balance(&user(name)).await.expect("a balance").get()
+        self.tenant.balance(&user(name)).await.expect("a balance").get()
     }
 
     /// Settles whatever waits.
@@ -170,8 +192,8 @@ impl Chat {
 
     /// Fails unless every cent is accounted for and the books agree with themselves.
     pub async fn assert_conserved(&self) {
-        let audit = self.host.audit().await.expect("an audit");
+        let audit = self.tenant.audit().await.expect("an audit");
         assert!(audit.is_conserved(), "{audit:?}");
-        assert_eq!(self.host.verify().await.expect("the books"), []);
+        assert_eq!(self.tenant.verify().await.expect("the books"), []);
     }
 }

@@ -146,6 +146,9 @@ mod tests {
             assert_eq!(grant.name().parse(), Ok(grant));
         }
         let unknown = "network".parse::<Grant>().unwrap_err().to_string();
-        assert_eq!(unknown, "\"network\" is no grant; there are counter, ledger, entropy, clock, log, policy");
+        assert_eq!(
+            unknown,
+            "\"network\" is no grant; there are counter, ledger, entropy, clock, log, policy"
+        );
     }
 }

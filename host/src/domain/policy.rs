@@ -63,10 +63,16 @@ impl Policy {
             return Err(format!("{} shares come to at most {most}, not {}", order.shares, order.total));
         }
         if greeting > self.max_greeting_chars as usize {
-            return Err(format!("a greeting has at most {} characters, not {greeting}", self.max_greeting_chars));
+            return Err(format!(
+                "a greeting has at most {} characters, not {greeting}",
+                self.max_greeting_chars
+            ));
         }
         if order.expires_in_ms == 0 || order.expires_in_ms > self.max_expires_in_ms {
-            return Err(format!("a packet lives 1 to {} ms, not {}", self.max_expires_in_ms, order.expires_in_ms));
+            return Err(format!(
+                "a packet lives 1 to {} ms, not {}",
+                self.max_expires_in_ms, order.expires_in_ms
+            ));
         }
         Ok(())
     }

@@ -320,6 +320,12 @@ impl Host {
         let suspended = tenants.iter().filter(|tenant| tenant.is_suspended()).count();
         let waiting = tenants.iter().map(Tenant::waiting).sum();
         let (idle, all) = self.shared.pool.count();
-        self.shared.metrics.text(&super::metrics::Now { tenants: tenants.len(), suspended, waiting, idle, all })
+        self.shared.metrics.text(&super::metrics::Now {
+            tenants: tenants.len(),
+            suspended,
+            waiting,
+            idle,
+            all,
+        })
     }
 }

@@ -112,7 +112,11 @@ impl Metrics {
     fn register(&self, registry: &mut Registry) {
         let gauges = &self.gauges;
         registry.register("tenants", "Tenants that are served", gauges.tenants.clone());
-        registry.register("tenants_suspended", "Tenants whose requests are refused", gauges.suspended.clone());
+        registry.register(
+            "tenants_suspended",
+            "Tenants whose requests are refused",
+            gauges.suspended.clone(),
+        );
         registry.register("waiting_callers", "Callers who wait for an answer", gauges.waiting.clone());
         registry.register("instances", "Instances of plugins, by state", gauges.instances.clone());
         registry.register("requests", "Requests by tenant, operation and outcome", self.requests.clone());
@@ -141,11 +145,8 @@ impl Metrics {
         let of = |operation: Operation| {
             let name: Arc<str> = operation.name().into();
             let by_operation = [("operation", Arc::clone(&name))];
-            let labels = [
-                ("tenant", Arc::clone(&tenant)),
-                ("operation", name),
-                ("outcome", "answered".into()),
-            ];
+            let labels =
+                [("tenant", Arc::clone(&tenant)), ("operation", name), ("outcome", "answered".into())];
             OfOperation {
                 answered: self.requests.get_or_create(&labels).clone(),
                 request_seconds: self.request_seconds.get_or_create(&by_operation).clone(),

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use wasmtime::component::types::ComponentItem;
 use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 
 use super::Engine;
 use crate::domain::Manifest;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, Name, Order, PacketId, Policy, Strategy, TenantId, UserId};
-use hongbao_host::runtime::{Host, Limits};
+use hongbao_host::runtime::{Host, Tenant};
 use hongbao_host::store::{Counter, Ledger, Recorded};
-use hongbao_tests::chat::{amount, plugin, user};
+use hongbao_tests::chat::{alone, amount, everything, user};
 
 /// Who waits for an answer at one time: fewer than may wait in all lanes, or in the lane of one packet,
 /// so that nobody is told `busy`.
@@ -17,11 +17,10 @@ pub const ON_ONE: usize = 6_000;
 /// One user's tap on one packet.
 pub type Tap = (PacketId, UserId);
 
-/// A host for measuring: everything is as it is by default, but packets may be larger.
-pub fn host(counter: Arc<dyn Counter>, ledger: Arc<dyn Ledger>) -> Host {
+/// A tenant for measuring: everything is as it is by default, but packets may be larger.
+pub fn tenant(counter: Arc<dyn Counter>, ledger: Arc<dyn Ledger>) -> Tenant {
     let policy = Policy { max_shares: 1_000_000, ..Policy::default() };
-    let host = Host::builder().plugin(plugin()).counter(counter).ledger(ledger).policy(policy);
-    host.limits(Limits::default()).build().unwrap()
+    alone(Host::builder().counter(counter).ledger(ledger), everything().policy(policy)).1
 }
 
 /// Packets that are in the ledger, each of so many shares.

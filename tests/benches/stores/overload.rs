@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::Opened;
-use hongbao_host::runtime::{CallError, Host};
+use hongbao_host::runtime::{CallError, Tenant};
 use hongbao_host::store::Ledger;
 
 use crate::crowd::{packets, taps};
@@ -23,21 +23,21 @@ struct Told {
 }
 
 /// Offers opens for some seconds at twice this rate, whether or not those before are answered.
-pub async fn measure(host: &Host, ledger: &Arc<dyn Ledger>, served: f64) {
+pub async fn measure(tenant: &Tenant, ledger: &Arc<dyn Ledger>, served: f64) {
     let offered = 2.0 * served;
     let count = (offered * SECONDS as f64 / f64::from(SHARES)).ceil() as u32;
-    let ids = packets(ledger, host.now_ms(), count, SHARES).await;
-    seat_all(host, &ids, SHARES).await;
+    let ids = packets(ledger, tenant.now_ms(), count, SHARES).await;
+    seat_all(tenant, &ids, SHARES).await;
     let mut taps = taps(&ids, SHARES).into_iter();
     let (told, before) = (Arc::new(Told::default()), resident_kib());
     let (begun, mut sent, mut most) = (Instant::now(), 0_u64, before);
     while begun.elapsed() < Duration::from_secs(SECONDS) {
         let due = (begun.elapsed().as_secs_f64() * offered) as u64;
         for (packet, user) in taps.by_ref().take((due - sent) as usize) {
-            let (host, told) = (host.clone(), Arc::clone(&told));
+            let (tenant, told) = (tenant.clone(), Arc::clone(&told));
             tokio::spawn(async move {
                 let asked = Instant::now();
-                let answer = host.open(packet, user).await;
+                let answer = tenant.open(packet, user).await;
                 told.count(&answer, asked.elapsed());
             });
         }

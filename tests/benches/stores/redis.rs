@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream;
 use hongbao_host::domain::{Audience, Grabbed, PacketId, PacketKey, TenantId};
-use hongbao_host::runtime::Host;
+use hongbao_host::runtime::Tenant;
 use hongbao_host::store::memory::MemoryLedger;
 use hongbao_host::store::redis::RedisCounter;
 use hongbao_host::store::{Card, Counter, Opening};
 use hongbao_tests::servers::{Redis, program};
 
 use crate::Pairs;
-use crate::crowd::{IN_ALL, ON_ONE, Tap, host, rate, taps};
+use crate::crowd::{IN_ALL, ON_ONE, Tap, rate, taps, tenant};
 
 /// Packets of one measurement, and shares of each.
 const MANY: (u32, u32) = (20_000, 10);
@@ -41,30 +41,35 @@ pub async fn measure(rounds: usize) {
     let server = Redis::start();
     let url = format!("{}?namespace=bench", server.url());
     let counter: Arc<dyn Counter> = Arc::new(RedisCounter::connect(&url).await.unwrap());
-    let host = host(Arc::clone(&counter), Arc::new(MemoryLedger::new()));
-    let baseline = Baseline::new(&server, &counter, host.now_ms()).await;
+    let tenant = tenant(Arc::clone(&counter), Arc::new(MemoryLedger::new()));
+    let baseline = Baseline::new(&server, &counter, tenant.now_ms()).await;
     let mut many = Pairs::new("grabs, many packets / redis-benchmark -P 16", 0.5);
     let mut hot = Pairs::new("grabs, one hot packet / the same", 3.0);
     for round in 0..rounds {
-        baseline.prepare(&counter, host.now_ms()).await;
+        baseline.prepare(&counter, tenant.now_ms()).await;
         let pair = baseline.pairs();
-        many.add(pair, grabs(&host, &counter, round, MANY).await);
-        hot.add(pair, grabs(&host, &counter, round, (1, HOT)).await);
+        many.add(pair, grabs(&tenant, &counter, round, MANY).await);
+        hot.add(pair, grabs(&tenant, &counter, round, (1, HOT)).await);
     }
     many.print();
     hot.print();
 }
 
-async fn grabs(host: &Host, counter: &Arc<dyn Counter>, round: usize, (count, shares): (u32, u32)) -> f64 {
+async fn grabs(
+    tenant: &Tenant,
+    counter: &Arc<dyn Counter>,
+    round: usize,
+    (count, shares): (u32, u32),
+) -> f64 {
     // A series of its own for each measurement.
     let high = ((round as u64 + 1) << 32) | u64::from(shares);
     let ids: Vec<_> = (0..u64::from(count)).map(|number| PacketId::from_halves(high, number)).collect();
-    open(counter, ids.clone(), shares, host.now_ms()).await;
-    let host = host.clone();
+    open(counter, ids.clone(), shares, tenant.now_ms()).await;
+    let tenant = tenant.clone();
     let at_once = if count == 1 { ON_ONE } else { IN_ALL };
     rate(taps(&ids, shares), at_once, LONGEST, move |(packet, user): Tap| {
-        let host = host.clone();
-        async move { matches!(host.grab(packet, user).await, Ok(Grabbed::Admitted)) }
+        let tenant = tenant.clone();
+        async move { matches!(tenant.grab(packet, user).await, Ok(Grabbed::Admitted)) }
     })
     .await
 }

@@ -168,13 +168,13 @@ async fn settle_down(stage: &Stage) -> Vec<String> {
     if !eventually(async || is_settled(stage).await).await {
         whats.push(format!("settlement or refunds are not done after {PATIENCE:?}"));
     }
-    match stage.own.audit().await {
+    match stage.tenant.audit().await {
         Ok(audit) if audit.is_conserved() => {}
         other => whats.push(format!("the books are not conserved: {other:?}")),
     }
     // The first repairs what the fault has done to the counters, the second finds nothing to repair.
-    let repaired = eventually(async || stage.own.reconcile(true).await.is_ok()).await;
-    match stage.own.reconcile(true).await {
+    let repaired = eventually(async || stage.tenant.reconcile(true).await.is_ok()).await;
+    match stage.tenant.reconcile(true).await {
         Ok(report) if repaired && report.is_clean() => {}
         other => whats.push(format!("a reconciliation finds, after another one: {other:?}")),
     }
@@ -216,12 +216,12 @@ fn open_packets(books: &Books, dice: &mut Dice) -> Vec<PacketId> {
 /// Whoever comes late gets a share of what is left: no counter says that it is finished. Otherwise
 /// what happened instead. Seats of people whose host died are free when their leases have ended.
 async fn take(stage: &Stage, packet: PacketId, user: &UserId) -> Option<String> {
-    let grab = async || stage.own.grab(packet, user.clone()).await;
+    let grab = async || stage.tenant.grab(packet, user.clone()).await;
     let is_in = async || grab().await.is_ok_and(Grabbed::may_open);
     if !eventually(is_in).await {
         return Some(format!("{packet} has shares left, and a grab is answered {:?} for ever", grab().await));
     }
-    match stage.own.open(packet, user.clone()).await {
+    match stage.tenant.open(packet, user.clone()).await {
         Ok(Opened::Opened(share)) => {
             stage.tally.hear_aside(&Line::Opened {
                 packet: packet.to_string(),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use hongbao_host::domain::{
     Amount, Grabbed, Opened, OpenedShare, PacketId, Policy, Request, SendError, Sent, Strategy, UserId,
 };
-use hongbao_host::runtime::{Host, Pace, Workers};
+use hongbao_host::runtime::{Host, Pace, Tenant, Workers};
 use hongbao_host::store::Ledger as _;
 use hongbao_host::store::finished::FinishedCache;
 use hongbao_host::store::postgres::PostgresLedger;
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::dice::Dice;
 use super::line::Line;
 use super::{PATIENCE, now_ms};
+use crate::chat::{alone, everything};
 
 /// What all processes of a run have in common.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +115,7 @@ impl Load {
 struct World {
     load: Load,
     slot: u64,
-    host: Host,
+    tenant: Tenant,
     resting: watch::Receiver<bool>,
     /// Senders and guests who are under way.
     busy: AtomicUsize,
@@ -143,11 +144,11 @@ pub async fn host(load: Load, slot: u64, counter: &str, ledger: &str) {
     let ledger = insist(async || PostgresLedger::open(ledger).await.map_err(|error| error.code())).await;
     let counter = insist(async || RedisCounter::connect(counter).await.map_err(|error| error.code())).await;
     let counter = Arc::new(FinishedCache::new(Arc::new(counter)));
-    let host = Host::builder().counter(counter).ledger(Arc::new(ledger)).policy(Load::policy());
-    let host = host.build().expect("a host");
+    let host = Host::builder().counter(counter).ledger(Arc::new(ledger));
+    let (host, tenant) = alone(host, everything().policy(Load::policy()));
     let pace = Pace { settle: Duration::from_millis(100), sweep: Duration::from_millis(200) };
     let _workers = Workers::start(&host, pace);
-    let world = Arc::new(World { load, slot, host, resting, busy: AtomicUsize::new(0) });
+    let world = Arc::new(World { load, slot, tenant, resting, busy: AtomicUsize::new(0) });
     tell(&Line::Ready);
     world.send_all().await;
 }
@@ -245,7 +246,7 @@ impl World {
         let mut pause = Pause::new(&self, number, &sender);
         let packet = loop {
             let request = self.load.request(number);
-            match timeout(PATIENCE, self.host.send(request)).await {
+            match timeout(PATIENCE, self.tenant.send(request)).await {
                 Ok(Ok(Ok(Sent::Sent(packet) | Sent::Replayed(packet)))) => break Some(packet),
                 Ok(Ok(Err(SendError::Unavailable))) => again("unavailable"),
                 Ok(Ok(Err(refused))) => {
@@ -305,7 +306,7 @@ impl World {
     /// Grabs until there is an answer; whether it says to open.
     async fn grab(&self, packet: PacketId, user: &UserId, pause: &mut Pause) -> bool {
         loop {
-            match timeout(PATIENCE, self.host.grab(packet, user.clone())).await {
+            match timeout(PATIENCE, self.tenant.grab(packet, user.clone())).await {
                 Ok(Ok(grabbed)) if grabbed.may_open() => return true,
                 Ok(Ok(Grabbed::AlreadyOpened(amount))) => {
                     let (packet, user) = (packet.to_string(), user.to_string());
@@ -329,7 +330,7 @@ impl World {
     async fn open(&self, packet: PacketId, user: &UserId, pause: &mut Pause) -> Opened {
         loop {
             let began_ms = now_ms();
-            match timeout(PATIENCE, self.host.open(packet, user.clone())).await {
+            match timeout(PATIENCE, self.tenant.open(packet, user.clone())).await {
                 Ok(Ok(Opened::Busy)) => again("busy"),
                 Ok(Ok(Opened::Unavailable)) => again("unavailable"),
                 Ok(Ok(answer)) => {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hongbao_host::domain::{Amount, TenantId};
-use hongbao_host::runtime::Host;
+use hongbao_host::runtime::{Host, Tenant};
 use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::redis::RedisCounter;
@@ -16,6 +16,7 @@ use tokio_postgres::NoTls;
 use super::load::{Load, SENDERS};
 use super::process::Process;
 use super::tally::{HOSTS, Tally};
+use crate::chat::{alone, everything};
 use crate::servers::{Mode, Postgres, Proxy, Redis, RedisSentinel};
 
 /// What PostgreSQL calls the sessions of a process that only settles.
@@ -47,7 +48,7 @@ pub struct Ways {
 pub struct Stage {
     hosts: [Mutex<Option<Process>>; HOSTS],
     /// Our own host, which no fault is meant for, and its books.
-    pub own: Host,
+    pub tenant: Tenant,
     /// What it writes to.
     pub ledger: Arc<PostgresLedger>,
     /// What it runs on.
@@ -98,21 +99,22 @@ impl Stage {
         let database = url.rsplit('/').next().unwrap_or_default().to_owned();
         let runtime = Runtime::new().expect("a runtime");
         let ledger_url = ledger_url(&primary, standby.as_ref(), &database);
-        let (own, ledger) = runtime.block_on(async {
+        let (tenant, ledger) = runtime.block_on(async {
             PostgresLedger::migrate(&url).await.expect("new books");
             let ledger = Arc::new(PostgresLedger::open(&ledger_url).await.expect("our ledger"));
             let counter = RedisCounter::connect(&cache_url(&cache)).await.expect("our counter");
-            let own = Host::builder().counter(Arc::new(counter)).policy(Load::policy());
-            let own = own.ledger(Arc::<PostgresLedger>::clone(&ledger)).build().expect("our host");
+            let own =
+                Host::builder().counter(Arc::new(counter)).ledger(Arc::<PostgresLedger>::clone(&ledger));
+            let (_, tenant) = alone(own, everything().policy(Load::policy()));
             for number in 0..SENDERS {
                 let funds = Amount::new(FUNDS).expect("an amount");
                 ledger.fund(&TenantId::default(), &Load::sender(number), funds, 0).await.expect("funds");
             }
-            (own, ledger)
+            (tenant, ledger)
         });
         let stage = Self {
             hosts: Default::default(),
-            own,
+            tenant,
             ledger,
             runtime,
             tally: Arc::default(),

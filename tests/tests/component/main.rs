@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use hongbao_host::domain::{Amount, Grabbed, PacketId, Strategy};
+use hongbao_host::domain::{Grabbed, Limits, Strategy};
 use hongbao_host::imports::ManualClock;
-use hongbao_host::runtime::{CallError, Engine, Host, Limits, Plugin, PluginError};
-use hongbao_tests::chat::{Chat, plugin, user};
+use hongbao_host::runtime::{CallError, Engine, Host, Plugin, PluginError, Tenant, TenantError};
+use hongbao_tests::chat::{Chat, alone, everything, plugin, user};
 use hongbao_tests::faults::{Fault, Faulty};
 use hongbao_tests::guests::{Deed, misbehaving};
 
@@ -75,87 +75,81 @@ fn a_component_with_other_types_is_refused() {
         (import "hongbao:plugin/clock@0.1.0" (instance $clock (export "now-ms" (func (result string)))))
         (component $c) (instance $i (instantiate $c))
         (export "hongbao:plugin/packets@0.1.0" (instance $i))
-        (export "hongbao:plugin/allocation@0.1.0" (instance $i)))"#;
+        (export "hongbao:plugin/allocation@0.1.0" (instance $i))
+        (export "hongbao:plugin/chat@0.1.0" (instance $i)))"#;
     let error = refused(&wat::parse_str(other).unwrap());
     assert_eq!(error.code(), "contract-mismatch", "{error}");
 }
 
-async fn outcome(deed: Deed, limits: Limits) -> (CallError, Duration) {
-    let plugin =
-        Plugin::from_bytes(&Engine::new().unwrap(), misbehaving(deed)).expect("it fits the contract");
-    let host = Host::builder().plugin(plugin).limits(limits).build().unwrap();
+/// What becomes of a plugin whose every export does this, and how long it takes.
+async fn outcome(deed: Deed) -> (CallError, Duration) {
+    let plugin = Plugin::from_bytes(plugin().engine(), misbehaving(deed)).expect("it fits the contract");
+    let chat = Chat::default();
     let begun = Instant::now();
-    // Arguments without lists, so that it is the export itself that misbehaves.
-    let error = host.details(PacketId::from_halves(1, 1)).await.expect_err("no answer");
+    // It would misbehave in `manifest` already, so it never serves anybody.
+    let error = chat.tenant.upgrade(plugin).await.expect_err("no answer");
     let took = begun.elapsed();
-    // The host itself goes on, with a fresh instance each time.
-    for _ in 0..2 * limits.instances {
-        assert!(host.preview(Strategy::Equal, 1, 1).await.is_err());
-    }
-    assert_eq!(host.fund(&user("bob"), Amount::new(1).unwrap()).await.unwrap().get(), 1);
+    let TenantError::NoManifest(error) = error else { panic!("{error}") };
+    chat.take(chat.lucky(10, 1).await, "bob").await;
     (error, took)
-}
-
-fn few_instances() -> Limits {
-    Limits { instances: 2, cpu_ms: 30, ..Limits::default() }
 }
 
 #[tokio::test]
 async fn a_trap_costs_the_instance_and_nobody_else() {
-    let (error, _) = outcome(Deed::Trap, few_instances()).await;
+    let (error, _) = outcome(Deed::Trap).await;
     assert_eq!(error.code(), "plugin-failed");
     assert!(error.to_string().contains("unreachable"), "{error}");
 }
 
 #[tokio::test]
 async fn an_endless_loop_is_stopped_by_its_cpu_limit() {
-    let (error, took) = outcome(Deed::Spin, few_instances()).await;
-    assert_eq!(error.to_string(), "the plugin failed: the plugin computed too long without asking the host");
+    let (error, took) = outcome(Deed::Spin).await;
+    assert_eq!(error.to_string(), "the plugin failed: the plugin computed for more than 100 ms");
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[tokio::test]
 async fn endless_host_calls_are_stopped_by_their_number() {
-    let (error, _) = outcome(Deed::Nag, few_instances()).await;
+    let (error, _) = outcome(Deed::Nag).await;
     assert!(error.to_string().contains("host calls"), "{error}");
 }
 
 /// A host whose counter takes a quarter of a second for each answer.
-fn slow(chat: &Chat, limits: Limits) -> Host {
+fn slow(chat: &Chat, limits: Limits) -> Tenant {
     let counter = Faulty::new(Arc::clone(&chat.counter));
     counter.set(Fault::Slow);
-    let builder = Host::builder().plugin(plugin()).counter(counter).ledger(Arc::clone(&chat.ledger));
-    builder.clock(Arc::<ManualClock>::clone(&chat.clock)).limits(limits).build().unwrap()
+    let builder = Host::builder().counter(counter).ledger(Arc::clone(&chat.ledger));
+    alone(builder.clock(Arc::<ManualClock>::clone(&chat.clock)), everything().limits(limits)).1
 }
 
 #[tokio::test]
 async fn a_plugin_that_waits_for_a_slow_store_is_not_taken_for_a_loop() {
     let chat = Chat::default();
-    let host = slow(&chat, Limits { cpu_ms: 10, ..Limits::default() });
+    let tenant = slow(&chat, Limits { cpu_ms: 10, ..Limits::default() });
     let packet = chat.lucky(100, 2).await;
-    assert_eq!(host.grab(packet, user("bob")).await.unwrap(), Grabbed::Admitted);
+    assert_eq!(tenant.grab(packet, user("bob")).await.unwrap(), Grabbed::Admitted);
 }
 
 #[tokio::test]
 async fn a_call_that_takes_too_long_is_given_up_and_its_permit_comes_back() {
     let chat = Chat::default();
     let packet = chat.lucky(100, 2).await;
-    let host = slow(&chat, Limits { call_ms: 50, instances: 1, ..Limits::default() });
+    let tenant = slow(&chat, Limits { call_ms: 50, calls_in_flight: 1, ..Limits::default() });
     for _ in 0..3 {
-        let error = host.grab(packet, user("bob")).await.unwrap_err();
+        let error = tenant.grab(packet, user("bob")).await.unwrap_err();
         assert_eq!(error.to_string(), "the call took longer than 50 ms");
     }
-    assert!(host.preview(Strategy::Equal, 10, 10).await.unwrap().is_ok());
+    assert!(tenant.preview(Strategy::Equal, 10, 10).await.unwrap().is_ok());
 }
 
 #[tokio::test]
 async fn past_the_bound_of_its_lane_a_caller_is_told_at_once() {
     let chat = Chat::default();
     let packet = chat.lucky(100, 2).await;
-    let host = slow(&chat, Limits { waiting_per_packet: 3, batch: 1, ..Limits::default() });
+    let tenant = slow(&chat, Limits { waiting_per_packet: 3, batch: 1, ..Limits::default() });
     let begun = Instant::now();
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    let answers = join_all(names.map(|name| host.grab(packet, user(name)))).await;
+    let answers = join_all(names.map(|name| tenant.grab(packet, user(name)))).await;
     let busy = answers.iter().filter(|answer| matches!(answer, Err(CallError::Busy))).count();
     assert!((4..=5).contains(&busy), "three wait, one may be under way: {answers:?}");
     assert_eq!(answers.iter().filter(|answer| matches!(answer, Ok(Grabbed::Admitted))).count(), 2);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hongbao_host::domain::{Grabbed, Opened, PacketId, Policy};
-use hongbao_host::runtime::{Host, Pace, Workers};
+use hongbao_host::runtime::{Pace, Tenant, Workers};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_host::store::sqlite::SqliteLedger;
 use hongbao_tests::chat::{Chat, user};
@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 const USERS: u32 = 300;
 
 /// What one user saw of one packet: tapping twice and opening twice, as thumbs do.
-async fn tap(host: Host, packet: PacketId, name: String) -> (PacketId, String, Option<u64>) {
+async fn tap(tenant: Tenant, packet: PacketId, name: String) -> (PacketId, String, Option<u64>) {
     let who = user(&name);
-    let (first, second) = tokio::join!(host.grab(packet, who.clone()), host.grab(packet, who.clone()));
+    let (first, second) = tokio::join!(tenant.grab(packet, who.clone()), tenant.grab(packet, who.clone()));
     let may_open = [first, second].into_iter().any(|grabbed| grabbed.unwrap().may_open());
     if !may_open {
         return (packet, name, None);
     }
-    let (first, second) = tokio::join!(host.open(packet, who.clone()), host.open(packet, who.clone()));
+    let (first, second) = tokio::join!(tenant.open(packet, who.clone()), tenant.open(packet, who.clone()));
     let shares: BTreeSet<_> = [first.unwrap(), second.unwrap()]
         .into_iter()
         .filter_map(|opened| match opened {
@@ -32,13 +32,13 @@ async fn tap(host: Host, packet: PacketId, name: String) -> (PacketId, String, O
     (packet, name, shares.into_iter().next())
 }
 
-/// Everybody on every packet through `hosts` in turn; then the books must say what users saw.
-async fn crowd(chat: &Chat, hosts: &[Host], packets: &[PacketId]) {
+/// Everybody on every packet through `tenants` in turn; then the books must say what users saw.
+async fn crowd(chat: &Chat, tenants: &[Tenant], packets: &[PacketId]) {
     let mut tasks = JoinSet::new();
     for number in 0..USERS {
         for (index, packet) in packets.iter().enumerate() {
-            let host = hosts[(number as usize + index) % hosts.len()].clone();
-            tasks.spawn(tap(host, *packet, format!("user-{number:03}")));
+            let tenant = tenants[(number as usize + index) % tenants.len()].clone();
+            tasks.spawn(tap(tenant, *packet, format!("user-{number:03}")));
         }
     }
     let mut told: BTreeMap<PacketId, BTreeMap<String, u64>> = BTreeMap::new();
@@ -72,7 +72,7 @@ async fn packets(chat: &Chat) -> Vec<PacketId> {
 async fn a_crowd_in_memory() {
     let chat = Chat::default();
     let packets = packets(&chat).await;
-    crowd(&chat, std::slice::from_ref(&chat.host), &packets).await;
+    crowd(&chat, std::slice::from_ref(&chat.tenant), &packets).await;
     chat.settle_all().await;
     chat.assert_conserved().await;
 }
@@ -81,7 +81,7 @@ async fn a_crowd_in_memory() {
 async fn a_crowd_on_two_hosts_that_share_their_stores() {
     let chat = Chat::new(Arc::new(MemoryCounter::new()), Arc::new(MemoryLedger::new()), Policy::default());
     let packets = packets(&chat).await;
-    crowd(&chat, &[chat.host.clone(), chat.neighbour()], &packets).await;
+    crowd(&chat, &[chat.tenant.clone(), chat.neighbour()], &packets).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -91,11 +91,11 @@ async fn a_crowd_on_disk_with_settlement_beside_it() {
     let chat = Chat::new(Arc::new(MemoryCounter::new()), ledger, Policy::default());
     let packets = packets(&chat).await;
     let workers = [Workers::start(&chat.host, Pace::default()), Workers::start(&chat.host, Pace::default())];
-    crowd(&chat, &[chat.host.clone(), chat.neighbour()], &packets).await;
+    crowd(&chat, &[chat.tenant.clone(), chat.neighbour()], &packets).await;
     for worker in workers {
         worker.stop().await;
     }
-    let audit = chat.host.audit().await.unwrap();
+    let audit = chat.tenant.audit().await.unwrap();
     assert_eq!(audit.unsettled, 0, "whoever is stopped finishes the queue");
     assert!(audit.is_conserved(), "{audit:?}");
 }
@@ -106,7 +106,7 @@ async fn a_crowd_on_two_hosts_that_share_only_the_ledger() {
     let chat = Chat::default();
     let other = Chat::new(Arc::new(MemoryCounter::new()), Arc::clone(&chat.ledger), Policy::default());
     let packets = packets(&chat).await;
-    crowd(&chat, &[chat.host.clone(), other.host.clone()], &packets).await;
+    crowd(&chat, &[chat.tenant.clone(), other.tenant.clone()], &packets).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -120,7 +120,7 @@ async fn a_crowd_whose_cache_is_lost_again_and_again() {
             tokio::task::yield_now().await;
         }
     });
-    crowd(&chat, std::slice::from_ref(&chat.host), &packets).await;
+    crowd(&chat, std::slice::from_ref(&chat.tenant), &packets).await;
     vandal.await.unwrap();
 }
 
@@ -129,9 +129,9 @@ async fn a_batch_may_name_a_user_twice() {
     let chat = Chat::default();
     let packet = chat.lucky(1_000, 5).await;
     let bobs = vec![user("bob"), user("carol"), user("bob")];
-    let grabbed = chat.host.grab_batch(packet, bobs.clone()).await.unwrap();
+    let grabbed = chat.tenant.grab_batch(packet, bobs.clone()).await.unwrap();
     assert_eq!(grabbed, [Grabbed::Admitted, Grabbed::Admitted, Grabbed::AlreadyGrabbed]);
-    let opened = chat.host.open_batch(packet, bobs).await.unwrap();
+    let opened = chat.tenant.open_batch(packet, bobs).await.unwrap();
     let [Opened::Opened(first), Opened::Opened(_), Opened::AlreadyOpened(again)] = opened[..] else {
         panic!("{opened:?}");
     };

@@ -71,7 +71,7 @@ async fn who_opens_through_two_hosts_is_not_told_exhausted_by_one_of_them() {
         }
     });
     let users = ["bob", "carol", "dave"].map(user).to_vec();
-    let answers = chat.host.open_batch(packet, users).await.unwrap();
+    let answers = chat.tenant.open_batch(packet, users).await.unwrap();
     assert_eq!(answers[..2], [Opened::Exhausted, Opened::Exhausted]);
     assert!(matches!(answers[2], Opened::AlreadyOpened(_)), "dave has a share, but: {:?}", answers[2]);
     chat.assert_conserved().await;
@@ -85,7 +85,7 @@ async fn nobody_is_told_exhausted_because_of_a_claim_that_was_not_committed() {
     let switch = Arc::clone(&ledger);
     ledger.before_claim(async move { switch.set(Fault::Down) });
     let users = ["bob", "carol", "dave"].map(user).to_vec();
-    let answers = chat.host.open_batch(packet, users).await.unwrap();
+    let answers = chat.tenant.open_batch(packet, users).await.unwrap();
     assert_eq!(answers, [Opened::Unavailable; 3], "both shares are left");
     ledger.set(Fault::None);
     assert!(matches!(chat.open(packet, "dave").await, Opened::Opened(_)));
@@ -103,7 +103,7 @@ async fn a_grab_whose_answer_was_lost_takes_one_slot() {
     let before = chat.grab(packet, "bob").await;
     assert!(before.may_open(), "{before:?}");
     let key = PacketKey { tenant: TenantId::default(), packet };
-    let state = chat.counter.state(&key, chat.host.now_ms()).await.unwrap().unwrap();
+    let state = chat.counter.state(&key, chat.tenant.now_ms()).await.unwrap().unwrap();
     assert_eq!((state.slots, state.leased), (2, 1));
 }
 
@@ -127,7 +127,7 @@ async fn an_open_whose_answer_was_lost_claims_once() {
 #[tokio::test]
 async fn a_send_whose_answer_was_lost_debits_once() {
     let Switched { chat, ledger, .. } = switched();
-    chat.host.fund(&user("alice"), amount(1_500)).await.unwrap();
+    chat.tenant.fund(&user("alice"), amount(1_500)).await.unwrap();
     let wish = request(1_000, 3);
     ledger.set(Fault::ReplyLost);
     assert_eq!(chat.try_send(wish.clone()).await, Err(SendError::Unavailable));
@@ -146,9 +146,9 @@ async fn a_refund_whose_answer_was_lost_refunds_once() {
     let packet = chat.lucky(1_000, 3).await;
     chat.clock.advance(DAY_MS);
     ledger.set(Fault::ReplyLost);
-    assert!(chat.host.expire(packet).await.is_err());
+    assert!(chat.tenant.expire(packet).await.is_err());
     ledger.set(Fault::None);
-    assert_eq!(chat.host.expire(packet).await.unwrap(), Expired::Already(amount(1_000)));
+    assert_eq!(chat.tenant.expire(packet).await.unwrap(), Expired::Already(amount(1_000)));
     assert_eq!(chat.balance("alice").await, 1_000);
     chat.assert_conserved().await;
 }
@@ -200,7 +200,7 @@ async fn after_a_lease_without_the_cache_strangers_are_told_apart_again() {
     let packet = chat.lucky(1_000, 4).await;
     chat.host.lose_cache().await.unwrap();
     chat.grab(packet, "bob").await;
-    chat.clock.advance(chat.host.policy().lease_ms);
+    chat.clock.advance(chat.tenant.policy().lease_ms);
     assert_eq!(chat.open(packet, "mallory").await, Opened::NotGrabbed);
     assert_eq!(chat.open(packet, "bob").await, Opened::NotGrabbed, "bob's lease has ended too");
     assert!(matches!(chat.grab(packet, "bob").await, Grabbed::Admitted));
@@ -215,11 +215,11 @@ async fn a_counter_that_was_tampered_with_is_found_and_built_again() {
     counter.set(Fault::Down);
     assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
     counter.set(Fault::None);
-    chat.clock.advance(chat.host.policy().lease_ms);
-    let report = chat.host.reconcile(true).await.unwrap();
+    chat.clock.advance(chat.tenant.policy().lease_ms);
+    let report = chat.tenant.reconcile(true).await.unwrap();
     assert_eq!(report.discrepancies, []);
     assert_eq!(report.mismatches.len(), 1);
     assert!(report.mismatches[0].repaired);
     assert!(matches!(chat.grab(packet, "bob").await, Grabbed::AlreadyOpened(_)));
-    assert!(chat.host.reconcile(true).await.unwrap().is_clean());
+    assert!(chat.tenant.reconcile(true).await.unwrap().is_clean());
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use hongbao_host::domain::{Grabbed, Opened, Policy, Request, SendError, Sent, Strategy};
+use hongbao_host::domain::{
+    Grabbed, Opened, PacketId, PacketKey, Policy, Request, SendError, Sent, Strategy, TenantId,
+};
 use hongbao_host::imports::ManualClock;
-use hongbao_host::runtime::Host;
+use hongbao_host::runtime::{Host, Tenant};
 use hongbao_host::store::memory::MemoryCounter;
 use hongbao_host::store::sqlite::SqliteLedger;
-use hongbao_tests::chat::{Chat, amount, plugin, request, user};
+use hongbao_tests::chat::{Chat, alone, amount, everything, request, user};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -23,7 +25,7 @@ fn reason(refused: Result<Sent, SendError>) -> String {
 #[tokio::test]
 async fn one_yuan_is_not_split_equally_in_eighteen() {
     let chat = Chat::default();
-    chat.host.fund(&user("alice"), amount(100)).await.unwrap();
+    chat.tenant.fund(&user("alice"), amount(100)).await.unwrap();
     let equal = Request { strategy: Some(Strategy::Equal), ..request(100, 18) };
     assert_eq!(reason(chat.try_send(equal).await), "a total of 100 cannot be divided equally into 18 shares");
     assert_eq!(chat.balance("alice").await, 100);
@@ -48,7 +50,7 @@ async fn a_packet_inherits_nothing_from_an_expired_one() {
     let packet = chat.send(first.clone()).await;
     let taken = chat.take(packet, "bob").await.amount.get();
     chat.clock.advance(DAY_MS);
-    assert_eq!(chat.host.expire_due().await.unwrap().refunded, [(packet, amount(1_000 - taken))]);
+    assert_eq!(chat.tenant.expire_due().await.unwrap().refunded, [(key(packet), amount(1_000 - taken))]);
     assert_eq!(chat.try_send(first.clone()).await, Ok(Sent::Replayed(packet)));
     let other = Request { total: 900, ..first };
     assert_eq!(chat.try_send(other).await, Err(SendError::KeyReused));
@@ -68,11 +70,11 @@ async fn many_runs_of_the_refund_job_refund_once() {
     let taken = chat.take(packet, "bob").await.amount.get();
     chat.clock.advance(DAY_MS);
     let jobs = (0..16).map(|_| {
-        let host = chat.neighbour();
-        tokio::spawn(async move { host.expire_due().await.unwrap().refunded })
+        let tenant = chat.neighbour();
+        tokio::spawn(async move { tenant.expire_due().await.unwrap().refunded })
     });
     let refunds: Vec<_> = join_all(jobs).await.into_iter().flat_map(Result::unwrap).collect();
-    assert_eq!(refunds, [(packet, amount(1_000 - taken))]);
+    assert_eq!(refunds, [(key(packet), amount(1_000 - taken))]);
     assert_eq!(chat.balance("alice").await, 1_000 - taken);
     chat.assert_conserved().await;
 }
@@ -103,7 +105,7 @@ async fn the_first_of_two_shares_has_the_mean_of_its_rule() {
     for strategy in [Strategy::DoubleAverage, Strategy::WechatObserved, Strategy::LineCut] {
         let mut sum = 0;
         for _ in 0..PACKETS {
-            sum += chat.host.preview(strategy, 200, 2).await.unwrap().unwrap()[0];
+            sum += chat.tenant.preview(strategy, 200, 2).await.unwrap().unwrap()[0];
         }
         // Uniform on 1..=199 has a standard deviation of 57.4; 5 standard errors are 2.03.
         let mean = sum as f64 / PACKETS as f64;
@@ -111,22 +113,24 @@ async fn the_first_of_two_shares_has_the_mean_of_its_rule() {
     }
 }
 
+fn key(packet: PacketId) -> PacketKey {
+    PacketKey { tenant: TenantId::default(), packet }
+}
+
 /// A random seed from the clock in seconds: whoever started at the same time drew the same.
 #[tokio::test]
 async fn two_hosts_that_start_at_the_same_time_draw_differently() {
-    let host = || {
-        let clock = Arc::new(ManualClock::new(0));
-        Host::builder().plugin(plugin()).clock(clock).build().unwrap()
-    };
-    let draw = async |host: Host| host.preview(Strategy::DoubleAverage, 100_000, 50).await.unwrap().unwrap();
-    assert_ne!(draw(host()).await, draw(host()).await);
+    let tenant = || alone(Host::builder().clock(Arc::new(ManualClock::new(0))), everything()).1;
+    let draw =
+        async |tenant: Tenant| tenant.preview(Strategy::DoubleAverage, 100_000, 50).await.unwrap().unwrap();
+    assert_ne!(draw(tenant()).await, draw(tenant()).await);
 }
 
 /// An exclusive packet for someone who could not claim it was lost money.
 #[tokio::test]
 async fn a_packet_that_nobody_can_claim_whole_is_refused() {
     let chat = Chat::with_policy(Policy { sender_may_grab: false, ..Policy::default() });
-    chat.host.fund(&user("alice"), amount(10_000)).await.unwrap();
+    chat.tenant.fund(&user("alice"), amount(10_000)).await.unwrap();
     let to = |names: &[&str]| names.iter().map(|name| user(name)).collect();
     let cases = [
         (2, to(&["bob"]), "2 shares cannot all be claimed by the 1 users in to"),
@@ -148,7 +152,7 @@ async fn an_exclusive_packet_is_for_those_it_names() {
     assert_eq!(chat.open(packet, "dave").await, Opened::NotGrabbed);
     let share = chat.take(packet, "carol").await;
     chat.clock.advance(DAY_MS);
-    chat.host.expire_due().await.unwrap();
+    chat.tenant.expire_due().await.unwrap();
     assert_eq!(chat.balance("alice").await, 500 - share.amount.get());
     chat.assert_conserved().await;
 }

@@ -8,7 +8,9 @@ use super::event::{Event, Kind, Send, User};
 use crate::cli::args::StrategyArg;
 use crate::cli::open::Session;
 use crate::cli::view::RefundView;
-use crate::domain::{Amount, Grabbed, Opened, PacketId, PacketKey, Request, SendError, Sent, Strategy, UserId};
+use crate::domain::{
+    Amount, Grabbed, Opened, PacketId, PacketKey, Request, SendError, Sent, Strategy, UserId,
+};
 use crate::imports::{Clock, ManualClock};
 use crate::runtime::{CallError, Host, Tenant};
 use crate::store::StoreError;

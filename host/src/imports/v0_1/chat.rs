@@ -50,10 +50,9 @@ impl Calls<'_> {
     ) -> Result<Vec<Vec<Reply>>> {
         let users = Arc::new(by.iter().map(|presser| presser.user.as_str().to_owned()).collect());
         self.begin(Mandate::Packet { packet, users });
-        let by = by.into_iter().map(|presser| chat::Presser {
-            user: presser.user.into_string(),
-            language: presser.language,
-        });
+        let by = by
+            .into_iter()
+            .map(|presser| chat::Presser { user: presser.user.into_string(), language: presser.language });
         let press = chat::Press { packet: wit_packet_id(packet), action, by: by.collect() };
         let Exports::V0_1(plugin) = self.exports;
         let said = plugin.hongbao_plugin_chat().call_action(&mut *self.store, &press).await?;
@@ -79,9 +78,8 @@ fn wit_message(message: &Message) -> chat::Message {
 
 fn manifest(said: chat::PluginManifest) -> Answer<Manifest> {
     at_most(said.commands.len().max(said.languages.len()), MOST_COMMANDS, "too many commands or languages")?;
-    let usage = |usage: chat::Usage| {
-        Ok(Usage { form: text(usage.form)?, description: text(usage.description)? })
-    };
+    let usage =
+        |usage: chat::Usage| Ok(Usage { form: text(usage.form)?, description: text(usage.description)? });
     let asks = said.asks.iter().map(|name| name.parse()).collect::<Answer<Grants, _>>();
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_version = said.version.len() <= LONGEST_WORD

@@ -120,10 +120,7 @@ fn send_error(error: packets::SendError) -> SendError {
 
 const NO_SHARE: Breach = Breach::Lie("a share that nobody has");
 
-fn grabbed(
-    (place, grabbed): (usize, packets::Grabbed),
-    state: &InstanceState,
-) -> Result<Grabbed, Breach> {
+fn grabbed((place, grabbed): (usize, packets::Grabbed), state: &InstanceState) -> Result<Grabbed, Breach> {
     Ok(match grabbed {
         packets::Grabbed::NotFound => Grabbed::NotFound,
         packets::Grabbed::NotEligible => Grabbed::NotEligible,
@@ -202,8 +199,7 @@ fn details(details: packets::PacketDetails, state: &InstanceState) -> Result<Det
         claimed_shares: details.claimed_shares,
         refunded: details.refunded,
     };
-    let is_claim =
-        |line: &ClaimLine| state.witness.has_claim(&line.user, line.amount, Some(line.sequence));
+    let is_claim = |line: &ClaimLine| state.witness.has_claim(&line.user, line.amount, Some(line.sequence));
     match state.witness.has_numbers(numbers) && details.claims.iter().all(is_claim) {
         true => Ok(details),
         false => Err(Breach::Lie("a packet that is not like this")),

@@ -67,7 +67,9 @@ impl Host for InstanceState {
         match &claimed {
             Ok(Claimed::Committed(first)) => {
                 let claims = (*first..).zip(places);
-                claims.for_each(|(sequence, (place, amount))| self.witness.share(place, amount, Some(sequence)));
+                claims.for_each(|(sequence, (place, amount))| {
+                    self.witness.share(place, amount, Some(sequence))
+                });
             }
             Ok(Claimed::Stale(loaded)) => self.saw_loaded(loaded),
             _ => {}
@@ -108,7 +110,8 @@ impl Host for InstanceState {
         self.enter(Grant::Ledger)?;
         self.mandate().check_room(&room)?;
         let room = Name::new(room).map_err(Breach::Name)?;
-        let recent: std::result::Result<Vec<crate::domain::PacketId>, crate::store::StoreError> = Err(crate::store::StoreError::Refused(format!("{room}{}", limit.min(MOST))));
+        let recent: std::result::Result<Vec<crate::domain::PacketId>, crate::store::StoreError> =
+            Err(crate::store::StoreError::Refused(format!("{room}{}", limit.min(MOST))));
         if let Ok(recent) = &recent {
             self.witness.recent(recent);
         }

@@ -339,7 +339,11 @@ impl Tenant {
                 inner.metrics.trap();
                 if let Some(for_ms) = inner.breaker.failed(inner.shared.clock.now_ms()) {
                     let tenant = inner.id.as_str();
-                    tracing::error!(tenant, for_ms, "the plugin is suspended, since it broke again and again: {why}");
+                    tracing::error!(
+                        tenant,
+                        for_ms,
+                        "the plugin is suspended, since it broke again and again: {why}"
+                    );
                 }
             }
             Err(_) => {}

@@ -61,7 +61,16 @@ impl Serving {
         let rate = config.limits.requests_per_second;
         let rate = rate.map(|rate| DefaultDirectRateLimiter::direct(Quota::per_second(rate)));
         let owner = shared.new_owner();
-        Ok(Self { owner, plugin, manifest, config, around, in_flight, rate, is_retired: AtomicBool::new(false) })
+        Ok(Self {
+            owner,
+            plugin,
+            manifest,
+            config,
+            around,
+            in_flight,
+            rate,
+            is_retired: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -73,7 +82,9 @@ impl Serving {
         let Some(rate) = &self.rate else { return Ok(()) };
         rate.check().map_err(|not_until| {
             let wait = not_until.wait_time_from(governor::clock::DefaultClock::default().now());
-            CallError::RateLimited { retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1) }
+            CallError::RateLimited {
+                retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1),
+            }
         })
     }
 
