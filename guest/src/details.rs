@@ -8,14 +8,23 @@ use crate::host::Ledger;
 
 /// Reads a packet; None where there is no such packet.
 pub fn details(host: &impl Host, id: PacketId) -> Result<Option<PacketDetails>, Error> {
-    let Some(loaded) = host.ledger().load(id, &[])? else {
-        return Ok(None);
-    };
-    let packet = loaded.packet;
+    match load(host, id)? {
+        Some(packet) => complete(host, id, packet).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A packet without its claims; None where there is no such packet.
+pub(crate) fn load(host: &impl Host, id: PacketId) -> Result<Option<Packet>, Error> {
+    Ok(host.ledger().load(id, &[])?.map(|loaded| loaded.packet))
+}
+
+/// The details of a packet that was read already.
+pub(crate) fn complete(host: &impl Host, id: PacketId, packet: Packet) -> Result<PacketDetails, Error> {
     // A claim may commit between the two reads; the answer stays with what the first one saw.
     let claims = host.ledger().claims(id, 0, packet.claimed_shares)?;
     let best = best_luck(&claims);
-    Ok(Some(PacketDetails {
+    Ok(PacketDetails {
         state: state(&packet, host.now_ms()),
         room: packet.room,
         sender: packet.sender,
@@ -29,7 +38,7 @@ pub fn details(host: &impl Host, id: PacketId) -> Result<Option<PacketDetails>, 
         sent_at_ms: packet.sent_at_ms,
         expires_at_ms: packet.expires_at_ms,
         claims: claims.into_iter().map(|claim| line(claim, best)).collect(),
-    }))
+    })
 }
 
 fn state(packet: &Packet, now_ms: u64) -> Status {

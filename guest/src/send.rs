@@ -1,6 +1,8 @@
 //! Send: every default is decided and every rule checked here, then the ledger writes the
 //! packet and debits the sender in one transaction, and the cache gets its counter.
 
+use std::collections::BinaryHeap;
+
 use crate::Host;
 use crate::allocation::check;
 use crate::bindings::exports::hongbao::plugin::packets::{Request, SendError, Sent};
@@ -90,8 +92,8 @@ fn audience(to: Vec<UserId>, sender: &UserId, shares: u32, limits: &Limits) -> R
             false => Audience::EveryoneBut(sender.clone()),
         });
     }
-    let mut sorted: Vec<&UserId> = to.iter().collect();
-    sorted.sort_unstable();
+    // A heap, whose code is a tenth of what `sort` would add to the component.
+    let sorted = to.iter().collect::<BinaryHeap<_>>().into_sorted_vec();
     for (index, user) in sorted.iter().enumerate() {
         name("a user in to", user)?;
         if index > 0 && sorted.get(index - 1) == Some(user) {
