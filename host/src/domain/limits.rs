@@ -39,6 +39,27 @@ impl Limits {
     pub const MAX_MEMORY_BYTES: usize = 16 << 20;
     /// What the pool of instances is laid out for.
     pub const MAX_TABLE_ELEMENTS: usize = 10_000;
+
+    /// Whether anything can run within these; otherwise what is wrong with them, in a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn validate(&self) -> Result<(), String> {
+        let rules = [
+            (self.cpu_ms >= 1, "cpu_ms must be at least 1"),
+            (self.call_ms >= 1, "call_ms must be at least 1"),
+            ((1..=Self::MAX_MEMORY_BYTES).contains(&self.memory_bytes), "memory_bytes must be 1 to 16777216"),
+            (self.table_elements <= Self::MAX_TABLE_ELEMENTS, "table_elements must be at most 10000"),
+            (self.host_calls >= 1, "host_calls must be at least 1"),
+            (self.host_bytes >= 1, "host_bytes must be at least 1"),
+            (self.calls_in_flight >= 1, "calls_in_flight must be at least 1"),
+            (self.waiting >= 1, "waiting must be at least 1"),
+            (self.waiting_per_packet >= 1, "waiting_per_packet must be at least 1"),
+            ((1..=4096).contains(&self.batch), "batch must be 1 to 4096"),
+            (self.calls_per_instance >= 1, "calls_per_instance must be at least 1"),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule.into()))
+    }
 }
 
 impl Default for Limits {

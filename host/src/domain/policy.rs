@@ -49,6 +49,33 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether a policy can be kept; otherwise what is wrong with it, in a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn validate(&self) -> Result<(), String> {
+        const MOST_SHARES: u32 = 1_000_000;
+        const MOST_DIGITS: u8 = 8;
+        let is_currency = (3..=12).contains(&self.currency.len())
+            && self.currency.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        let rules = [
+            (is_currency, "currency must be 3 to 12 capital letters or digits, such as CNY"),
+            (self.currency_digits <= MOST_DIGITS, "currency_digits must be at most 8"),
+            ((1..=MOST_SHARES).contains(&self.max_shares), "max_shares must be 1 to 1000000"),
+            (self.max_share.get() >= 1, "max_share must be at least 1"),
+            (self.large_from.get() >= 1, "large_from must be at least 1"),
+            (self.max_greeting_chars <= 1_000, "max_greeting_chars must be at most 1000"),
+            (self.default_expires_in_ms >= 1, "default_expires_in_ms must be at least 1"),
+            (
+                self.default_expires_in_ms <= self.max_expires_in_ms,
+                "default_expires_in_ms must not be above max_expires_in_ms",
+            ),
+            (self.max_expires_in_ms <= 366 * 86_400_000, "max_expires_in_ms must be at most a year"),
+            ((1_000..=3_600_000).contains(&self.lease_ms), "lease_ms must be from a second to an hour"),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule.into()))
+    }
+
     /// Whether a packet may be like this; otherwise the rule that it breaks, in a sentence.
     ///
     /// # Errors

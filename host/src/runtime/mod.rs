@@ -25,5 +25,5 @@ pub use host::{Host, HostBuilder, HostError, Refunds};
 pub use plugin::{Plugin, PluginError};
 pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
-pub use tenant::{Tenant, TenantConfig, TenantError};
+pub use tenant::{Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};
 pub use workers::{Pace, Workers};

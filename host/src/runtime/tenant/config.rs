@@ -51,6 +51,9 @@ pub enum TenantError {
     /// There is a tenant of this name.
     #[error("there is a tenant {0} already")]
     Exists(TenantId),
+    /// The policy or the limits cannot be kept.
+    #[error("{0}")]
+    Invalid(String),
     /// The plugin cannot be made to say what it is.
     #[error("the plugin does not say what it is: {0}")]
     NoManifest(CallError),
@@ -74,6 +77,7 @@ impl TenantError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Exists(_) => "tenant-exists",
+            Self::Invalid(_) => "invalid-argument",
             Self::NoManifest(_) => "no-manifest",
             Self::NotGranted(_) => "not-granted",
             Self::OtherManifest(_) => "other-manifest",

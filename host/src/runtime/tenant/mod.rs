@@ -2,6 +2,7 @@
 
 mod books;
 mod config;
+mod file;
 mod serving;
 mod upgrade;
 
@@ -12,8 +13,10 @@ use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use tracing::Instrument as _;
 
 pub use config::{TenantConfig, TenantError};
+pub use file::{TenantEntry, TenantsFile};
 pub(super) use serving::Serving;
 
 use super::breaker::Breaker;
@@ -325,7 +328,9 @@ impl Tenant {
         act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
     ) -> Result<T, CallError> {
         let (inner, begun) = (&self.inner, Instant::now());
-        let done = self.serving().call(&inner.shared, act).await;
+        let span =
+            tracing::debug_span!("call", tenant = inner.id.as_str(), operation = operation.name(), users);
+        let done = self.serving().call(&inner.shared, act).instrument(span).await;
         let answer = done.and_then(|done| {
             if done.log_was_cut {
                 inner.metrics.limit(Limit::LogBytes);

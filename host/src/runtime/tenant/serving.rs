@@ -13,7 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use tokio::sync::Semaphore;
 
 use super::{TenantConfig, TenantError};
-use crate::domain::{Limits, Manifest};
+use crate::domain::{Grants, Limits, Manifest};
 use crate::imports::{Calls, Surroundings};
 use crate::runtime::host::Shared;
 use crate::runtime::instance::{Done, Instance};
@@ -42,7 +42,9 @@ impl Serving {
         if !plugin.engine().is(&shared.engine) {
             return Err(TenantError::OtherEngine);
         }
-        let around = shared.surroundings(&config, crate::domain::Grants::NONE);
+        config.policy.validate().and_then(|()| config.limits.validate()).map_err(TenantError::Invalid)?;
+        // Until it has said what it is, it is given nothing.
+        let around = shared.surroundings(&config, Grants::NONE);
         let limit = Duration::from_millis(config.limits.call_ms);
         let ask = async {
             let room = shared.pool.room().await?;
