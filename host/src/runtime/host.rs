@@ -8,8 +8,8 @@ use super::instance::Instances;
 use super::lane::Lanes;
 use super::{CallError, Engine, EngineError, Limits, Plugin, PluginError, Settlements};
 use crate::domain::{
-    Amount, Details, Expired, Grabbed, Opened, PacketId, Policy, Request, SendError, Sent, Strategy,
-    TenantId, UserId,
+    Amount, Details, Expired, Grabbed, Opened, PacketId, PacketKey, Policy, Request, SendError, Sent,
+    Strategy, TenantId, UserId,
 };
 use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
@@ -331,15 +331,16 @@ impl Host {
         let mut refunds = Refunds::default();
         let mut cursor = None;
         loop {
-            let due = self.around.ledger.due(&self.around.tenant, self.now_ms(), cursor, AT_ONCE).await?;
-            for Due { packet, .. } in &due {
+            let due =
+                self.around.ledger.due(Some(&self.around.tenant), self.now_ms(), cursor, AT_ONCE).await?;
+            for Due { key: PacketKey { packet, .. }, .. } in &due {
                 match self.expire(*packet).await {
                     Ok(Expired::Refunded(amount)) => refunds.refunded.push((*packet, amount)),
                     Ok(_) => {}
                     Err(error) => refunds.failed.push((*packet, error)),
                 }
             }
-            cursor = due.last().copied();
+            cursor = due.last().cloned();
             if due.len() < AT_ONCE as usize {
                 return Ok(refunds);
             }

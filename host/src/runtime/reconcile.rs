@@ -139,8 +139,8 @@ impl Host {
         let mut cursor = None;
         loop {
             let before = self.now_ms().saturating_sub(GRACE_MS);
-            let due = self.around.ledger.due(&self.around.tenant, before, cursor, AT_ONCE).await?;
-            for Due { packet, expires_at_ms } in &due {
+            let due = self.around.ledger.due(Some(&self.around.tenant), before, cursor, AT_ONCE).await?;
+            for Due { key: PacketKey { packet, .. }, expires_at_ms } in &due {
                 let refunded = match repair {
                     true => self.expire(*packet).await.ok(),
                     false => None,
@@ -151,7 +151,7 @@ impl Host {
                 };
                 overdue.push(Overdue { packet: *packet, expired_at_ms: *expires_at_ms, refunded });
             }
-            cursor = due.last().copied();
+            cursor = due.last().cloned();
             if due.len() < AT_ONCE as usize {
                 return Ok(overdue);
             }
