@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use hongbao_host::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use hongbao_host::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
 use hongbao_host::store::{
     Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Lease, Ledger, Loaded,
     OpenedSeat, Opening, Parked, Recorded, Seating, Settled, StoreError, Swapped, View,
@@ -187,7 +187,7 @@ impl Ledger for Faulty<dyn Ledger> {
     }
     async fn due(
         &self,
-        tenant: &TenantId,
+        tenant: Option<&TenantId>,
         now_ms: u64,
         cursor: Option<Due>,
         limit: u32,
@@ -201,6 +201,15 @@ impl Ledger for Faulty<dyn Ledger> {
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError> {
         self.pass(self.store.open_packets(tenant, cursor, limit)).await
+    }
+    async fn recent(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        self.pass(self.store.recent(tenant, room, before, limit)).await
     }
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
         self.pass(self.store.audit(tenant)).await

@@ -12,7 +12,7 @@ use super::{CallError, Engine, EngineError, Plugin, Settlements, Tenant, TenantC
 use crate::domain::{Amount, Grants, PacketKey, TenantId};
 use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Backlog, Counter, Ledger, Parked, Settled, StoreError};
+use crate::store::{Backlog, Counter, Due, Ledger, Parked, Settled, StoreError};
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
 /// policy and limits for each. Cheap to clone.
@@ -68,11 +68,32 @@ pub struct Refunds {
 }
 
 impl Refunds {
-    pub(super) fn count(&mut self, key: PacketKey, refund: Result<Option<Amount>, CallError>) {
-        match refund {
-            Ok(Some(amount)) => self.refunded.push((key, amount)),
-            Ok(None) => {}
-            Err(error) => self.failed.push((key, error)),
+    /// Refunds what is due, of one tenant or of all that `tenant` knows.
+    pub(super) async fn sweep(
+        ledger: &dyn Ledger,
+        of: Option<&TenantId>,
+        now_ms: u64,
+        tenant: impl Fn(&TenantId) -> Option<Tenant>,
+    ) -> Result<Self, CallError> {
+        const AT_ONCE: u32 = 256;
+        let mut refunds = Self::default();
+        let mut cursor = None;
+        loop {
+            let due = ledger.due(of, now_ms, cursor, AT_ONCE).await?;
+            let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
+            for Due { key, expires_at_ms } in due {
+                // Others may serve tenants of the same ledger.
+                let Some(tenant) = tenant(&key.tenant) else { continue };
+                match tenant.refund(&key, expires_at_ms).await {
+                    Ok(Some(amount)) => refunds.refunded.push((key, amount)),
+                    Ok(None) => {}
+                    Err(error) => refunds.failed.push((key, error)),
+                }
+            }
+            cursor = last;
+            if is_last {
+                return Ok(refunds);
+            }
         }
     }
 }
@@ -304,13 +325,7 @@ impl Host {
     /// # Errors
     /// When the ledger cannot say which packets are due.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
-        let mut refunds = Refunds::default();
-        for tenant in self.tenants() {
-            let Refunds { refunded, failed } = tenant.expire_due().await?;
-            refunds.refunded.extend(refunded);
-            refunds.failed.extend(failed);
-        }
-        Ok(refunds)
+        Refunds::sweep(&*self.shared.ledger, None, self.now_ms(), |id| self.tenant(id)).await
     }
 
     /// How the host is doing, in the text format of Prometheus.

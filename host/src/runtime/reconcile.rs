@@ -142,16 +142,17 @@ impl Tenant {
         loop {
             let before = self.now_ms().saturating_sub(GRACE_MS);
             let around = self.around();
-            let due = around.ledger.due(&around.tenant, before, cursor, AT_ONCE).await?;
-            for Due { packet, expires_at_ms } in &due {
+            let due = around.ledger.due(Some(&around.tenant), before, cursor, AT_ONCE).await?;
+            let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
+            for Due { key, expires_at_ms } in due {
                 let refunded = match repair {
-                    true => self.refund(*packet, *expires_at_ms).await.ok().flatten(),
+                    true => self.refund(&key, expires_at_ms).await.ok().flatten(),
                     false => None,
                 };
-                overdue.push(Overdue { packet: *packet, expired_at_ms: *expires_at_ms, refunded });
+                overdue.push(Overdue { packet: key.packet, expired_at_ms: expires_at_ms, refunded });
             }
-            cursor = due.last().copied();
-            if due.len() < AT_ONCE as usize {
+            cursor = last;
+            if is_last {
                 return Ok(overdue);
             }
         }

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::{Amount, Claim, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId};
+use crate::domain::{
+    Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId,
+};
 
 /// So much older a normal claim must be to be settled before a large one.
 pub const LARGE_HEAD_START_MS: u64 = 60_000;
@@ -136,12 +138,12 @@ pub struct Backlog {
 }
 
 /// An open packet that is past its time, and the place after which to go on looking for more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Due {
     /// When it ended.
     pub expires_at_ms: u64,
-    /// Which one.
-    pub packet: PacketId,
+    /// Which one: of those that ended together, in the order of tenants and then of ids.
+    pub key: PacketKey,
 }
 
 /// The sums of a tenant's books. All in minor units; wide, since they are sums of amounts.
@@ -272,11 +274,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// Puts every parked claim back in the queue, as if it had never been tried; gives how many.
     async fn unpark(&self) -> Result<u64, StoreError>;
 
-    /// At most `limit` open packets of a tenant that are past their time, those after `cursor`,
-    /// the oldest first.
+    /// At most `limit` open packets that are past their time, of one tenant or of all, those after
+    /// `cursor`, the oldest first.
     async fn due(
         &self,
-        tenant: &TenantId,
+        tenant: Option<&TenantId>,
         now_ms: u64,
         cursor: Option<Due>,
         limit: u32,
@@ -287,6 +289,16 @@ pub trait Ledger: Send + Sync + 'static {
         &self,
         tenant: &TenantId,
         cursor: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError>;
+
+    /// Packets of a room, whatever became of them, with ids below `before`, at most `limit`, the
+    /// latest first: ids rise with the time of sending.
+    async fn recent(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError>;
 

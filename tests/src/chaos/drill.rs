@@ -184,7 +184,7 @@ async fn settle_down(stage: &Stage) -> Vec<String> {
 /// Whether nothing waits for settlement, nor for a refund.
 async fn is_settled(stage: &Stage) -> bool {
     let backlog = stage.ledger.backlog().await;
-    let due = stage.ledger.due(&TenantId::default(), now_ms(), None, 1).await;
+    let due = stage.ledger.due(Some(&TenantId::default()), now_ms(), None, 1).await;
     backlog.is_ok_and(|backlog| backlog.large.claims + backlog.normal.claims + backlog.parked == 0)
         && due.is_ok_and(|due| due.is_empty())
 }

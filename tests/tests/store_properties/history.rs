@@ -9,6 +9,9 @@ use super::USERS;
 /// How many tenants share the ledger. Most happens to the first.
 pub const TENANTS: usize = 2;
 
+/// How many rooms packets are sent to.
+pub const ROOMS: usize = 2;
+
 /// What every wallet holds at first, or most of a history would be refusals.
 pub const PURSE: u64 = 500;
 
@@ -53,6 +56,7 @@ pub enum Op {
 #[derive(Clone, Debug)]
 pub struct Wish {
     pub key: u8,
+    pub room: usize,
     pub sender: usize,
     pub total: u64,
     pub shares: u32,
@@ -115,8 +119,10 @@ fn who() -> impl Strategy<Value = Who> {
 
 fn wish() -> impl Strategy<Value = Wish> {
     let content = (minor(1), 0..7_u32, who(), 1..200_u64);
-    (0..9_u8, 0..USERS.len(), content).prop_map(|(key, sender, (total, shares, audience, life_ms))| Wish {
+    let named = (0..9_u8, 0..ROOMS, 0..USERS.len());
+    (named, content).prop_map(|((key, room, sender), (total, shares, audience, life_ms))| Wish {
         key,
+        room,
         sender,
         total,
         shares,

@@ -9,12 +9,12 @@ use hongbao_host::domain::{
 use hongbao_host::store::memory::MemoryLedger;
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::sqlite::SqliteLedger;
-use hongbao_host::store::{Ledger, StoreError};
+use hongbao_host::store::{Due, Ledger, StoreError};
 use hongbao_tests::servers::Postgres;
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
-use super::history::{NOWHERE, Op, PURSE, TENANTS, Take, Version, Wanted, Who, Wish, history};
+use super::history::{NOWHERE, Op, PURSE, ROOMS, TENANTS, Take, Version, Wanted, Who, Wish, history};
 use super::{START, amount, check, tenant, user, users};
 
 /// A call, with everything decided.
@@ -32,7 +32,7 @@ fn order(wish: &Wish) -> Order {
     let only = |indexes: &[usize]| Audience::Only(indexes.iter().map(|index| user(*index)).collect());
     Order {
         key: name(format!("key {}", wish.key)),
-        room: name("room".into()),
+        room: room(wish.room),
         sender: user(wish.sender),
         strategy: Strategy::DoubleAverage,
         total: amount(wish.total),
@@ -45,6 +45,10 @@ fn order(wish: &Wish) -> Order {
         greeting: String::new(),
         expires_in_ms: wish.life_ms,
     }
+}
+
+fn room(number: usize) -> Name {
+    Name::new(format!("room {number}")).expect("a good name")
 }
 
 /// The oracle and the ledger under test, side by side.
@@ -137,7 +141,7 @@ impl Run {
     async fn reading(&self, ledger: &dyn Ledger) -> Vec<String> {
         let mut lines = Vec::new();
         for tenant in (0..TENANTS).map(tenant) {
-            lines.push(said("due", ledger.due(&tenant, self.now_ms, None, u32::MAX).await));
+            lines.push(said("due", ledger.due(Some(&tenant), self.now_ms, None, u32::MAX).await));
             lines.push(said("audit", ledger.audit(&tenant).await));
             let found = ledger.verify(&tenant).await.map(|found| {
                 let told = found.into_iter().map(|one| (one.subject, one.rule, one.expected, one.found));
@@ -145,13 +149,21 @@ impl Run {
             });
             lines.push(said("verify", found));
             lines.push(said("open", ledger.open_packets(&tenant, None, u32::MAX).await));
+            for room in (0..ROOMS).map(room) {
+                lines.push(said("recent", ledger.recent(&tenant, &room, None, u32::MAX).await));
+            }
             for user in users() {
                 lines.push(said("balance", ledger.balance(&tenant, &user).await));
             }
         }
+        lines.push(said("due of all", ledger.due(None, self.now_ms, None, u32::MAX).await));
         lines.push(said("backlog", ledger.backlog().await));
         lines.push(said("parked", ledger.parked(u32::MAX).await));
-        for (key, _) in &self.orders {
+        for (key, order) in &self.orders {
+            let cursor = Due { expires_at_ms: self.now_ms, key: key.clone() };
+            let older = ledger.recent(&key.tenant, &order.room, Some(key.packet), 2).await;
+            lines.push(said("recent before it", older));
+            lines.push(said("due after it", ledger.due(None, u64::MAX, Some(cursor), 2).await));
             lines.push(said("packet", ledger.load(key, &users()).await));
             lines.push(said("claims", ledger.claims(key, 0, u32::MAX).await));
         }

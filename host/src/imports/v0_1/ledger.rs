@@ -110,8 +110,8 @@ impl Host for InstanceState {
         self.enter(Grant::Ledger)?;
         self.mandate().check_room(&room)?;
         let room = Name::new(room).map_err(Breach::Name)?;
-        let recent: std::result::Result<Vec<crate::domain::PacketId>, crate::store::StoreError> =
-            Err(crate::store::StoreError::Refused(format!("{room}{}", limit.min(MOST))));
+        let (ledger, tenant) = (&self.around.ledger, &self.around.tenant);
+        let recent = ledger.recent(tenant, &room, None, limit.min(MOST)).await;
         if let Ok(recent) = &recent {
             self.witness.recent(recent);
         }

@@ -1,7 +1,7 @@
 //! A tenant's money: wallets, audits, refunds.
 
 use super::Tenant;
-use crate::domain::{Amount, Expired, PacketId, UserId};
+use crate::domain::{Amount, Expired, PacketKey, TenantId, UserId};
 use crate::runtime::{CallError, Refunds};
 use crate::store::{Audit, Closed, Discrepancy, StoreError};
 
@@ -48,31 +48,18 @@ impl Tenant {
     /// # Errors
     /// When the ledger cannot say which packets are due.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
-        const AT_ONCE: u32 = 256;
-        let mut refunds = Refunds::default();
-        let mut cursor = None;
-        loop {
-            let ledger = &self.inner.shared.ledger;
-            let due = ledger.due(&self.inner.id, self.now_ms(), cursor, AT_ONCE).await?;
-            for due in &due {
-                let refund = self.refund(due.packet, due.expires_at_ms).await;
-                refunds.count(self.around().key(due.packet), refund);
-            }
-            cursor = due.last().copied();
-            if due.len() < AT_ONCE as usize {
-                return Ok(refunds);
-            }
-        }
+        let this = |id: &TenantId| (*id == self.inner.id).then(|| self.clone());
+        Refunds::sweep(&*self.inner.shared.ledger, Some(&self.inner.id), self.now_ms(), this).await
     }
 
     /// Refunds a packet that ended then: through the plugin, and if that was to no avail for some
     /// time, without it. Gives what went back now.
     pub(in crate::runtime) async fn refund(
         &self,
-        packet: PacketId,
+        key: &PacketKey,
         expired_at_ms: u64,
     ) -> Result<Option<Amount>, CallError> {
-        let told = self.expire(packet).await;
+        let told = self.expire(key.packet).await;
         if let Ok(Expired::Refunded(amount)) = told {
             return Ok(Some(amount));
         }
@@ -80,11 +67,10 @@ impl Tenant {
             return told.map(|_| None);
         }
         let around = self.around();
-        let key = around.key(packet);
-        let Some(loaded) = around.ledger.load(&key, &[]).await? else { return Ok(None) };
-        let closed = around.ledger.close(&key, loaded.packet.version, self.now_ms()).await?;
+        let Some(loaded) = around.ledger.load(key, &[]).await? else { return Ok(None) };
+        let closed = around.ledger.close(key, loaded.packet.version, self.now_ms()).await?;
         // The card carries the time of expiry, so a grab is refused without this as well.
-        let _ = around.counter.close(&key, self.now_ms()).await;
+        let _ = around.counter.close(key, self.now_ms()).await;
         Ok(match closed {
             Closed::Refunded(amount) => Some(amount),
             _ => None,

@@ -247,7 +247,7 @@ impl State {
         self.outbox.iter().filter(|waiting| waiting.is_parked())
     }
 
-    fn of<'s>(&'s self, tenant: &'s TenantId) -> impl Iterator<Item = (PacketId, &'s Entry)> {
+    fn of<'s>(&'s self, tenant: &'s TenantId) -> impl DoubleEndedIterator<Item = (PacketId, &'s Entry)> {
         self.packets
             .iter()
             .filter(move |(key, _)| key.tenant == *tenant)
@@ -384,15 +384,21 @@ impl Ledger for MemoryLedger {
 
     async fn due(
         &self,
-        tenant: &TenantId,
+        tenant: Option<&TenantId>,
         now_ms: u64,
         cursor: Option<Due>,
         limit: u32,
     ) -> Result<Vec<Due>, StoreError> {
         let state = self.state();
-        let open = state.of(tenant).filter(|(_, entry)| entry.packet.status == Status::Open);
-        let all = open.map(|(packet, entry)| Due { expires_at_ms: entry.packet.expires_at_ms, packet });
-        let due = all.filter(|due| due.expires_at_ms <= now_ms && cursor.is_none_or(|cursor| *due > cursor));
+        let is_due = |(key, entry): &(&PacketKey, &Entry)| {
+            tenant.is_none_or(|tenant| key.tenant == *tenant)
+                && entry.packet.status == Status::Open
+                && entry.packet.expires_at_ms <= now_ms
+        };
+        let all = state.packets.iter().filter(is_due);
+        let all = all
+            .map(|(key, Entry { packet, .. })| Due { expires_at_ms: packet.expires_at_ms, key: key.clone() });
+        let due = all.filter(|due| cursor.as_ref().is_none_or(|cursor| due > cursor));
         let mut due: Vec<Due> = due.collect();
         due.sort_unstable();
         due.truncate(limit as usize);
@@ -409,6 +415,19 @@ impl Ledger for MemoryLedger {
         let after = state.of(tenant).filter(|(id, _)| cursor.is_none_or(|cursor| *id > cursor));
         let open = after.filter(|(_, entry)| entry.packet.status == Status::Open);
         Ok(open.map(|(id, _)| id).take(limit as usize).collect())
+    }
+
+    async fn recent(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        let state = self.state();
+        let there = state.of(tenant).filter(|(_, entry)| entry.packet.order.room == *room);
+        let older = there.map(|(id, _)| id).filter(|id| before.is_none_or(|before| *id < before));
+        Ok(older.rev().take(limit as usize).collect())
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

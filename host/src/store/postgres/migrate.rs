@@ -11,7 +11,8 @@ use tokio_postgres::Client;
 use super::error::Error;
 
 /// Every change of the schema there ever was, in order. One that has been released is final.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_books.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_books.sql"), include_str!("migrations/0002_lists.sql")];
 
 /// How a database stands to this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ use super::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
     checks,
 };
-use crate::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
 
 /// A ledger in PostgreSQL, 14 or later.
 pub struct PostgresLedger {
@@ -150,11 +150,12 @@ impl Ledger for PostgresLedger {
 
     async fn due(
         &self,
-        tenant: &TenantId,
+        tenant: Option<&TenantId>,
         now_ms: u64,
         cursor: Option<Due>,
         limit: u32,
     ) -> Result<Vec<Due>, StoreError> {
+        let cursor = cursor.as_ref();
         self.with(ANSWER, async |client| read::due(client, tenant, now_ms, cursor, limit).await).await
     }
 
@@ -165,6 +166,16 @@ impl Ledger for PostgresLedger {
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError> {
         self.with(ANSWER, async |client| read::open_packets(client, tenant, cursor, limit).await).await
+    }
+
+    async fn recent(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        self.with(ANSWER, async |client| read::recent(client, tenant, room, before, limit).await).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

@@ -288,6 +288,7 @@ const REHEARSAL: &str = "
     SELECT FROM hongbao.postings WHERE false;
     INSERT INTO hongbao.orders SELECT * FROM hongbao.orders WHERE false;
     INSERT INTO hongbao.packets SELECT * FROM hongbao.packets WHERE false;
+    INSERT INTO hongbao.rooms SELECT * FROM hongbao.rooms WHERE false;
     INSERT INTO hongbao.claims SELECT * FROM hongbao.claims WHERE false;
     UPDATE hongbao.outbox SET parked = parked WHERE false;
     DELETE FROM hongbao.outbox WHERE false;

@@ -1,10 +1,11 @@
 //! Lists: the claims of a packet, and the packets that somebody has to look after.
 
 use deadpool_postgres::Client;
+use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::rows::{Columns, claim_columns, uuid};
-use crate::domain::{Claim, PacketId, PacketKey, TenantId};
+use crate::domain::{Claim, Name, PacketId, PacketKey, TenantId};
 use crate::store::Due;
 
 /// A number that a statement compares with: past what a column holds, everything is below it.
@@ -30,28 +31,62 @@ pub(super) async fn claims(
     rows.iter().map(|row| Columns::of(row).claim()).collect()
 }
 
-/// Open packets past their time, the oldest first.
+/// Packets past their time that have not ended. Not by their status: then the index of open packets
+/// would be a choice, and a plan by it goes through all of a tenant's.
+macro_rules! due {
+    ($of:literal) => {
+        concat!(
+            "SELECT expires_at_ms, tenant, id FROM hongbao.packets
+             WHERE ended_at_ms IS NULL AND expires_at_ms <= $1 AND (expires_at_ms, tenant, id) > ($2, $3, $4)",
+            $of,
+            " ORDER BY expires_at_ms, tenant, id LIMIT $5"
+        )
+    };
+}
+
+/// Open packets past their time, of one tenant or of all, the oldest first.
 pub(super) async fn due(
     client: &Client,
-    tenant: &TenantId,
+    tenant: Option<&TenantId>,
     now_ms: u64,
-    cursor: Option<Due>,
+    cursor: Option<&Due>,
     limit: u32,
 ) -> Result<Vec<Due>, Error> {
-    const SQL: &str = "SELECT expires_at_ms, id FROM hongbao.packets
-                       WHERE tenant = $1 AND status = 'open' AND expires_at_ms <= $2
-                         AND (expires_at_ms, id) > ($3, $4)
-                       ORDER BY expires_at_ms, id LIMIT $5";
-    let (after, id) =
-        cursor.map_or((-1, uuid::Uuid::nil()), |cursor| (bound(cursor.expires_at_ms), uuid(cursor.packet)));
-    let statement = client.prepare_cached(SQL).await?;
-    let rows =
-        client.query(&statement, &[&tenant.as_str(), &bound(now_ms), &after, &id, &i64::from(limit)]).await?;
+    const OF_ALL: &str = due!("");
+    const OF_ONE: &str = due!(" AND tenant = $6");
+    let after = cursor.map_or(-1, |cursor| bound(cursor.expires_at_ms));
+    let after_tenant = cursor.map_or("", |cursor| cursor.key.tenant.as_str());
+    let after_id = cursor.map_or(uuid::Uuid::nil(), |cursor| uuid(cursor.key.packet));
+    let (now, limit, of) = (bound(now_ms), i64::from(limit), tenant.map(TenantId::as_str));
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&now, &after, &after_tenant, &after_id, &limit];
+    if of.is_some() {
+        params.push(&of);
+    }
+    let statement = client.prepare_cached(if of.is_some() { OF_ONE } else { OF_ALL }).await?;
+    let rows = client.query(&statement, &params).await?;
     let due = |row| {
         let mut columns = Columns::of(row);
-        Ok(Due { expires_at_ms: columns.number()?, packet: columns.id()? })
+        let expires_at_ms = columns.number()?;
+        Ok(Due { expires_at_ms, key: PacketKey { tenant: columns.tenant()?, packet: columns.id()? } })
     };
     rows.iter().map(due).collect()
+}
+
+/// Packets of a room before an id, the latest first.
+pub(super) async fn recent(
+    client: &Client,
+    tenant: &TenantId,
+    room: &Name,
+    before: Option<PacketId>,
+    limit: u32,
+) -> Result<Vec<PacketId>, Error> {
+    const SQL: &str = "SELECT packet FROM hongbao.rooms
+                       WHERE room = $1 AND tenant = $2 AND packet < $3 ORDER BY packet DESC LIMIT $4";
+    let before = before.map_or(uuid::Uuid::max(), uuid);
+    let statement = client.prepare_cached(SQL).await?;
+    let params: [&(dyn ToSql + Sync); 4] = [&room.as_str(), &tenant.as_str(), &before, &i64::from(limit)];
+    let rows = client.query(&statement, &params).await?;
+    rows.iter().map(|row| Columns::of(row).id()).collect()
 }
 
 /// Open packets of a tenant after an id, in the order of their ids.

@@ -11,8 +11,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x486f_6e67;
 
 /// Every change of the schema there ever was, in order. One that has been released is final.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_books.sql"), include_str!("migrations/0002_settlement.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_books.sql"),
+    include_str!("migrations/0002_settlement.sql"),
+    include_str!("migrations/0003_lists.sql"),
+];
 
 /// Why a database cannot be brought to our version.
 #[derive(Debug)]

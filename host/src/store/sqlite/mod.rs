@@ -36,7 +36,7 @@ use super::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
     checks,
 };
-use crate::domain::{Amount, Claim, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
 
 /// A queue of this length is worked off in about a second on a slow disk.
 const WRITES: Limits = Limits { queue: 8192, batch: 1024 };
@@ -187,13 +187,13 @@ impl Ledger for SqliteLedger {
 
     async fn due(
         &self,
-        tenant: &TenantId,
+        tenant: Option<&TenantId>,
         now_ms: u64,
         cursor: Option<Due>,
         limit: u32,
     ) -> Result<Vec<Due>, StoreError> {
-        let tenant = tenant.clone();
-        self.read(move |db| read::due(db, &tenant, now_ms, cursor, limit)).await
+        let tenant = tenant.cloned();
+        self.read(move |db| read::due(db, tenant.as_ref(), now_ms, cursor.as_ref(), limit)).await
     }
 
     async fn open_packets(
@@ -204,6 +204,17 @@ impl Ledger for SqliteLedger {
     ) -> Result<Vec<PacketId>, StoreError> {
         let tenant = tenant.clone();
         self.read(move |db| read::open_packets(db, &tenant, cursor, limit)).await
+    }
+
+    async fn recent(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        let (tenant, room) = (tenant.clone(), room.clone());
+        self.read(move |db| read::recent(db, &tenant, &room, before, limit)).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

@@ -1,10 +1,10 @@
 //! Questions, each answered from one snapshot.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::rows::{self, Columns, claim_columns};
-use crate::domain::{Claim, PacketId, PacketKey, TenantId, UserId};
+use crate::domain::{Claim, Name, PacketId, PacketKey, TenantId, UserId};
 use crate::store::{Due, Loaded};
 
 /// A packet and the claims of these users.
@@ -49,30 +49,51 @@ pub(super) fn claims(db: &Connection, key: &PacketKey, cursor: u32, limit: u32) 
     Ok(claims)
 }
 
-/// Open packets past their time, the oldest first.
+/// Open packets past their time, of one tenant or of all, the oldest first.
 pub(super) fn due(
     db: &Connection,
-    tenant: &TenantId,
+    tenant: Option<&TenantId>,
     now_ms: u64,
-    cursor: Option<Due>,
+    cursor: Option<&Due>,
     limit: u32,
 ) -> Result<Vec<Due>, Error> {
-    // Before every packet is one of no time and the empty id: a shorter blob sorts first.
-    const SQL: &str = "SELECT expires_at_ms, id FROM packets
-                       WHERE tenant = ?1 AND status = 'open' AND expires_at_ms <= ?2
-                         AND (expires_at_ms, id) > (?3, ?4)
-                       ORDER BY expires_at_ms, id LIMIT ?5";
+    // Before every packet is one of no time, no tenant and the empty id: a shorter blob sorts first.
+    const SQL: &str = "SELECT expires_at_ms, tenant, id FROM packets
+                       WHERE status = 'open' AND expires_at_ms <= ?2 AND (?1 IS NULL OR tenant = ?1)
+                         AND (expires_at_ms, tenant, id) > (?3, ?4, ?5)
+                       ORDER BY expires_at_ms, tenant, id LIMIT ?6";
     let mut statement = db.prepare_cached(SQL)?;
     // Past what a column holds, everything is due.
-    let now = i64::try_from(now_ms).unwrap_or(i64::MAX);
-    let (after, id) = cursor.map_or((0, Vec::new()), |cursor| {
-        (i64::try_from(cursor.expires_at_ms).unwrap_or(i64::MAX), cursor.packet.to_bytes().to_vec())
-    });
-    let due = statement.query_map((tenant.as_str(), now, after, id, limit), |row| {
+    let bound = |number| i64::try_from(number).unwrap_or(i64::MAX);
+    let packet = cursor.map(|cursor| cursor.key.packet.to_bytes());
+    let after = cursor.map_or(0, |cursor| bound(cursor.expires_at_ms));
+    let after_tenant = cursor.map_or("", |cursor| cursor.key.tenant.as_str());
+    let after_id = packet.as_ref().map_or(&[][..], |bytes| &bytes[..]);
+    let params = params![tenant.map(TenantId::as_str), bound(now_ms), after, after_tenant, after_id, limit];
+    let due = statement.query_map(params, |row| {
         let mut columns = Columns::of(row);
-        Ok(Due { expires_at_ms: columns.number()?, packet: columns.id()? })
+        let expires_at_ms = columns.number()?;
+        Ok(Due { expires_at_ms, key: PacketKey { tenant: columns.tenant()?, packet: columns.id()? } })
     })?;
     Ok(due.collect::<Result<_, _>>()?)
+}
+
+/// Packets of a room before an id, the latest first.
+pub(super) fn recent(
+    db: &Connection,
+    tenant: &TenantId,
+    room: &Name,
+    before: Option<PacketId>,
+    limit: u32,
+) -> Result<Vec<PacketId>, Error> {
+    const SQL: &str = "SELECT id FROM packets WHERE tenant = ?1 AND room = ?2 AND id < ?3
+                       ORDER BY id DESC LIMIT ?4";
+    let mut statement = db.prepare_cached(SQL)?;
+    // After every id is a longer one.
+    let before = before.map_or(vec![0xff; 17], |before| before.to_bytes().to_vec());
+    let params = (tenant.as_str(), room.as_str(), before, limit);
+    let ids = statement.query_map(params, |row| Columns::of(row).id())?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// Open packets of a tenant after an id, in the order of their ids.

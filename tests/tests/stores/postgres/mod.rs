@@ -1,6 +1,7 @@
 //! The ledger in PostgreSQL.
 
 mod books;
+mod bringing;
 mod failures;
 mod opening;
 mod refusals;

@@ -18,6 +18,7 @@ mod funding;
 mod hostile;
 mod listing;
 mod races;
+mod recent;
 mod replaying;
 mod sending;
 mod settling;
@@ -25,7 +26,7 @@ mod settling;
 pub(super) fn checks() -> Vec<Check<dyn Ledger>> {
     let sending = [funding::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
     let claiming = [claiming::CHECKS, hostile::CHECKS, closing::CHECKS].concat();
-    let rest = [listing::CHECKS, settling::CHECKS, races::CHECKS].concat();
+    let rest = [listing::CHECKS, recent::CHECKS, settling::CHECKS, races::CHECKS].concat();
     [sending, claiming, rest].concat()
 }
 

@@ -1,0 +1,84 @@
+//! Books of the former version, brought to the present one with what is in them.
+
+use hongbao_host::domain::{Audience, Name, PacketKey, TenantId};
+use hongbao_host::store::postgres::{OpenError, PostgresLedger, Schema};
+use hongbao_host::store::{Due, Ledger};
+
+use super::books::{LIFE, NOW, assert_in_order, id, key, send};
+use super::{open, server};
+
+const FORMER: &str = include_str!("../../../../host/src/store/postgres/migrations/0001_books.sql");
+
+/// Packets of alice's, each of 100 in 2 shares: 1 is finished, 2 refunded, 3 open with a claim, and 4 open in
+/// another room; of "elsewhere" there is one with the id of 3.
+const PACKETS: &str = "
+    SELECT fund_wallet(tenant, 'alice', 1000, [now]) FROM (VALUES ('default'), ('elsewhere')) AS of (tenant);
+    SELECT record_packet([n]::uuid, tenant, 'key ' || n, room, 'alice', 'equal', 100, 2, 'everyone', '{}', '', [life],
+                         [now])
+      FROM (VALUES (1, 'default', 'room'), (2, 'default', 'room'), (3, 'default', 'room'), (4, 'default', 'hall'),
+                   (3, 'elsewhere', 'room')) AS packet (n, tenant, room);
+    INSERT INTO claims (packet, tenant, user_id, sequence, amount, priority, claimed_at_ms)
+    SELECT [n]::uuid, 'default', user_id, sequence, 50, 0, [now]
+      FROM (VALUES (1, 'bob', 1), (1, 'carol', 2), (3, 'bob', 1)) AS claim (n, user_id, sequence);
+    UPDATE packets SET status = 'expired', refunded = total, version = version + 1, ended_at_ms = expires_at_ms
+     WHERE key = 'key 2';";
+
+/// The name of a database with books of the former version.
+fn former() -> String {
+    let url = server().fresh_database();
+    let name = url.rsplit('/').next().unwrap().to_owned();
+    server().psql(&name, &format!("CREATE SCHEMA hongbao; SET search_path = hongbao, pg_catalog; {FORMER}"));
+    server().psql(
+        &name,
+        "CREATE TABLE hongbao.migrations (version bigint PRIMARY KEY, guards bigint NOT NULL,
+                                          applied_at timestamptz NOT NULL DEFAULT now());
+         INSERT INTO hongbao.migrations VALUES (1, 1)",
+    );
+    let packets = PACKETS.replace("[n]", "lpad(to_hex(n), 32, '0')");
+    let packets = packets.replace("[now]", &NOW.to_string()).replace("[life]", &LIFE.to_string());
+    server().psql(&name, &format!("SET search_path = hongbao, pg_catalog; {packets}"));
+    name
+}
+
+#[tokio::test]
+async fn books_of_the_former_version_answer_as_those_of_the_present_one() {
+    let name = former();
+    let url = server().url(&name);
+    let refused = PostgresLedger::open(&url).await;
+    assert!(matches!(refused, Err(OpenError::Older { found: 1, known: 2, .. })), "{:?}", refused.err());
+    assert_eq!(PostgresLedger::migrate(&url).await.unwrap(), Schema::Older(1));
+    let ledger = open(&url).await;
+    send(&ledger, 5, Audience::Everyone).await;
+
+    let tenant = TenantId::default();
+    let recent = async |room| ledger.recent(&tenant, &Name::new(room).unwrap(), None, 10).await.unwrap();
+    assert_eq!(recent("room").await, [5, 3, 2, 1].map(id));
+    assert_eq!(recent("hall").await, [4].map(id));
+    let due = async |tenant| ledger.due(tenant, NOW + LIFE, None, 10).await.unwrap();
+    let ended = |key| Due { expires_at_ms: NOW + LIFE, key };
+    assert_eq!(due(Some(&tenant)).await, [3, 4, 5].map(|number| ended(key(id(number)))));
+    let elsewhere = PacketKey { tenant: TenantId::new("elsewhere").unwrap(), packet: id(3) };
+    let of_all = [key(id(3)), key(id(4)), key(id(5)), elsewhere];
+    assert_eq!(due(None).await, of_all.map(ended));
+    assert_eq!(ledger.settle(10, NOW).await.unwrap().len(), 3);
+    assert_in_order(&ledger).await;
+}
+
+#[tokio::test]
+async fn what_a_version_adds_is_guarded_as_well() {
+    let name = former();
+    let url = server().url(&name);
+    PostgresLedger::migrate(&url).await.unwrap();
+    for table in ["rooms", "rooms_7"] {
+        let refused = server().try_psql(&name, &format!("DELETE FROM hongbao.{table}")).unwrap_err();
+        assert!(refused.contains("a packet stays in its room"), "{refused}");
+    }
+    for trigger in ["rooms_7 % TRIGGER rooms_are_kept", "packets % TRIGGER a_packet_is_listed"] {
+        let alter = |does: &str| format!("ALTER TABLE hongbao.{}", trigger.replace('%', does));
+        server().psql(&name, &alter("DISABLE"));
+        let refused = PostgresLedger::open(&url).await;
+        assert!(matches!(refused, Err(OpenError::Damaged { .. })), "{trigger}: {:?}", refused.err());
+        server().psql(&name, &alter("ENABLE"));
+    }
+    open(&url).await;
+}
