@@ -5,6 +5,7 @@
 //! together and is what a chat platform embeds.
 
 mod call;
+mod code_cache;
 mod engine;
 mod host;
 mod instance;
@@ -15,10 +16,14 @@ mod settlement;
 mod workers;
 
 pub use call::CallError;
+pub use code_cache::{CodeCache, CodeCacheError};
 pub use engine::{Engine, EngineError};
 pub use host::{Host, HostBuilder, HostError, Refunds};
 pub use instance::Limits;
-pub use plugin::{Plugin, PluginError};
+pub use plugin::{
+    Digest, DigestError, Form, Inspection, Plugin, PluginError, PluginFile, PluginManifest, PluginSource,
+    Plugins,
+};
 pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
 pub use workers::{Pace, Workers};
