@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use super::plugin::PackError;
 use crate::runtime::{CallError, HostError, PluginError};
 use crate::store::{StoreError, postgres, redis, sqlite};
 
@@ -53,6 +54,8 @@ impl Failure {
     fn known(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let input = error.downcast_ref().map(Self::input);
         let plugin = || error.downcast_ref::<PluginError>().map(Self::plugin);
+        let pack = || error.downcast_ref::<PackError>();
+        let pack = || pack().map(|error| Self { code: error.code(), exit: error.exit() });
         let host = || match error.downcast_ref::<HostError>() {
             Some(HostError::Plugin(error)) => Some(Self::plugin(error)),
             _ => None,
@@ -67,6 +70,7 @@ impl Failure {
         let io = || error.downcast_ref().map(Self::io);
         input
             .or_else(plugin)
+            .or_else(pack)
             .or_else(host)
             .or_else(open)
             .or_else(server)
@@ -95,7 +99,12 @@ impl Failure {
     }
 
     fn plugin(error: &PluginError) -> Self {
-        Self { code: error.code(), exit: Exit::Data }
+        let exit = match error {
+            PluginError::Unreadable { .. } => Exit::NoInput,
+            PluginError::Stopping => Exit::Unavailable,
+            _ => Exit::Data,
+        };
+        Self { code: error.code(), exit }
     }
 
     fn store(error: &StoreError) -> Self {
