@@ -1,5 +1,5 @@
 //! Makes components that are not the real plugin from the contract itself: each fits it, and each
-//! misbehaves in one way, in every export.
+//! misbehaves in one way, in every export. And the core module that such a component is made of.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ fn main() -> Result<()> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(&wit)?;
     let world = resolve.select_world(&[package], Some("plugin"))?;
-    let module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
-    let text = wasmprinter::print_bytes(module)?;
+    let dummy = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
+    let text = wasmprinter::print_bytes(dummy)?;
     let now_ms = import(&text, "now-ms").ok_or("the contract has a clock")?;
     let deeds = [
         ("trap", "unreachable".to_owned()),
@@ -25,11 +25,10 @@ fn main() -> Result<()> {
         ("nag", format!("loop call {now_ms} drop br 0 end unreachable")),
     ];
     for (name, body) in deeds {
-        let component = component(&text.replace("unreachable", &body), &resolve, world)?;
-        let file = PathBuf::from(env::var("OUT_DIR")?).join(name).with_extension("wasm");
-        std::fs::write(file, component)?;
+        let module = described(&text.replace("unreachable", &body), &resolve, world)?;
+        write(name, &ComponentEncoder::default().module(&module)?.encode()?)?;
     }
-    Ok(())
+    write("module", &described(&text, &resolve, world)?)
 }
 
 /// The index of an imported function. Functions are numbered in the order of their imports.
@@ -39,8 +38,14 @@ fn import(text: &str, name: &str) -> Option<usize> {
     imports.position(|line| line.contains(&quoted))
 }
 
-fn component(text: &str, resolve: &Resolve, world: WorldId) -> Result<Vec<u8>> {
+/// A core module with the description of its interfaces in it, as wit-bindgen leaves one.
+fn described(text: &str, resolve: &Resolve, world: WorldId) -> Result<Vec<u8>> {
     let mut module = wat::parse_str(text)?;
     embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)?;
-    Ok(ComponentEncoder::default().module(&module)?.encode()?)
+    Ok(module)
+}
+
+fn write(name: &str, bytes: &[u8]) -> Result<()> {
+    let file = PathBuf::from(env::var("OUT_DIR")?).join(name).with_extension("wasm");
+    Ok(std::fs::write(file, bytes)?)
 }

@@ -20,3 +20,9 @@ pub const fn misbehaving(deed: Deed) -> &'static [u8] {
         Deed::Nag => include_bytes!(concat!(env!("OUT_DIR"), "/nag.wasm")),
     }
 }
+
+/// A core module as a compiler makes it with wit-bindgen: a component of the contract once it is packed.
+#[must_use]
+pub const fn module() -> &'static [u8] {
+    include_bytes!(concat!(env!("OUT_DIR"), "/module.wasm"))
+}

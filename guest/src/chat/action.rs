@@ -1,8 +1,8 @@
 //! Buttons: a batch of users who press the same one costs what a single user costs.
 
-use super::cards;
 use super::text::quote;
 use super::words::{self, Voice};
+use super::{cards, room};
 use crate::Host;
 use crate::bindings::exports::hongbao::plugin::chat::{Press, Reply, Theme};
 use crate::bindings::exports::hongbao::plugin::packets::{Grabbed, Opened, OpenedShare};
@@ -88,7 +88,7 @@ fn tapped(host: &impl Host, press: &Press, taps: &[Tap], limits: &Limits) -> Vec
 }
 
 fn show(id: PacketId, tap: &Tap, packet: Option<&Packet>, voice: &Voice) -> Reply {
-    Reply::PrivateCard(match tap {
+    Reply::Card(match tap {
         Tap::MayOpen => cards::openable(id, packet, voice),
         Tap::Has(amount, _) => cards::opened(id, packet, *amount, voice),
         Tap::NoSeat => cards::unseated(id, voice),
@@ -120,7 +120,7 @@ fn finish(
     };
     if let (Some(by), Some(replies)) = (press.by.get(last), replies.get_mut(last)) {
         let voice = Voice::new(&by.language, limits);
-        replies.push(Reply::Card(cards::finished(press.packet, &details, &voice)));
+        replies.push(room(cards::finished(press.packet, &details, &voice)));
     }
 }
 
@@ -131,7 +131,7 @@ fn details(host: &impl Host, press: &Press, limits: &Limits) -> Vec<Vec<Reply>> 
     }
     let reply = |_, voice: &Voice| {
         Some(match &details {
-            Ok(Some(details)) => Reply::PrivateCard(cards::details(press.packet, details, false, voice)),
+            Ok(Some(details)) => Reply::Card(cards::details(press.packet, details, false, voice)),
             Ok(None) => voice.refuse("not-found", &words::NOT_FOUND, &[]),
             Err(error) => failed(error, voice),
         })

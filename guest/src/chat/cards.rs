@@ -14,7 +14,15 @@ const MOST_PEOPLE: usize = 100;
 
 #[inline(never)]
 fn card(packet: Option<PacketId>, theme: Theme, title: &str, body: &str) -> Card {
-    Card { packet, theme, title: owned(title), body: owned(body), fields: Vec::new(), buttons: Vec::new() }
+    Card {
+        packet,
+        private: true,
+        theme,
+        title: owned(title),
+        body: owned(body),
+        fields: Vec::new(),
+        buttons: Vec::new(),
+    }
 }
 
 #[inline(never)]

@@ -11,7 +11,7 @@ pub use action::action;
 
 use crate::Host;
 use crate::allocation::MAX_AMOUNT;
-use crate::bindings::exports::hongbao::plugin::chat::{Message, PluginManifest, Reply, Usage};
+use crate::bindings::exports::hongbao::plugin::chat::{Card, Message, PluginManifest, Reply, Usage};
 use crate::bindings::exports::hongbao::plugin::packets::{Request, SendError, Sent};
 use crate::bindings::hongbao::plugin::types::{Error, PacketId, Status, Strategy};
 use crate::host::Ledger;
@@ -52,7 +52,7 @@ pub fn command(host: &impl Host, message: &Message) -> Vec<Reply> {
     let limits = host.limits();
     let voice = Voice::new(&message.language, &limits);
     vec![match command::read(text, &message.mentions, &voice) {
-        Ok(Command::Help) => Reply::PrivateCard(cards::help(&voice)),
+        Ok(Command::Help) => Reply::Card(cards::help(&voice)),
         Ok(Command::Best) => best(host, &message.room, &voice),
         Ok(Command::Send(wish)) => send(host, message, &wish, &voice),
         Err(problem) => Reply::Problem(problem),
@@ -67,7 +67,7 @@ fn best(host: &impl Host, room: &str, voice: &Voice) -> Reply {
         Ok(crate::details(host, id)?.map(|packet| (id, packet)))
     });
     match found {
-        Ok(Some((id, packet))) => Reply::PrivateCard(cards::details(id, &packet, true, voice)),
+        Ok(Some((id, packet))) => Reply::Card(cards::details(id, &packet, true, voice)),
         Ok(None) => Reply::Notice(voice.word(&words::NONE_YET).into()),
         Err(error) => {
             action::report(host, &error);
@@ -90,7 +90,7 @@ fn send(host: &impl Host, message: &Message, wish: &Wish, voice: &Voice) -> Repl
         greeting: greeting.into(),
         expires_in_ms: None,
     };
-    let sealed = |id| Reply::Card(cards::sent(id, &message.sender, wish, greeting, voice));
+    let sealed = |id| room(cards::sent(id, &message.sender, wish, greeting, voice));
     match crate::send(host, request) {
         Ok(Sent::Sent(id)) => sealed(id),
         Ok(Sent::Replayed(id)) => finished(host, id, voice).unwrap_or_else(|| sealed(id)),
@@ -110,10 +110,17 @@ fn send(host: &impl Host, message: &Message, wish: &Wish, voice: &Voice) -> Repl
     }
 }
 
+/// A card for the whole room; all others are for one user.
+#[inline(never)]
+fn room(mut card: Card) -> Reply {
+    card.private = false;
+    Reply::Card(card)
+}
+
 /// The card of a packet that is all taken: delivered late, a message must not seal it again.
 fn finished(host: &impl Host, id: PacketId, voice: &Voice) -> Option<Reply> {
     let packet = crate::details(host, id).ok().flatten()?;
-    (packet.state == Status::Finished).then(|| Reply::Card(cards::finished(id, &packet, voice)))
+    (packet.state == Status::Finished).then(|| room(cards::finished(id, &packet, voice)))
 }
 
 /// Ours where none was typed, unless it is longer than this tenant takes.

@@ -79,7 +79,8 @@ fn whoever_takes_the_last_share_brings_the_room_its_card() {
     host.advance(8_390);
     let replies = press(&host, id, "open", &[("a", "en"), ("b", "zh"), ("c", "en")]);
     private(&replies[0]);
-    let [Reply::PrivateCard(own), Reply::Card(room)] = &replies[1][..] else { panic!("{replies:?}") };
+    let [Reply::Card(own), Reply::Card(room)] = &replies[1][..] else { panic!("{replies:?}") };
+    assert!(own.private && !room.private);
     assert_eq!((own.theme, room.theme, room.packet), (Theme::Opened, Theme::Finished, Some(id)));
     assert_eq!((&*room.title, &*room.body), ("红包已被抢光", "hi"));
     let claims = host.claims_of(id);

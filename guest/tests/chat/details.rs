@@ -88,7 +88,7 @@ fn a_hundred_claims_are_listed_and_the_rest_counted() {
         assert_eq!(card.fields.len(), 100 + usize::from(more.is_some()));
     }
     // However late the luckiest came, the best luck stands on top.
-    let Reply::PrivateCard(card) = reply(&host, &message("/hongbao best", "en")) else { panic!() };
+    let Reply::Card(card) = reply(&host, &message("/hongbao best", "en")) else { panic!() };
     let claims = host.claims_of(id);
     let most = claims.iter().map(|claim| claim.amount).max().unwrap();
     let best = claims.iter().find(|claim| claim.amount == most).unwrap();

@@ -51,7 +51,7 @@ fn reply(host: &Fake, message: &Message) -> Reply {
 /// The card that a message puts into the room.
 fn room_card(host: &Fake, message: &Message) -> Card {
     match reply(host, message) {
-        Reply::Card(card) => card,
+        Reply::Card(card) if !card.private => card,
         other => panic!("{:?}: {other:?}", message.text),
     }
 }
@@ -84,7 +84,7 @@ fn press(host: &Fake, packet: PacketId, button: &str, by: &[(&str, &str)]) -> Ve
 /// The one private card of an answer.
 fn private(replies: &[Reply]) -> &Card {
     match replies {
-        [Reply::PrivateCard(card)] => card,
+        [Reply::Card(card)] if card.private => card,
         other => panic!("{other:?}"),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use super::plugin::PluginArgs;
 use crate::domain::Strategy;
 
 const EXIT_CODES: &str = "\
@@ -16,7 +17,7 @@ Exit codes:
   66  a file or a ledger that should be read is not there
   69  a store does not answer
   70  the plugin or the program itself failed
-  73  the data directory cannot be used
+  73  the data directory cannot be used, or a file is there already
   74  output cannot be written, or input cannot be read
 
 Environment: HONGBAO_LEDGER, HONGBAO_DATA, HONGBAO_COUNTER, HONGBAO_TENANT and HONGBAO_CONFIG say
@@ -90,6 +91,13 @@ to the tenant `sandbox` and the namespace `hongbao-sandbox` for that reason.")]
     /// Make the books of a database, or bring them to this program's version
     #[command(after_help = "Example:\n  hongbao migrate --ledger postgres://localhost/books")]
     Migrate(MigrateArgs),
+
+    /// Look at plugin files, judge them, and make them
+    #[command(after_help = "Examples:
+  hongbao plugin inspect plugin.wasm
+  hongbao plugin validate ./plugins/hongbao
+  hongbao plugin pack my_plugin.wasm -o plugin.wasm")]
+    Plugin(PluginArgs),
 }
 
 #[derive(Debug, Args)]

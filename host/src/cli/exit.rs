@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use super::plugin::PackError;
 use crate::runtime::{CallError, PluginError, TenantError};
 use crate::store::{StoreError, postgres, redis, sqlite};
 
@@ -54,6 +55,8 @@ impl Failure {
         let input = error.downcast_ref().map(Self::input);
         let plugin = || error.downcast_ref::<PluginError>().map(Self::plugin);
         let tenant = || error.downcast_ref::<TenantError>().map(Self::tenant);
+        let pack = || error.downcast_ref::<PackError>();
+        let pack = || pack().map(|error| Self { code: error.code(), exit: error.exit() });
         let open = || error.downcast_ref::<sqlite::OpenError>().map(|error| error.code());
         let open = || open().map(|code| Self { code, exit: Exit::CannotCreate });
         let server = || error.downcast_ref::<postgres::OpenError>().map(|error| error.code());
@@ -65,6 +68,7 @@ impl Failure {
         input
             .or_else(plugin)
             .or_else(tenant)
+            .or_else(pack)
             .or_else(open)
             .or_else(server)
             .or_else(store)
@@ -92,7 +96,12 @@ impl Failure {
     }
 
     fn plugin(error: &PluginError) -> Self {
-        Self { code: error.code(), exit: Exit::Data }
+        let exit = match error {
+            PluginError::Unreadable { .. } => Exit::NoInput,
+            PluginError::Stopping => Exit::Unavailable,
+            _ => Exit::Data,
+        };
+        Self { code: error.code(), exit }
     }
 
     fn tenant(error: &TenantError) -> Self {

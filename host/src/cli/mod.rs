@@ -1,4 +1,5 @@
-//! The command line: `demo`, `play`, `simulate`, `audit`, `reconcile`, `settle`, `migrate`.
+//! The command line: `demo`, `play`, `simulate`, `audit`, `reconcile`, `settle`, `migrate`,
+//! `plugin`.
 //!
 //! What a command has to say goes to standard output; why it could not goes to standard error,
 //! as one sentence with a code.
@@ -11,6 +12,7 @@ mod exit;
 mod migrate;
 mod open;
 mod play;
+mod plugin;
 mod reconcile;
 mod settle;
 mod simulate;
@@ -63,6 +65,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Reconcile(args) => runtime.block_on(reconcile::run(&args, plugin)),
         Command::Settle(args) => runtime.block_on(settle::run(&args)),
         Command::Migrate(args) => runtime.block_on(migrate::run(&args)),
+        Command::Plugin(args) => runtime.block_on(plugin::run(&args)),
     }
 }
 

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::exit::InputError;
 use super::stores::Stores;
 use crate::domain::{Grants, TenantId};
 use crate::imports::{Clock, Entropy, SystemClock};
-use crate::runtime::{Engine, Host, HostBuilder, Plugin, Tenant, TenantConfig};
+use crate::runtime::{Engine, Host, HostBuilder, Plugin, PluginSource, Plugins, Tenant, TenantConfig};
 
 /// A host with one tenant.
 pub(super) struct Session {
@@ -15,18 +14,11 @@ pub(super) struct Session {
     pub(super) tenant: Tenant,
 }
 
-/// The embedded plugin, or the one in `file`. It comes first, so that one that does not fit is refused
+/// The embedded plugin, or the one in a file or a plugin directory. It comes first, so that one that does not fit is refused
 /// before a ledger is made.
-pub(super) fn plugin(file: Option<&Path>) -> anyhow::Result<Plugin> {
-    let engine = Engine::new()?;
-    Ok(match file {
-        None => Plugin::embedded(&engine)?,
-        Some(file) => Plugin::from_bytes(&engine, &read(file)?)?,
-    })
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, InputError> {
-    std::fs::read(file).map_err(|source| InputError::File { file: file.display().to_string(), source })
+pub(super) async fn plugin(at: Option<&Path>) -> anyhow::Result<Plugin> {
+    let source = at.map_or(PluginSource::Embedded, PluginSource::at);
+    Ok(Plugins::new(Engine::new()?).load(source).await?)
 }
 
 /// A host on these stores, which draws from `seed` if there is one.
@@ -45,7 +37,7 @@ pub(super) async fn session(
 pub(super) async fn books(file: Option<&Path>, stores: &Stores) -> anyhow::Result<Session> {
     let ledger = stores.existing_ledger().await?;
     let builder = Host::builder().counter(stores.counter().await?).ledger(ledger);
-    serve(builder, plugin(file)?, stores.tenant.clone()).await
+    serve(builder, plugin(file).await?, stores.tenant.clone()).await
 }
 
 /// A host without any books.

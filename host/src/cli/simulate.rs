@@ -45,7 +45,7 @@ struct Running {
 }
 
 pub(super) async fn run(args: &SimulateArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let session = open::in_memory(open::plugin(plugin)?, args.seed).await?;
+    let session = open::in_memory(open::plugin(plugin).await?, args.seed).await?;
     let strategy = Strategy::from(args.strategy);
     let positions = draw(&session.tenant, args, strategy).await?;
     let (total, shares, packets) = (args.total, args.shares, args.packets);

@@ -45,9 +45,9 @@ pub struct Message {
     pub room: String,
     /// Who typed it.
     pub sender: UserId,
-    /// What was typed.
+    /// What was typed, at most 4,096 bytes.
     pub text: String,
-    /// In the order of the text.
+    /// In the order of the text, at most 100. A user who stands there twice is here twice.
     pub mentions: Vec<Mention>,
     /// The sender's language, as a BCP 47 tag.
     pub language: String,
@@ -138,6 +138,9 @@ impl Theme {
 pub struct Card {
     /// Which packet it is about. Where there is none, there are no buttons.
     pub packet: Option<PacketId>,
+    /// For the user alone. Otherwise it is for the whole room, and one about a packet takes the place
+    /// of the room's card about it.
+    pub private: bool,
     /// How it looks.
     pub theme: Theme,
     /// Above everything.
@@ -162,10 +165,8 @@ pub struct Problem {
 /// One part of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// For the whole room. A card about a packet takes the place of the room's card about it.
+    /// Something to look at.
     Card(Card),
-    /// A card for the user alone.
-    PrivateCard(Card),
     /// A line for the user alone.
     Notice(String),
     /// For the user alone.

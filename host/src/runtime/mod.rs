@@ -6,6 +6,7 @@
 
 mod breaker;
 mod call;
+mod code_cache;
 mod engine;
 mod host;
 mod instance;
@@ -20,9 +21,13 @@ mod turns;
 mod workers;
 
 pub use call::{CallError, Operation};
+pub use code_cache::{CodeCache, CodeCacheError};
 pub use engine::{Engine, EngineError};
 pub use host::{Host, HostBuilder, HostError, Refunds};
-pub use plugin::{Plugin, PluginError};
+pub use plugin::{
+    Digest, DigestError, Form, Inspection, Plugin, PluginError, PluginFile, PluginManifest, PluginSource,
+    Plugins,
+};
 pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
 pub use tenant::{Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};

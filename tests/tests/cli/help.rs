@@ -18,7 +18,7 @@ fn the_command_explains_itself() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["demo", "play", "simulate", "audit", "reconcile", "settle", "migrate"] {
+    for command in ["demo", "play", "simulate", "audit", "reconcile", "settle", "migrate", "plugin"] {
         assert_snapshot!(command, help(&[command, "--help"]));
         assert!(help(&["--help"]).contains(command));
         assert!(
@@ -29,13 +29,21 @@ fn every_command_explains_itself() {
 }
 
 #[test]
+fn every_command_about_plugins_explains_itself() {
+    for command in ["inspect", "validate", "pack"] {
+        assert_snapshot!(format!("plugin_{command}"), help(&["plugin", command, "--help"]));
+        assert!(help(&["plugin", "--help"]).contains(&format!("hongbao plugin {command} ")));
+    }
+}
+
+#[test]
 fn the_version_is_the_packages() {
     assert_eq!(help(&["--version"]), format!("hongbao {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
 fn a_command_line_that_means_nothing_is_a_usage_error() {
-    let wrong: [&[&str]; 11] = [
+    let wrong: [&[&str]; 14] = [
         &[],
         &["sell"],
         &["play"],
@@ -46,6 +54,9 @@ fn a_command_line_that_means_nothing_is_a_usage_error() {
         &["audit"],
         &["reconcile", "--dat", "books"],
         &["settle", "--data", "books", "--parked", "--retry"],
+        &["plugin"],
+        &["plugin", "inspect"],
+        &["plugin", "pack", "module.wasm"],
         &["audit", "--data", "books", "--ledger", "postgres://localhost"],
     ];
     for args in wrong {

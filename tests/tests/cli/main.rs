@@ -14,6 +14,7 @@ mod help;
 mod log;
 mod malformed;
 mod money;
+mod plugin_commands;
 mod plugin_file;
 mod process;
 mod replay;

@@ -96,9 +96,14 @@ fn an_export_of_that_name_that_is_something_else_does_not_count() {
 
 #[test]
 fn a_component_that_wants_more_than_is_given_is_told_what() {
-    for import in ["wasi:cli/environment@0.2.0", "wasi:random/random@0.2.0", "hongbao:plugin/ledger@9.0.0"] {
+    let imports = [
+        ("wasi:cli/environment@0.2.0", "foreign-import"),
+        ("wasi:random/random@0.2.0", "foreign-import"),
+        ("hongbao:plugin/ledger@9.0.0", "contract-version"),
+    ];
+    for (import, code) in imports {
         let text = format!(r#"(component (import "{import}" (instance)))"#);
-        let said = refused_text(&text, "foreign-import");
+        let said = refused_text(&text, code);
         assert!(said.contains(import), "{said}");
     }
 }
@@ -109,7 +114,8 @@ fn interfaces_of_the_right_name_and_another_shape_do_not_fit() {
         r#"(component
             (instance $empty)
             (export "hongbao:plugin/packets@0.1.0" (instance $empty))
-            (export "hongbao:plugin/allocation@0.1.0" (instance $empty)))"#,
+            (export "hongbao:plugin/allocation@0.1.0" (instance $empty))
+            (export "hongbao:plugin/chat@0.1.0" (instance $empty)))"#,
         "contract-mismatch",
     );
 }

@@ -1,12 +1,19 @@
-//! The component as a host sees it: what it imports and exports, which files are no plugin, and
-//! what becomes of one that misbehaves.
+//! The component as a host sees it: what it imports and exports, which files are no plugin, how one
+//! is loaded, and what becomes of one that misbehaves.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a failing test may stop anywhere"
 )]
+
+mod cached;
+mod damaged;
+mod directory;
+mod loading;
+mod refused;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +21,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use hongbao_host::domain::{Grabbed, Limits, Strategy};
 use hongbao_host::imports::ManualClock;
-use hongbao_host::runtime::{CallError, Engine, Host, Plugin, PluginError, Tenant, TenantError};
+use hongbao_host::runtime::{CallError, Host, Plugin, Tenant, TenantError};
 use hongbao_tests::chat::{Chat, alone, everything, plugin, user};
 use hongbao_tests::faults::{Fault, Faulty};
 use hongbao_tests::guests::{Deed, misbehaving};
@@ -37,48 +44,6 @@ fn the_plugin_imports_exactly_what_the_contract_gives() {
 fn the_plugin_fits_into_a_chat_message() {
     // Loaded by every tenant and kept in every binary: growth should be noticed.
     assert!(Plugin::EMBEDDED.len() < 128 << 10, "{} bytes", Plugin::EMBEDDED.len());
-}
-
-fn refused(bytes: &[u8]) -> PluginError {
-    Plugin::from_bytes(&Engine::new().unwrap(), bytes).err().expect("it is refused")
-}
-
-#[test]
-fn what_is_no_component_is_refused() {
-    let module = wat::parse_str("(module)").unwrap();
-    for bytes in [&b""[..], b"not wasm at all", &module, &Plugin::EMBEDDED[..1000]] {
-        let error = refused(bytes);
-        assert_eq!(error.code(), "not-a-component", "{error}");
-        assert!(!error.to_string().contains('\n'), "one sentence: {error}");
-    }
-}
-
-#[test]
-fn a_component_that_lacks_an_export_is_refused_by_its_name() {
-    let error = refused(&wat::parse_str("(component)").unwrap());
-    assert_eq!(error.to_string(), "the plugin does not export hongbao:plugin/packets@0.1.0");
-    assert_eq!(error.code(), "missing-export");
-}
-
-#[test]
-fn a_component_that_wants_more_is_refused_by_what_it_wants() {
-    let wants = r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#;
-    let error = refused(&wat::parse_str(wants).unwrap());
-    let said = "the plugin imports wasi:cli/environment@0.2.0, which this host does not give";
-    assert_eq!(error.to_string(), said);
-    assert_eq!(error.code(), "foreign-import");
-}
-
-#[test]
-fn a_component_with_other_types_is_refused() {
-    let other = r#"(component
-        (import "hongbao:plugin/clock@0.1.0" (instance $clock (export "now-ms" (func (result string)))))
-        (component $c) (instance $i (instantiate $c))
-        (export "hongbao:plugin/packets@0.1.0" (instance $i))
-        (export "hongbao:plugin/allocation@0.1.0" (instance $i))
-        (export "hongbao:plugin/chat@0.1.0" (instance $i)))"#;
-    let error = refused(&wat::parse_str(other).unwrap());
-    assert_eq!(error.code(), "contract-mismatch", "{error}");
 }
 
 /// What becomes of a plugin whose every export does this, and how long it takes.

@@ -19,7 +19,7 @@ use clock::LeapingClock;
 use report::{Report, Story};
 
 pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let plugin = open::plugin(plugin)?;
+    let plugin = open::plugin(plugin).await?;
     // Without --data the ledger is as real, but goes with the run.
     let temporary = tempfile::tempdir()?;
     let mut stores = Stores::sandboxed(&args.stores)?;

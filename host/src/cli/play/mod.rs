@@ -42,7 +42,7 @@ struct Summary {
 pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> anyhow::Result<Exit> {
     let log = read(&args.file)?;
     let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
-    let plugin = open::plugin(plugin)?;
+    let plugin = runtime.block_on(open::plugin(plugin))?;
     let stores = Stores::sandboxed(&args.stores)?;
     let session = open::session(plugin, &stores, Arc::<ManualClock>::clone(&clock), args.seed);
     let session = runtime.block_on(session)?;

@@ -102,7 +102,6 @@ fn replies(said: Vec<chat::Reply>, state: &InstanceState) -> Answer<Vec<Reply>> 
 fn reply(reply: chat::Reply, state: &InstanceState) -> Answer<Reply> {
     Ok(match reply {
         chat::Reply::Card(it) => Reply::Card(card(it, state)?),
-        chat::Reply::PrivateCard(it) => Reply::PrivateCard(card(it, state)?),
         chat::Reply::Notice(it) => Reply::Notice(text(it)?),
         chat::Reply::Problem(it) => {
             Reply::Problem(Problem { code: word(it.code)?, message: text(it.message)? })
@@ -122,6 +121,7 @@ fn card(card: chat::Card, state: &InstanceState) -> Answer<Card> {
     }
     Ok(Card {
         packet,
+        private: card.private,
         theme: match card.theme {
             chat::Theme::Sealed => Theme::Sealed,
             chat::Theme::Opened => Theme::Opened,

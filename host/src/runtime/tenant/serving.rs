@@ -18,7 +18,7 @@ use crate::imports::{Calls, Surroundings};
 use crate::runtime::host::Shared;
 use crate::runtime::instance::{Done, Instance};
 use crate::runtime::pool::Owner;
-use crate::runtime::{CallError, Plugin};
+use crate::runtime::{CallError, Plugin, PluginManifest};
 
 pub(in crate::runtime) struct Serving {
     pub(super) owner: Owner,
@@ -54,6 +54,9 @@ impl Serving {
         let said = tokio::time::timeout(limit, ask).await;
         let said = said.unwrap_or(Err(CallError::TimedOut(config.limits.call_ms)));
         let manifest = plugin.share_manifest(said.map_err(TenantError::NoManifest)?);
+        if let Some(written) = plugin.manifest() {
+            same(written, &manifest).map_err(TenantError::OtherManifest)?;
+        }
         let missing = manifest.asks.without(config.grants);
         if !missing.is_empty() {
             return Err(TenantError::NotGranted(missing));
@@ -124,4 +127,20 @@ impl Serving {
         self.is_retired.store(true, Ordering::Release);
         shared.pool.retire(self.owner);
     }
+}
+
+/// Whether a plugin says of itself what its `plugin.toml` says of it.
+fn same(written: &PluginManifest, said: &Manifest) -> Result<(), String> {
+    let differ = |what: &str, written: &str, said: &str| Err(format!("its {what} is {said}, not {written}"));
+    let asks: Grants = written.asks.iter().filter_map(|name| name.parse().ok()).collect();
+    if written.id != said.name {
+        return differ("name", &written.id, &said.name);
+    }
+    if written.version != said.version {
+        return differ("version", &written.version, &said.version);
+    }
+    if asks != said.asks {
+        return differ("list of what it asks for", &asks.to_string(), &said.asks.to_string());
+    }
+    Ok(())
 }

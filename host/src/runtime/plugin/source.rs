@@ -1,0 +1,73 @@
+//! Where a plugin's bytes are.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::{Plugin, PluginError, PluginManifest, directory};
+
+/// Where a plugin is.
+#[derive(Clone, Debug)]
+pub enum PluginSource {
+    /// In this program.
+    Embedded,
+    /// In memory.
+    Bytes(Vec<u8>),
+    /// In a file of its own.
+    File(PathBuf),
+    /// In a directory with a `plugin.toml`.
+    Directory(PathBuf),
+}
+
+/// What was found at a source: no more than bytes yet.
+#[derive(Debug)]
+pub struct PluginFile {
+    /// Of the component, if it is one.
+    pub bytes: Cow<'static, [u8]>,
+    /// Of a plugin directory. The bytes have its digest then.
+    pub manifest: Option<PluginManifest>,
+}
+
+impl PluginSource {
+    /// A directory where there is one, and a file otherwise.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        if path.is_dir() { Self::Directory(path) } else { Self::File(path) }
+    }
+
+    /// Reads what is there, and blocks the thread for it. Nothing is parsed but `plugin.toml`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is too large, and when a directory breaks the rules of
+    /// `plugin.toml` or holds another component than that one says.
+    pub fn read(self) -> Result<PluginFile, PluginError> {
+        let (bytes, manifest) = match self {
+            Self::Embedded => (Cow::Borrowed(Plugin::EMBEDDED), None),
+            Self::Bytes(bytes) => (Cow::Owned(bytes), None),
+            Self::File(file) => (Cow::Owned(read_component(&file)?), None),
+            Self::Directory(path) => {
+                let (bytes, manifest) = directory::read(&path)?;
+                (Cow::Owned(bytes), Some(manifest))
+            }
+        };
+        Ok(PluginFile { bytes, manifest })
+    }
+}
+
+pub(super) fn read_component(file: &Path) -> Result<Vec<u8>, PluginError> {
+    let bytes = read_at_most(file, Plugin::MAX_BYTES).map_err(|source| unreadable(file, source))?;
+    bytes.ok_or(PluginError::TooLarge)
+}
+
+/// None where there is more. The file's own word for its length is not asked: it may be a pipe.
+pub(super) fn read_at_most(file: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}
+
+pub(super) fn unreadable(file: &Path, source: io::Error) -> PluginError {
+    PluginError::Unreadable { file: file.display().to_string(), source }
+}
