@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use hongbao_host::runtime::{Digest, Engine, Plugin, PluginError, PluginSource, Plugins};
+use hongbao_host::runtime::{Digest, Engine, Host, Plugin, PluginError, PluginSource, Plugins};
+use hongbao_tests::chat::everything;
 use tempfile::{TempDir, tempdir};
 
 /// A directory with the embedded plugin in it, and this `plugin.toml`.
@@ -48,7 +49,31 @@ fn a_directory_is_loaded_with_what_it_says() {
     assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("hongbao", "0.1.0"));
     assert_eq!(manifest.asks, ["counter", "ledger"]);
     assert_eq!((manifest.sha256, plugin.digest()), (plugin.digest(), Digest::of(Plugin::EMBEDDED)));
-    super::loading::works(plugin);
+}
+
+#[test]
+fn a_plugin_serves_only_as_what_its_plugin_toml_says() {
+    let all = right().replace(
+        "[\"counter\", \"ledger\"]",
+        "[\"counter\", \"ledger\", \"entropy\", \"clock\", \"log\", \"policy\"]",
+    );
+    super::loading::works(load(directory(&all).path()).unwrap());
+    let cases = [
+        (
+            right(),
+            "its list of what it asks for is counter, ledger, entropy, clock, log, policy, not counter, ledger",
+        ),
+        (all.replace("id = \"hongbao\"", "id = \"other\""), "its name is hongbao, not other"),
+        (all.replace("0.1.0", "0.1.1"), "its version is 0.1.0, not 0.1.1"),
+    ];
+    for (written, expected) in cases {
+        let plugin = load(directory(&written).path()).unwrap();
+        let host = Host::builder().engine(plugin.engine().clone()).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let error = runtime.block_on(host.add(everything(), plugin)).err().unwrap();
+        assert_eq!(error.to_string(), format!("the plugin is not what its plugin.toml says: {expected}"));
+        assert_eq!(error.code(), "other-manifest");
+    }
 }
 
 #[test]
