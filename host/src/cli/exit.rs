@@ -128,6 +128,7 @@ impl Failure {
             | CallError::Suspended { .. }
             | CallError::TimedOut(_)
             | CallError::Unavailable => Exit::Unavailable,
+            CallError::Invalid(_) => Exit::Data,
             CallError::Trapped { .. } | CallError::Other(_) => Exit::Internal,
         };
         Self { code: error.code(), exit }

@@ -1,7 +1,7 @@
 //! What people type and press, and what a plugin shows them. Free of any platform's own layout:
 //! every text is plain and is never markup.
 
-use super::{Grants, PacketId, UserId};
+use super::{Grants, Name, PacketId, UserId};
 
 /// One form of a command, for a help text or a menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,48 @@ pub struct Message {
     pub language: String,
 }
 
+impl Message {
+    /// Whether a plugin can be asked about it; otherwise what is wrong with it, in a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check(&self) -> Result<(), String> {
+        Name::new(self.id.as_str()).map_err(|error| format!("the id of a message {error}"))?;
+        Name::new(self.room.as_str()).map_err(|error| format!("the name of a room {error}"))?;
+        check_language(&self.language)?;
+        let texts = self.mentions.iter().map(|mention| mention.text.len()).chain([self.text.len()]);
+        if texts.max().is_some_and(|longest| longest > MAX_TEXT_BYTES) {
+            return Err(format!("a text has at most {MAX_TEXT_BYTES} bytes"));
+        }
+        if self.mentions.len() > MAX_MENTIONS {
+            return Err(format!(
+                "a message has at most {MAX_MENTIONS} mentions, not {}",
+                self.mentions.len()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Longest text of a message, in bytes.
+const MAX_TEXT_BYTES: usize = 4096;
+/// Most mentions of a message.
+const MAX_MENTIONS: usize = 100;
+/// Longest name of an action, a code, a plugin.
+pub(crate) const MAX_WORD_BYTES: usize = 64;
+
+/// Whether a text is a name for programs: lower-case letters, digits and hyphens.
+pub(crate) fn is_word(text: &str) -> bool {
+    (1..=MAX_WORD_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+fn check_language(tag: &str) -> Result<(), String> {
+    let is_tag =
+        tag.len() <= MAX_WORD_BYTES && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_tag { Ok(()) } else { Err("a language is a BCP 47 tag, such as zh-CN".into()) }
+}
+
 /// Who pressed a button.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presser {
@@ -60,6 +102,19 @@ pub struct Presser {
     pub user: UserId,
     /// Their language, as a BCP 47 tag.
     pub language: String,
+}
+
+impl Presser {
+    /// Whether a plugin can be asked about a press of this button; otherwise why not, in a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check(&self, action: &str) -> Result<(), String> {
+        if !is_word(action) {
+            return Err("an action is 1 to 64 lower-case letters, digits and hyphens".into());
+        }
+        check_language(&self.language)
+    }
 }
 
 /// How much a button stands out.

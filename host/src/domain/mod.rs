@@ -15,6 +15,7 @@ pub use amount::{Amount, AmountError};
 pub use chat::{
     Button, Card, Emphasis, Field, Manifest, Mention, Message, Presser, Problem, Reply, Theme, Usage,
 };
+pub(crate) use chat::{MAX_WORD_BYTES, is_word};
 pub use grant::{Grant, Grants, UnknownGrant};
 pub use id::{IdError, Name, PacketId, PacketKey, TenantId, UserId};
 pub use limits::{Limit, Limits};

@@ -79,6 +79,9 @@ pub enum CallError {
         /// In milliseconds; None until an operator says otherwise.
         retry_after_ms: Option<u64>,
     },
+    /// What was asked cannot be asked, said in one sentence. Nothing was done.
+    #[error("{0}")]
+    Invalid(Arc<str>),
     /// The call took too long and was stopped. What it had begun may have taken effect; ask again.
     #[error("the call took longer than {0} ms")]
     TimedOut(u64),
@@ -110,6 +113,7 @@ impl CallError {
             Self::Busy => "busy",
             Self::RateLimited { .. } => "rate-limited",
             Self::Suspended { .. } => "suspended",
+            Self::Invalid(_) => "invalid-argument",
             Self::TimedOut(_) => "timed-out",
             Self::Unavailable => "unavailable",
             Self::Trapped { .. } => "plugin-failed",
@@ -125,7 +129,7 @@ impl CallError {
             Self::RateLimited { .. } => Some(Limit::Rate),
             Self::TimedOut(_) => Some(Limit::Time),
             Self::Trapped { limit, .. } => *limit,
-            Self::Suspended { .. } | Self::Unavailable | Self::Other(_) => None,
+            Self::Suspended { .. } | Self::Invalid(_) | Self::Unavailable | Self::Other(_) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::convert::{packet_id, user, wit_packet_id};
 use crate::domain::{
     Button, Card, Emphasis, Field, Grants, Manifest, Message, PacketId, Presser, Problem, Reply, Theme, Usage,
 };
+use crate::domain::{MAX_WORD_BYTES, is_word};
 use crate::imports::{Breach, Calls, Exports, InstanceState, Mandate};
 
 type Answer<T, E = Breach> = std::result::Result<T, E>;
@@ -23,8 +24,6 @@ const MOST_BUTTONS: usize = 8;
 const MOST_COMMANDS: usize = 64;
 /// Longest text, in bytes.
 const LONGEST_TEXT: usize = 4096;
-/// Longest name of an action, a code, a plugin.
-const LONGEST_WORD: usize = 64;
 
 impl Calls<'_> {
     pub(crate) async fn manifest(mut self) -> Result<Manifest> {
@@ -82,7 +81,7 @@ fn manifest(said: chat::PluginManifest) -> Answer<Manifest> {
         |usage: chat::Usage| Ok(Usage { form: text(usage.form)?, description: text(usage.description)? });
     let asks = said.asks.iter().map(|name| name.parse()).collect::<Answer<Grants, _>>();
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let is_version = said.version.len() <= LONGEST_WORD
+    let is_version = said.version.len() <= MAX_WORD_BYTES
         && said.version.split('.').count() == 3
         && said.version.split('.').all(is_number);
     Ok(Manifest {
@@ -166,7 +165,9 @@ fn text(text: String) -> Answer<String> {
 
 /// A name for programs.
 fn word(word: String) -> Answer<String> {
-    let is_word = (1..=LONGEST_WORD).contains(&word.len())
-        && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if is_word { Ok(word) } else { Err(Breach::Reply("a name with other than letters, digits and hyphens")) }
+    if is_word(&word) {
+        Ok(word)
+    } else {
+        Err(Breach::Reply("a name with other than letters, digits and hyphens"))
+    }
 }

@@ -165,6 +165,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again with the same message is safe.
     pub async fn command(&self, message: Message) -> Result<Vec<Reply>, CallError> {
+        message.check().map_err(|why| CallError::Invalid(why.into()))?;
         self.ask(Operation::Command, |calls| calls.command(message).boxed()).await
     }
 
@@ -178,6 +179,7 @@ impl Tenant {
         action: String,
         by: Presser,
     ) -> Result<Vec<Reply>, CallError> {
+        by.check(&action).map_err(|why| CallError::Invalid(why.into()))?;
         let act: Batch<(PacketId, String), _, _> =
             |calls, (packet, action), by| calls.action(packet, action, by).boxed();
         self.join(Operation::Action, |inner| &inner.presses, (packet, action), by, act).await

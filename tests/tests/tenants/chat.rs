@@ -1,0 +1,119 @@
+//! A chat through the host: what people type and press, over the real stores.
+
+use hongbao_host::domain::{Card, Mention, Message, PacketId, Presser, Reply, Theme};
+use hongbao_host::runtime::CallError;
+use hongbao_tests::chat::{Chat, amount, user};
+
+fn message(id: &str, sender: &str, text: &str) -> Message {
+    Message {
+        id: id.into(),
+        room: "family".into(),
+        sender: user(sender),
+        text: text.into(),
+        mentions: Vec::new(),
+        language: "en".into(),
+    }
+}
+
+async fn press(chat: &Chat, packet: PacketId, action: &str, name: &str) -> Vec<Reply> {
+    let by = Presser { user: user(name), language: "zh-CN".into() };
+    chat.tenant.action(packet, action.into(), by).await.unwrap()
+}
+
+fn card(reply: &Reply) -> &Card {
+    match reply {
+        Reply::Card(card) => card,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_packet_is_typed_grabbed_opened_and_looked_at() {
+    let chat = Chat::default();
+    chat.tenant.fund(&user("alice"), amount(10_000)).await.unwrap();
+    let typed = message("m1", "alice", "/hongbao 88.88 2 Happy new year");
+    let sent = chat.tenant.command(typed.clone()).await.unwrap();
+    let sealed = card(&sent[0]);
+    assert_eq!((sealed.theme, sealed.private, &*sealed.body), (Theme::Sealed, false, "Happy new year"));
+    let packet = sealed.packet.unwrap();
+    assert_eq!(chat.balance("alice").await, 10_000 - 8_888);
+    assert_eq!(chat.tenant.command(typed).await.unwrap(), sent, "a message that comes twice sends once");
+    assert_eq!(chat.balance("alice").await, 10_000 - 8_888);
+    for (name, parts) in [("bob", 1), ("carol", 2)] {
+        assert_eq!(card(&press(&chat, packet, "grab", name).await[0]).buttons[0].action, "open");
+        let opened = press(&chat, packet, "open", name).await;
+        assert_eq!(opened.len(), parts, "whoever takes the last share also ends the room's card");
+        let own = card(&opened[0]);
+        assert!(own.private && own.theme == Theme::Opened);
+        let details = chat.details(packet).await;
+        let minor = details.claims.last().unwrap().amount.get();
+        let written = format!("¥{}.{:02}", minor / 100, minor % 100);
+        assert!(format!("{own:?}").contains(&written), "{written}: {own:?}");
+    }
+    let late = press(&chat, packet, "grab", "dave").await;
+    assert_eq!(card(&late[0]).theme, Theme::Finished);
+    chat.settle_all().await;
+    assert_eq!(chat.balance("bob").await + chat.balance("carol").await, 8_888);
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn many_who_press_at_once_become_batches_and_each_has_an_answer() {
+    let chat = Chat::default();
+    let packet = chat.lucky(10_000, 50).await;
+    let names: Vec<String> = (0..200).map(|number| format!("user-{number}")).collect();
+    futures::future::join_all(names.iter().map(|name| press(&chat, packet, "grab", name))).await;
+    let opened = futures::future::join_all(names.iter().map(|name| press(&chat, packet, "open", name))).await;
+    let theirs = opened.iter().filter(|replies| card(&replies[0]).theme == Theme::Opened).count();
+    assert_eq!(theirs, 50);
+    assert_eq!(opened.iter().filter(|replies| replies.len() == 2).count(), 1, "one ends the room's card");
+    let calls = "hongbao_call_seconds_count{operation=\"action\"} ";
+    let metrics = chat.host.metrics();
+    let calls: u32 = metrics.lines().find_map(|line| line.strip_prefix(calls)).unwrap().parse().unwrap();
+    assert!(calls < 20, "{calls} calls for 400 presses");
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn only_who_is_mentioned_may_be_meant() {
+    let chat = Chat::default();
+    chat.tenant.fund(&user("alice"), amount(1_000)).await.unwrap();
+    let mut typed = message("m1", "alice", "/hongbao to @Bob Smith 6.66");
+    typed.mentions = vec![Mention { text: "@Bob Smith".into(), user: user("u-bob") }];
+    let sent = chat.tenant.command(typed).await.unwrap();
+    let packet = card(&sent[0]).packet.unwrap();
+    let refused = press(&chat, packet, "grab", "carol").await;
+    assert!(
+        matches!(&refused[..], [Reply::Problem(problem)] if problem.code == "not-eligible"),
+        "{refused:?}"
+    );
+    press(&chat, packet, "grab", "u-bob").await;
+    let opened = press(&chat, packet, "open", "u-bob").await;
+    assert_eq!(card(&opened[0]).theme, Theme::Opened);
+}
+
+#[tokio::test]
+async fn what_no_plugin_should_have_to_read_is_refused_before_it() {
+    let chat = Chat::default();
+    let good = message("m", "alice", "/hongbao help");
+    let mentions = vec![Mention { text: "@b".into(), user: user("b") }; 101];
+    let cases = [
+        (Message { id: String::new(), ..good.clone() }, "the id of a message must be 1 to 256 bytes, not 0"),
+        (
+            Message { room: "a\nb".into(), ..good.clone() },
+            "the name of a room must not contain control characters",
+        ),
+        (Message { text: "x".repeat(4_097), ..good.clone() }, "a text has at most 4096 bytes"),
+        (Message { mentions, ..good.clone() }, "a message has at most 100 mentions, not 101"),
+        (Message { language: "zh_CN".into(), ..good.clone() }, "a language is a BCP 47 tag, such as zh-CN"),
+    ];
+    for (message, expected) in cases {
+        let error = chat.tenant.command(message).await.unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), ("invalid-argument", expected));
+    }
+    let packet = chat.lucky(100, 1).await;
+    let by = Presser { user: user("bob"), language: "en".into() };
+    let error = chat.tenant.action(packet, "GRAB!".into(), by).await.unwrap_err();
+    assert!(matches!(error, CallError::Invalid(_)), "{error}");
+    assert!(chat.tenant.command(message("m", "alice", "/weather")).await.unwrap().is_empty());
+}
