@@ -2,7 +2,8 @@
 
 pub mod chaos;
 pub mod chat;
-pub mod faults;
 pub mod guests;
 pub mod native;
 pub mod servers;
+
+pub use hongbao_host::testkit as faults;

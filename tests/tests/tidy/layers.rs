@@ -8,7 +8,7 @@ use crate::tree::{Source, assert_none, file, files};
 
 /// The rooms of the host, with their height. A room names rooms of its own height or below.
 const LAYERS: &[(&str, u8)] =
-    &[("domain", 0), ("store", 1), ("imports", 2), ("runtime", 3), ("http", 4), ("cli", 4)];
+    &[("domain", 0), ("store", 1), ("imports", 2), ("runtime", 3), ("testkit", 4), ("http", 4), ("cli", 4)];
 
 /// `lib.rs` and `main.rs` put the rooms together, so they may name all of them.
 const ROOTS: &[&str] = &["lib", "main"];

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures::future::BoxFuture;
-use hongbao_host::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
-use hongbao_host::store::{
+use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::store::{
     Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Lease, Ledger, Loaded,
     OpenedSeat, Opening, Parked, Recorded, Seating, Settled, StoreError, Swapped, View,
 };
+use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
