@@ -4,6 +4,7 @@ pub mod chaos;
 pub mod chat;
 pub mod guests;
 pub mod native;
+pub mod pairs;
 pub mod servers;
 
 pub use hongbao_host::testkit as faults;

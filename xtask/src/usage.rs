@@ -16,7 +16,8 @@ Tasks:
   test [-- ARGS]  Sets up, then runs every test: `cargo test --workspace ARGS`
   bench NAME [-- ARGS]
                   Sets up, then measures: `contract` is what a call of the plugin
-                  costs, `stores` is Redis and PostgreSQL behind it
+                  costs, `stores` is Redis and PostgreSQL behind it,
+                  `tenants` is what many tenants cost each other
   chaos [-- ARGS] Sets up, then kills, cuts off and slows down whatever hosts
                   depend on, and looks for what was lost; ARGS as in
                   `cargo xtask chaos -- --help`
@@ -28,7 +29,7 @@ Exit codes: that of the program that failed; 64 for a wrong usage;
 ";
 
 /// What can be measured.
-const BENCHES: [&str; 2] = ["contract", "stores"];
+const BENCHES: [&str; 3] = ["contract", "stores", "tenants"];
 
 /// A task with what it is given.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Task, Failure> {
             Some((which, rest)) if BENCHES.iter().any(|bench| which == bench) => {
                 after_dashes(&name, rest).map(|passed| Task::Bench(which.clone(), passed))
             }
-            _ => Err(Failure::usage(format!("name what to measure: {}", BENCHES.join(" or ")))),
+            _ => Err(Failure::usage(format!("name what to measure: {}", BENCHES.join(", ")))),
         },
         "chaos" => after_dashes(&name, rest).map(Task::Chaos),
         _ => Err(Failure::usage(format!("there is no task `{name}`"))),

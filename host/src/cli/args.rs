@@ -231,7 +231,8 @@ pub(super) struct StoreArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) tenant: Option<String>,
 
-    /// Read what is not named here from a TOML file: data or ledger, counter, tenant
+    /// Read what is not named here from a TOML file: data or ledger, counter, tenant, and the
+    /// tables plugins and tenants
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }

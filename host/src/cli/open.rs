@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::stores::Stores;
 use crate::domain::{Grants, TenantId};
 use crate::imports::{Clock, Entropy, SystemClock};
-use crate::runtime::{Engine, Host, HostBuilder, Plugin, PluginSource, Plugins, Tenant, TenantConfig};
+use crate::runtime::{
+    Engine, Host, HostBuilder, Plugin, PluginSource, Plugins, Tenant, TenantConfig, TenantsFile,
+};
 
 /// A host with one tenant.
 pub(super) struct Session {
@@ -14,10 +16,17 @@ pub(super) struct Session {
     pub(super) tenant: Tenant,
 }
 
-/// The embedded plugin, or the one in a file or a plugin directory. It comes first, so that one that does not fit is refused
+/// The plugin that is named, in a file or a directory; otherwise the tenant's own by the configuration
+/// file; otherwise the embedded one. It comes first, so that one that does not fit is refused
 /// before a ledger is made.
-pub(super) async fn plugin(at: Option<&Path>) -> anyhow::Result<Plugin> {
-    let source = at.map_or(PluginSource::Embedded, PluginSource::at);
+pub(super) async fn plugin(
+    at: Option<&Path>,
+    tenants: &TenantsFile,
+    tenant: &TenantId,
+) -> anyhow::Result<Plugin> {
+    let entry = tenants.tenant(tenant);
+    let by_default = || entry.map_or(PluginSource::Embedded, |entry| tenants.plugin(entry));
+    let source = at.map_or_else(by_default, PluginSource::at);
     Ok(Plugins::new(Engine::new()?).load(source).await?)
 }
 
@@ -30,19 +39,21 @@ pub(super) async fn session(
 ) -> anyhow::Result<Session> {
     // The counter first: connecting to it makes nothing.
     let builder = Host::builder().counter(stores.counter().await?).ledger(stores.ledger().await?);
-    serve(seeded(builder, seed).clock(clock), plugin, stores.tenant.clone()).await
+    serve(seeded(builder, seed).clock(clock), plugin, config(stores)).await
 }
 
 /// A host on books that must be there already, in real time.
 pub(super) async fn books(file: Option<&Path>, stores: &Stores) -> anyhow::Result<Session> {
     let ledger = stores.existing_ledger().await?;
     let builder = Host::builder().counter(stores.counter().await?).ledger(ledger);
-    serve(builder, plugin(file).await?, stores.tenant.clone()).await
+    let plugin = plugin(file, &stores.tenants, &stores.tenant).await?;
+    serve(builder, plugin, config(stores)).await
 }
 
 /// A host without any books.
 pub(super) async fn in_memory(plugin: Plugin, seed: Option<u64>) -> anyhow::Result<Session> {
-    serve(seeded(Host::builder(), seed).clock(Arc::new(SystemClock)), plugin, TenantId::default()).await
+    let config = TenantConfig::new(TenantId::default()).grants(Grants::ALL);
+    serve(seeded(Host::builder(), seed).clock(Arc::new(SystemClock)), plugin, config).await
 }
 
 fn seeded(builder: HostBuilder, seed: Option<u64>) -> HostBuilder {
@@ -52,9 +63,16 @@ fn seeded(builder: HostBuilder, seed: Option<u64>) -> HostBuilder {
     }
 }
 
-/// Whoever runs a command on a plugin grants it what it asks for: the stores are theirs.
-async fn serve(builder: HostBuilder, plugin: Plugin, tenant: TenantId) -> anyhow::Result<Session> {
+/// What the configuration file says of the tenant. Where it says nothing, whoever runs a command on a
+/// plugin grants it what it asks for: the stores are theirs.
+fn config(stores: &Stores) -> TenantConfig {
+    let entry = stores.tenants.tenant(&stores.tenant);
+    let by_default = || TenantConfig::new(stores.tenant.clone()).grants(Grants::ALL);
+    entry.map_or_else(by_default, |entry| entry.config.clone())
+}
+
+async fn serve(builder: HostBuilder, plugin: Plugin, config: TenantConfig) -> anyhow::Result<Session> {
     let host = builder.engine(plugin.engine().clone()).build()?;
-    let tenant = host.add(TenantConfig::new(tenant).grants(Grants::ALL), plugin).await?;
+    let tenant = host.add(config, plugin).await?;
     Ok(Session { host, tenant })
 }

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::args::StoreArgs;
 use super::exit::InputError;
 use crate::domain::TenantId;
+use crate::runtime::TenantsFile;
 use crate::store::finished::FinishedCache;
 use crate::store::memory::{MemoryCounter, MemoryLedger};
 use crate::store::postgres::{self, PostgresLedger};
@@ -38,6 +40,8 @@ pub(super) struct Stores {
     /// The URL of the counter; in this process where there is none.
     pub(super) counter: Option<String>,
     pub(super) tenant: TenantId,
+    /// What the configuration file says of tenants and plugins.
+    pub(super) tenants: TenantsFile,
 }
 
 /// What one source says. The same names on the command line, in the environment (`HONGBAO_…`) and
@@ -49,6 +53,11 @@ struct Said {
     data: Option<PathBuf>,
     counter: Option<String>,
     tenant: Option<String>,
+    /// Read by themselves.
+    #[serde(rename = "plugins")]
+    _plugins: Option<IgnoredAny>,
+    #[serde(rename = "tenants")]
+    _tenants: Option<IgnoredAny>,
 }
 
 impl Said {
@@ -58,6 +67,7 @@ impl Said {
             data: args.data.clone(),
             counter: args.counter.clone(),
             tenant: args.tenant.clone(),
+            ..Self::default()
         }
     }
 
@@ -68,15 +78,24 @@ impl Said {
             data: named("HONGBAO_DATA").map(PathBuf::from),
             counter: named("HONGBAO_COUNTER"),
             tenant: named("HONGBAO_TENANT"),
+            ..Self::default()
         }
     }
 
-    fn in_a_file(file: &Path) -> Result<Self, InputError> {
+    fn in_a_file(file: &Path) -> Result<(Self, TenantsFile), InputError> {
         let name = || file.display().to_string();
         let text = fs::read_to_string(file).map_err(|source| InputError::File { file: name(), source })?;
-        toml::from_str(&text).map_err(|error| {
+        let invalid = |error: toml::de::Error| {
             InputError::Invalid(format!("{} is no configuration: {}", name(), error.to_string().trim_end()))
-        })
+        };
+        let said = toml::from_str(&text).map_err(invalid)?;
+        let mut tables: toml::Table = toml::from_str(&text).map_err(invalid)?;
+        tables.retain(|key, _| key == "plugins" || key == "tenants");
+        let mut tenants = TenantsFile::deserialize(tables).map_err(invalid)?;
+        // Paths of plugins begin where the file is.
+        let folder = file.parent().unwrap_or(Path::new(""));
+        tenants.plugins.values_mut().for_each(|path| *path = folder.join(&*path));
+        Ok((said, tenants))
     }
 
     fn books(self) -> Result<Option<Books>, InputError> {
@@ -94,8 +113,12 @@ impl Stores {
     pub(super) fn named(args: &StoreArgs) -> Result<Self, InputError> {
         let environment = Said::in_the_environment();
         let file = args.config.clone().or_else(|| std::env::var_os("HONGBAO_CONFIG").map(PathBuf::from));
-        let file = file.map_or_else(|| Ok(Said::default()), |file| Said::in_a_file(&file))?;
-        Self::from([Said::on_the_command_line(args), environment, file])
+        let (file, tenants) = match file {
+            Some(file) => Said::in_a_file(&file)?,
+            None => <(Said, TenantsFile)>::default(),
+        };
+        let stores = Self::from([Said::on_the_command_line(args), environment, file])?;
+        Ok(Self { tenants, ..stores })
     }
 
     fn from(sources: [Said; 3]) -> Result<Self, InputError> {
@@ -108,7 +131,8 @@ impl Stores {
         }
         let tenant = tenant.map(|name| TenantId::new(&name)).transpose();
         let tenant = tenant.map_err(|error| InputError::Invalid(format!("the name of a tenant {error}")))?;
-        Ok(Self { books: books.unwrap_or(Books::Memory), counter, tenant: tenant.unwrap_or_default() })
+        let (books, tenant) = (books.unwrap_or(Books::Memory), tenant.unwrap_or_default());
+        Ok(Self { books, counter, tenant, tenants: TenantsFile::default() })
     }
 
     /// The stores of a command that moves the clock. On servers it keeps to a tenant and a
@@ -213,8 +237,7 @@ mod tests {
     #[test]
     fn nothing_said_is_in_memory() {
         let stores = Stores::from([Said::default(), Said::default(), Said::default()]).unwrap();
-        let expected = Stores { books: Books::Memory, counter: None, tenant: TenantId::default() };
-        assert_eq!(stores, expected);
+        assert_eq!((stores.books, stores.counter, stores.tenant), (Books::Memory, None, TenantId::default()));
     }
 
     #[test]

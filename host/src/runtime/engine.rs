@@ -14,6 +14,8 @@ pub struct Engine {
     pub(super) wasmtime: wasmtime::Engine,
     /// Ahead of the pool, so that its exhaustion makes callers wait instead of failing.
     pub(super) room: Arc<Semaphore>,
+    /// How many there is room for.
+    pub(super) instances: usize,
     /// As long as an engine is in use, its clock ticks.
     _ticker: Arc<Ticker>,
 }
@@ -34,19 +36,31 @@ impl Engine {
     pub(super) const TICK: Duration = Duration::from_millis(Self::TICK_MS);
     pub(super) const TICK_MS: u64 = 2;
 
-    /// Most instances at one time, of all tenants.
-    pub(super) const MAX_INSTANCES: u32 = 2048;
+    /// Room for so many instances, of all tenants, unless somebody says otherwise.
+    pub const INSTANCES: u32 = 2048;
 
-    /// An engine with a pool of instances.
+    /// An engine with room for [`Engine::INSTANCES`].
     ///
     /// # Errors
     /// When this machine cannot run wasmtime.
     pub fn new() -> Result<Self, EngineError> {
-        let wasmtime = wasmtime::Engine::new(&Self::config())
+        Self::with_room(Self::INSTANCES)
+    }
+
+    /// An engine with room for so many instances, of all tenants together: a tenant that finds none
+    /// waits, or takes the place of one that has nothing to do. Room is address space, 18 MiB for
+    /// each, and becomes memory where it is used; Linux takes some 10,000 with its own settings, and
+    /// more with a larger `vm.max_map_count`.
+    ///
+    /// # Errors
+    /// When this machine cannot run wasmtime, or has not so much room.
+    pub fn with_room(instances: u32) -> Result<Self, EngineError> {
+        let instances = instances.max(1);
+        let wasmtime = wasmtime::Engine::new(&Self::config(instances))
             .map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
         let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
-        let room = Arc::new(Semaphore::new(Self::MAX_INSTANCES as usize));
-        Ok(Self { wasmtime, room, _ticker: ticker })
+        let room = Arc::new(Semaphore::new(instances as usize));
+        Ok(Self { wasmtime, room, instances: instances as usize, _ticker: ticker })
     }
 
     /// Whether this is the very same engine.
@@ -54,13 +68,16 @@ impl Engine {
         wasmtime::Engine::same(&self.wasmtime, &other.wasmtime)
     }
 
-    fn config() -> Config {
+    fn config(instances: u32) -> Config {
         let mut pool = PoolingAllocationConfig::default();
-        pool.total_component_instances(Self::MAX_INSTANCES)
-            .total_core_instances(Self::MAX_INSTANCES * 4)
-            .total_memories(Self::MAX_INSTANCES)
-            .total_tables(Self::MAX_INSTANCES * 2)
-            .total_stacks(Self::MAX_INSTANCES)
+        // What an instance leaves is cleaned by whoever needs the place next, which takes its time: some
+        // places more than instances, so that nobody finds none.
+        let places = instances.saturating_add(256);
+        pool.total_component_instances(places)
+            .total_core_instances(places.saturating_mul(4))
+            .total_memories(places)
+            .total_tables(places.saturating_mul(2))
+            .total_stacks(places)
             .max_memory_size(Limits::MAX_MEMORY_BYTES)
             .table_elements(Limits::MAX_TABLE_ELEMENTS);
         let mut config = Config::new();

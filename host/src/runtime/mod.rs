@@ -30,5 +30,5 @@ pub use plugin::{
 };
 pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
-pub use tenant::{Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};
+pub use tenant::{LoadError, Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};
 pub use workers::{Pace, Workers};

@@ -83,7 +83,7 @@ impl Pool {
 
     /// Instances that are idle, and all there are.
     pub(super) fn count(&self) -> (usize, usize) {
-        let all = Engine::MAX_INSTANCES as usize - self.engine.room.available_permits();
+        let all = self.engine.instances - self.engine.room.available_permits();
         (self.idle().by_age.len(), all)
     }
 

@@ -11,8 +11,9 @@ use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_tests::servers::Postgres;
 
 use crate::crowd::{IN_ALL, ON_ONE, Tap, packets, rate, taps, tenant};
+use crate::overload;
 use crate::pgbench::Baseline;
-use crate::{Pairs, overload};
+use hongbao_tests::pairs::Pairs;
 
 /// Packets of one measurement, and shares of each: a busy minute, in which six people at a time tap
 /// each packet.

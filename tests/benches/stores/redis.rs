@@ -13,8 +13,8 @@ use hongbao_host::store::redis::RedisCounter;
 use hongbao_host::store::{Card, Counter, Opening};
 use hongbao_tests::servers::{Redis, program};
 
-use crate::Pairs;
 use crate::crowd::{IN_ALL, ON_ONE, Tap, rate, taps, tenant};
+use hongbao_tests::pairs::Pairs;
 
 /// Packets of one measurement, and shares of each.
 const MANY: (u32, u32) = (20_000, 10);

@@ -23,3 +23,4 @@ mod send;
 mod servers;
 mod simulate;
 mod taps;
+mod tenants_file;

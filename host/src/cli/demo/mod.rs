@@ -19,10 +19,10 @@ use clock::LeapingClock;
 use report::{Report, Story};
 
 pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let plugin = open::plugin(plugin).await?;
     // Without --data the ledger is as real, but goes with the run.
     let temporary = tempfile::tempdir()?;
     let mut stores = Stores::sandboxed(&args.stores)?;
+    let plugin = open::plugin(plugin, &stores.tenants, &stores.tenant).await?;
     if stores.books == Books::Memory {
         stores.books = Books::Directory(temporary.path().into());
     }

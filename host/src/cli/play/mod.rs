@@ -42,8 +42,8 @@ struct Summary {
 pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> anyhow::Result<Exit> {
     let log = read(&args.file)?;
     let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
-    let plugin = runtime.block_on(open::plugin(plugin))?;
     let stores = Stores::sandboxed(&args.stores)?;
+    let plugin = runtime.block_on(open::plugin(plugin, &stores.tenants, &stores.tenant))?;
     let session = open::session(plugin, &stores, Arc::<ManualClock>::clone(&clock), args.seed);
     let session = runtime.block_on(session)?;
     let player = Arc::new(Player::new(session, clock));

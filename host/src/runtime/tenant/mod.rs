@@ -3,6 +3,7 @@
 mod books;
 mod config;
 mod file;
+mod load;
 mod serving;
 mod upgrade;
 
@@ -17,6 +18,7 @@ use tracing::Instrument as _;
 
 pub use config::{TenantConfig, TenantError};
 pub use file::{TenantEntry, TenantsFile};
+pub use load::LoadError;
 pub(super) use serving::Serving;
 
 use super::breaker::Breaker;
