@@ -20,3 +20,14 @@ pub const fn misbehaving(deed: Deed) -> &'static [u8] {
         Deed::Nag => include_bytes!(concat!(env!("OUT_DIR"), "/nag.wasm")),
     }
 }
+
+/// The component of this guest, by the name of its file in `guests/examples`: it is the real plugin
+/// but for one misdeed.
+///
+/// # Panics
+/// When there is no such guest.
+#[must_use]
+#[allow(clippy::panic, reason = "a test that names no guest stops there")]
+pub fn hostile(name: &str) -> &'static [u8] {
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"))
+}
