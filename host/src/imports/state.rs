@@ -1,9 +1,11 @@
 //! What an instance carries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::mandate::Mandate;
 use super::memory::Memory;
+use super::meter::Meter;
 use super::witness::Witness;
 use super::{Breach, Clock, Entropy};
 use crate::domain::{Amount, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
@@ -44,9 +46,7 @@ pub(crate) struct InstanceState {
     pub(super) log_bytes: usize,
     /// Whether log lines were left out of this call.
     pub(crate) log_was_cut: bool,
-    /// Whether a store was asked since the last tick.
-    has_waited: bool,
-    ticks: u64,
+    pub(super) meter: Meter,
 }
 
 impl InstanceState {
@@ -59,8 +59,7 @@ impl InstanceState {
             host_calls: 0,
             log_bytes: 0,
             log_was_cut: false,
-            has_waited: false,
-            ticks: 0,
+            meter: Meter::default(),
         }
     }
 
@@ -71,22 +70,13 @@ impl InstanceState {
         self.host_calls = 0;
         self.log_bytes = 0;
         self.log_was_cut = false;
-        self.has_waited = false;
-        self.ticks = 0;
+        self.meter = Meter::default();
     }
 
-    /// Counts a tick of the epoch. Time passes while the plugin waits for a store as well, so a tick
-    /// in which it asked one does not count; host calls and the whole call are bounded besides.
-    pub(crate) fn tick(&mut self, tick_ms: u64) -> Result<(), Breach> {
-        if !std::mem::take(&mut self.has_waited) {
-            self.ticks += 1;
-        }
-        let most = self.around.limits.cpu_ms;
-        // The first tick may come at once.
-        if self.ticks.saturating_sub(1).saturating_mul(tick_ms) >= most.max(1) {
-            return Err(Breach::Cpu(most));
-        }
-        Ok(())
+    /// Counts a tick of the epoch.
+    pub(crate) fn tick(&mut self) -> Result<(), Breach> {
+        let (computed, most) = (self.meter.tick(), self.around.limits.cpu_ms);
+        if computed >= Duration::from_millis(most.max(1)) { Err(Breach::Cpu(most)) } else { Ok(()) }
     }
 
     /// Every imported function comes through here first.
@@ -99,7 +89,6 @@ impl InstanceState {
         if self.host_calls > most {
             return Err(Breach::HostCalls(most));
         }
-        self.has_waited |= matches!(grant, Grant::Counter | Grant::Ledger);
         Ok(&self.around)
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::domain::Limits;
+use crate::imports::TICK_MS;
 
 /// Compiles plugins and owns the memory that their instances live in. Cheap to clone.
 #[derive(Clone)]
@@ -31,8 +32,7 @@ pub enum EngineError {
 
 impl Engine {
     /// One tick of the epoch, in which CPU limits are counted.
-    pub(super) const TICK: Duration = Duration::from_millis(Self::TICK_MS);
-    pub(super) const TICK_MS: u64 = 2;
+    const TICK: Duration = Duration::from_millis(TICK_MS);
 
     /// Most instances at one time, of all tenants.
     pub(super) const MAX_INSTANCES: u32 = 2048;

@@ -55,7 +55,7 @@ impl Host for InstanceState {
             lenient_until_ms: if opening.rebuilt { lease.until_ms } else { 0 },
             keep_until_ms: lease.now_ms.saturating_add(opening.ttl_ms),
         };
-        Ok(answer(self.around.counter.open(&key, opening, lease.now_ms).await))
+        Ok(answer(self.meter.wait(self.around.counter.open(&key, opening, lease.now_ms)).await))
     }
 
     async fn load(
@@ -65,7 +65,8 @@ impl Host for InstanceState {
     ) -> Result<Result<Option<counter::View>, Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        let loaded = self.around.counter.load(&key, &users, self.around.clock.now_ms()).await;
+        let loaded =
+            self.meter.wait(self.around.counter.load(&key, &users, self.around.clock.now_ms())).await;
         if let Ok(Some(view)) = &loaded {
             self.saw_holders(&users, &view.holders);
         }
@@ -80,7 +81,10 @@ impl Host for InstanceState {
     ) -> Result<Result<counter::Swapped, Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let take = self.own(take)?;
-        let swapped = self.around.counter.swap(&key, expected_version, &take, self.around.lease()).await;
+        let swapped = self
+            .meter
+            .wait(self.around.counter.swap(&key, expected_version, &take, self.around.lease()))
+            .await;
         if let Ok(Swapped::Stale(view)) = &swapped {
             self.saw_holders(&take, &view.holders);
         }
@@ -94,7 +98,7 @@ impl Host for InstanceState {
     async fn admit(&mut self, packet: PacketId, names: Vec<String>) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        Ok(answer(self.around.counter.admit(&key, &users, self.around.lease()).await))
+        Ok(answer(self.meter.wait(self.around.counter.admit(&key, &users, self.around.lease())).await))
     }
 
     async fn seats(
@@ -104,7 +108,8 @@ impl Host for InstanceState {
     ) -> Result<Result<Option<counter::Seating>, Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        let seats = self.around.counter.seats(&key, &users, self.around.clock.now_ms()).await;
+        let seats =
+            self.meter.wait(self.around.counter.seats(&key, &users, self.around.clock.now_ms())).await;
         if let Ok(Some(seating)) = &seats {
             self.saw_holders(&users, &seating.holders);
         }
@@ -123,12 +128,14 @@ impl Host for InstanceState {
     ) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let opened = self.opened_seats(opened)?;
-        Ok(answer(self.around.counter.confirm(&key, &opened, self.around.clock.now_ms()).await))
+        Ok(answer(
+            self.meter.wait(self.around.counter.confirm(&key, &opened, self.around.clock.now_ms())).await,
+        ))
     }
 
     async fn close(&mut self, packet: PacketId) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
-        Ok(answer(self.around.counter.close(&key, self.around.clock.now_ms()).await))
+        Ok(answer(self.meter.wait(self.around.counter.close(&key, self.around.clock.now_ms())).await))
     }
 }
 

@@ -24,7 +24,8 @@ impl Host for InstanceState {
             return Ok(Err(Error::Other(why)));
         }
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
-        let recorded = self.around.ledger.record(&self.around.tenant, id, order, now_ms).await;
+        let recorded =
+            self.meter.wait(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
         if let Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) = &recorded {
             self.witness.recorded(receipt.id);
         }
@@ -38,7 +39,7 @@ impl Host for InstanceState {
     ) -> Result<Result<Option<ledger::Loaded>, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
         let users = self.own(names)?;
-        let loaded = self.around.ledger.load(&key, &users).await;
+        let loaded = self.meter.wait(self.around.ledger.load(&key, &users)).await;
         if let Ok(Some(loaded)) = &loaded {
             self.saw_loaded(loaded);
         }
@@ -63,7 +64,7 @@ impl Host for InstanceState {
             own.push(share);
         }
         let now_ms = self.around.clock.now_ms();
-        let claimed = self.around.ledger.claim(&key, expected_version, own, now_ms).await;
+        let claimed = self.meter.wait(self.around.ledger.claim(&key, expected_version, own, now_ms)).await;
         match &claimed {
             Ok(Claimed::Committed(first)) => {
                 let claims = (*first..).zip(places);
@@ -83,7 +84,10 @@ impl Host for InstanceState {
         expected_version: u64,
     ) -> Result<Result<ledger::Closed, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
-        let closed = self.around.ledger.close(&key, expected_version, self.around.clock.now_ms()).await;
+        let closed = self
+            .meter
+            .wait(self.around.ledger.close(&key, expected_version, self.around.clock.now_ms()))
+            .await;
         if let Ok(Closed::Refunded(amount) | Closed::Already(amount)) = &closed {
             self.witness.refunded(*amount);
         }
@@ -97,7 +101,7 @@ impl Host for InstanceState {
         limit: u32,
     ) -> Result<Result<Vec<types::Claim>, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
-        let claims = self.around.ledger.claims(&key, cursor, limit).await;
+        let claims = self.meter.wait(self.around.ledger.claims(&key, cursor, limit)).await;
         if let Ok(claims) = &claims {
             self.witness.claims(claims);
         }
