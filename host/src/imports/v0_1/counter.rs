@@ -14,6 +14,12 @@ impl Surroundings {
         let now_ms = self.clock.now_ms();
         Lease { now_ms, until_ms: now_ms.saturating_add(self.policy.lease_ms) }
     }
+
+    /// How long a counter is kept at most: what is kept for ever would fill the cache.
+    fn longest_kept_ms(&self) -> u64 {
+        const AFTER_EXPIRY_MS: u64 = 60 * 60 * 1000;
+        self.policy.max_expires_in_ms.saturating_add(AFTER_EXPIRY_MS)
+    }
 }
 
 impl InstanceState {
@@ -26,6 +32,9 @@ impl InstanceState {
                 false => Err(Breach::Lie("a share that nobody has")),
             }
         };
+        if !self.check_seats(seats.len()) {
+            return Err(Breach::Lie("a share that nobody has"));
+        }
         seats.into_iter().enumerate().map(seat).collect()
     }
 
@@ -53,7 +62,7 @@ impl Host for InstanceState {
             opened,
             // A seat from before a loss can be no older than one lease.
             lenient_until_ms: if opening.rebuilt { lease.until_ms } else { 0 },
-            keep_until_ms: lease.now_ms.saturating_add(opening.ttl_ms),
+            keep_until_ms: lease.now_ms.saturating_add(opening.ttl_ms.min(self.around.longest_kept_ms())),
         };
         Ok(answer(self.meter.wait(self.around.counter.open(&key, opening, lease.now_ms)).await))
     }

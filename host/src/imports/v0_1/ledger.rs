@@ -26,8 +26,12 @@ impl Host for InstanceState {
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
         let recorded =
             self.meter.wait(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
-        if let Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) = &recorded {
-            self.witness.recorded(receipt.id);
+        match &recorded {
+            Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
+                self.witness.recorded(receipt.id);
+            }
+            Ok(Recorded::InsufficientFunds(held)) => self.witness.held(*held),
+            _ => {}
         }
         Ok(recorded.map(wit_recorded).map_err(|error| wit_error(&error)))
     }
@@ -53,6 +57,7 @@ impl Host for InstanceState {
         shares: Vec<ledger::Share>,
     ) -> Result<Result<ledger::Claimed, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
+        self.check_count(shares.len())?;
         let mut near = 0;
         let large_from = self.around.policy.large_from;
         let (mut own, mut places) = (Vec::with_capacity(shares.len()), Vec::with_capacity(shares.len()));
@@ -103,7 +108,7 @@ impl Host for InstanceState {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
         let claims = self.meter.wait(self.around.ledger.claims(&key, cursor, limit)).await;
         if let Ok(claims) = &claims {
-            self.witness.claims(claims);
+            self.saw_claims(packet_id(packet), claims);
         }
         let claims = claims.map(|claims| claims.into_iter().map(wit_claim).collect());
         Ok(claims.map_err(|error| wit_error(&error)))
