@@ -15,7 +15,9 @@ const TARGET: &str = "wasm32-unknown-unknown";
 fn main() -> Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for input in ["tests/build.rs", "tests/guests", "guest/src", "guest/Cargo.toml", "wit", "Cargo.lock"] {
+    for input in
+        ["tests/build.rs", "tests/guests", "guest/src", "guest/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"]
+    {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     dummies(&root.join("wit"), &out)?;

@@ -13,7 +13,9 @@ pub use hongbao_guest::bindings::exports::hongbao::plugin::packets::{
 };
 pub use hongbao_guest::bindings::exports::hongbao::plugin::{allocation, chat, packets};
 pub use hongbao_guest::bindings::hongbao::plugin::ledger::{Order, Priority, Recorded, Share};
-pub use hongbao_guest::bindings::hongbao::plugin::types::{Audience, Error, PacketId, Strategy, UserId};
+pub use hongbao_guest::bindings::hongbao::plugin::types::{
+    Audience, Error, PacketId, Status, Strategy, UserId,
+};
 pub use hongbao_guest::bindings::hongbao::plugin::{clock, counter, entropy, ledger, log};
 pub use hongbao_guest::{Imports, bindings};
 
