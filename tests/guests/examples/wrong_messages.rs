@@ -1,7 +1,9 @@
 //! Sends what nobody typed. The text says in what the order is wrong: its audience, its sender, its key,
-//! its room, or that there are two.
+//! its room, or that there are two, or that it is claimed at once.
 
-use hongbao_hostile_guests::{Audience, Guest, Message, Order, Reply, Strategy, component, record};
+use hongbao_hostile_guests::{
+    Audience, Guest, Message, Order, Priority, Reply, Sent, Strategy, claim, component, record,
+};
 
 struct WrongMessages;
 
@@ -25,6 +27,10 @@ impl Guest for WrongMessages {
             "/key" => order.key.push('2'),
             "/room" => order.room = "elsewhere".into(),
             "/twice" => drop(record(&order)),
+            "/claim" => {
+                let Ok(Sent::Sent(packet)) = record(&order) else { return Vec::new() };
+                drop(claim(packet, &[("alice", 10)], Priority::Normal));
+            }
             _ => {}
         }
         vec![Reply::Notice(format!("{:?}", record(&order)))]

@@ -104,7 +104,14 @@ async fn a_message_sends_its_senders_money_alone_and_to_whom_it_names() {
     assert!(stage.evil.command(mentioning).await.is_ok());
     let answer = stage.evil.command(message("/twice")).await;
     assert_eq!(answer.unwrap_err().to_string(), "the plugin failed: the plugin reached for a second packet");
-    assert_eq!(stage.balance("alice").await, 100_000 - 1000 - 10 - 10);
+    // A message sends; it takes no share, not even its sender's own.
+    let answer = stage.evil.command(message("/claim")).await;
+    assert_eq!(
+        answer.unwrap_err().to_string(),
+        "the plugin failed: the plugin reached for more users than asked"
+    );
+    assert_eq!(stage.evil.audit().await.unwrap().claims, 0);
+    assert_eq!(stage.balance("alice").await, 100_000 - 1000 - 10 - 10 - 10);
     stage.assert_others_go_on().await;
     stage.assert_conserved().await;
 }
