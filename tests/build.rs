@@ -1,20 +1,34 @@
-//! Makes components that are not the real plugin from the contract itself: each fits it, and each
-//! misbehaves in one way, in every export. And the core module that such a component is made of.
+//! Makes the components that tests throw at a host: the guests in `guests/examples`, which are the real
+//! plugin but for one misdeed, and some that Rust cannot express, from the contract itself. And the
+//! core module that such a component is made of.
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WorldId};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+const TARGET: &str = "wasm32-unknown-unknown";
+
 fn main() -> Result<()> {
-    let wit = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../wit");
-    println!("cargo::rerun-if-changed={}", wit.display());
-    println!("cargo::rerun-if-changed=build.rs");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    for input in
+        ["tests/build.rs", "tests/guests", "guest/src", "guest/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"]
+    {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    dummies(&root.join("wit"), &out)?;
+    guests(&root, &out)
+}
+
+/// Components that fit the contract and do the same in every export.
+fn dummies(wit: &Path, out: &Path) -> Result<()> {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(&wit)?;
+    let (package, _) = resolve.push_dir(wit)?;
     let world = resolve.select_world(&[package], Some("plugin"))?;
     let dummy = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
     let text = wasmprinter::print_bytes(dummy)?;
@@ -26,9 +40,9 @@ fn main() -> Result<()> {
     ];
     for (name, body) in deeds {
         let module = described(&text.replace("unreachable", &body), &resolve, world)?;
-        write(name, &ComponentEncoder::default().module(&module)?.encode()?)?;
+        std::fs::write(out.join(name).with_extension("wasm"), component(&module)?)?;
     }
-    write("module", &described(&text, &resolve, world)?)
+    Ok(std::fs::write(out.join("module.wasm"), described(&text, &resolve, world)?)?)
 }
 
 /// The index of an imported function. Functions are numbered in the order of their imports.
@@ -45,7 +59,65 @@ fn described(text: &str, resolve: &Resolve, world: WorldId) -> Result<Vec<u8>> {
     Ok(module)
 }
 
-fn write(name: &str, bytes: &[u8]) -> Result<()> {
-    let file = PathBuf::from(env::var("OUT_DIR")?).join(name).with_extension("wasm");
-    Ok(std::fs::write(file, bytes)?)
+fn component(module: &[u8]) -> Result<Vec<u8>> {
+    Ok(ComponentEncoder::default().module(module)?.encode()?)
+}
+
+/// Every guest, as a component of its file's name.
+fn guests(root: &Path, out: &Path) -> Result<()> {
+    let modules = build_modules(root, &out.join("guests"))?;
+    let mut arms = String::new();
+    for source in std::fs::read_dir(root.join("tests/guests/examples"))? {
+        let name = source?.path().file_stem().ok_or("a guest has a name")?.to_owned();
+        let file = Path::new(&name).with_extension("wasm");
+        let mut module = std::fs::read(modules.join(&file))?;
+        if name == "table_hog" {
+            module = with_growing_table(&module)?;
+        }
+        std::fs::write(out.join(&file), component(&module)?)?;
+        let name = name.display();
+        arms += &format!("{name:?} => include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.wasm\")),\n");
+    }
+    let table = format!("match name {{ {arms} _ => panic!(\"there is no guest {{name}}\") }}");
+    Ok(std::fs::write(out.join("guests.rs"), table)?)
+}
+
+/// Where the guest lets its memory grow by a number of pages that is a sign, its table grows instead.
+fn with_growing_table(module: &[u8]) -> Result<Vec<u8>> {
+    let text = wasmprinter::print_bytes(module)?;
+    let (before, after) = text.split_once("i32.const 30583").ok_or("the guest has lost its sign")?;
+    let after = after.replacen("memory.grow", "table.grow 0", 1);
+    let (head, rest) = before.split_once("(table (;0;) ").ok_or("the guest has a table")?;
+    let (bounds, rest) = rest.split_once(" funcref").ok_or("the guest has a table")?;
+    let least = bounds.split(' ').next().unwrap_or_default();
+    let text = format!("{head}(table (;0;) {least} funcref{rest}ref.null func i32.const 1000000{after}");
+    Ok(wat::parse_str(text)?)
+}
+
+/// A cargo of its own, in a folder of its own: the outer one holds the lock of `target`.
+fn build_modules(root: &Path, target_dir: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo
+        .current_dir(root)
+        .args([
+            "build",
+            "--package",
+            "hongbao-hostile-guests",
+            "--examples",
+            "--profile",
+            "plugin",
+            "--locked",
+        ])
+        .args(["--target", TARGET, "--target-dir"])
+        .arg(target_dir);
+    // What is meant for the outer build (lints, coverage, native CPU flags) is not for guests.
+    for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"] {
+        cargo.env_remove(variable);
+    }
+    // There are many, and nobody minds if they are slow.
+    cargo.env("CARGO_PROFILE_PLUGIN_LTO", "off").env("CARGO_PROFILE_PLUGIN_OPT_LEVEL", "1");
+    if !cargo.status()?.success() {
+        return Err(format!("the hostile guests could not be built; is the target {TARGET} there?").into());
+    }
+    Ok(target_dir.join(TARGET).join("plugin/examples"))
 }

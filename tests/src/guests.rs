@@ -26,3 +26,14 @@ pub const fn misbehaving(deed: Deed) -> &'static [u8] {
 pub const fn module() -> &'static [u8] {
     include_bytes!(concat!(env!("OUT_DIR"), "/module.wasm"))
 }
+
+/// The component of this guest, by the name of its file in `guests/examples`: it is the real plugin
+/// but for one misdeed.
+///
+/// # Panics
+/// When there is no such guest.
+#[must_use]
+#[allow(clippy::panic, reason = "a test that names no guest stops there")]
+pub fn hostile(name: &str) -> &'static [u8] {
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"))
+}

@@ -6,5 +6,3 @@ pub mod guests;
 pub mod native;
 pub mod pairs;
 pub mod servers;
-
-pub use hongbao_host::testkit as faults;

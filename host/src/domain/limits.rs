@@ -72,7 +72,7 @@ impl Default for Limits {
             host_calls: 10_000,
             host_bytes: 4 << 20,
             log_bytes: 64 << 10,
-            calls_in_flight: 1024,
+            calls_in_flight: 512,
             waiting: 16_384,
             waiting_per_packet: 8_192,
             batch: 256,

@@ -29,6 +29,8 @@ pub(crate) enum Breach {
     /// It answered what the stores did not say.
     #[error("the plugin told of {0}")]
     Lie(&'static str),
+    #[error("the plugin gave {given} answers to {asked} users")]
+    Answers { given: usize, asked: usize },
     /// It answered what no platform could show.
     #[error("the plugin's answer has {0}")]
     Reply(&'static str),

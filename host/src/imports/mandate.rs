@@ -52,8 +52,15 @@ impl Mandate {
                 let ahead = rest.iter().position(|name| name == user).map(|place| near + place);
                 ahead.or_else(|| users.iter().take(near).position(|name| name == user))
             }
-            Self::Message(message) => (message.sender.as_str() == user).then_some(0),
-            Self::Nothing | Self::Order(_) => None,
+            _ => None,
+        }
+    }
+
+    /// How many users the call is made in the names of.
+    pub(super) fn users(&self) -> usize {
+        match self {
+            Self::Packet { users, .. } => users.len(),
+            _ => 0,
         }
     }
 

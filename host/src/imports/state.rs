@@ -1,12 +1,14 @@
 //! What an instance carries.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::mandate::Mandate;
 use super::memory::Memory;
+use super::meter::Meter;
 use super::witness::Witness;
 use super::{Breach, Clock, Entropy};
-use crate::domain::{Amount, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
+use crate::domain::{Amount, Claim, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
 use crate::store::{Counter, Ledger, Loaded};
 
 /// Everything that a tenant's plugin may reach. Shared by all instances of the tenant.
@@ -44,9 +46,7 @@ pub(crate) struct InstanceState {
     pub(super) log_bytes: usize,
     /// Whether log lines were left out of this call.
     pub(crate) log_was_cut: bool,
-    /// Whether a store was asked since the last tick.
-    has_waited: bool,
-    ticks: u64,
+    pub(super) meter: Meter,
 }
 
 impl InstanceState {
@@ -59,8 +59,7 @@ impl InstanceState {
             host_calls: 0,
             log_bytes: 0,
             log_was_cut: false,
-            has_waited: false,
-            ticks: 0,
+            meter: Meter::default(),
         }
     }
 
@@ -71,22 +70,13 @@ impl InstanceState {
         self.host_calls = 0;
         self.log_bytes = 0;
         self.log_was_cut = false;
-        self.has_waited = false;
-        self.ticks = 0;
+        self.meter = Meter::default();
     }
 
-    /// Counts a tick of the epoch. Time passes while the plugin waits for a store as well, so a tick
-    /// in which it asked one does not count; host calls and the whole call are bounded besides.
-    pub(crate) fn tick(&mut self, tick_ms: u64) -> Result<(), Breach> {
-        if !std::mem::take(&mut self.has_waited) {
-            self.ticks += 1;
-        }
-        let most = self.around.limits.cpu_ms;
-        // The first tick may come at once.
-        if self.ticks.saturating_sub(1).saturating_mul(tick_ms) >= most.max(1) {
-            return Err(Breach::Cpu(most));
-        }
-        Ok(())
+    /// Counts a tick of the epoch.
+    pub(crate) fn tick(&mut self) -> Result<(), Breach> {
+        let (computed, most) = (self.meter.tick(), self.around.limits.cpu_ms);
+        if computed >= Duration::from_millis(most.max(1)) { Err(Breach::Cpu(most)) } else { Ok(()) }
     }
 
     /// Every imported function comes through here first.
@@ -99,7 +89,6 @@ impl InstanceState {
         if self.host_calls > most {
             return Err(Breach::HostCalls(most));
         }
-        self.has_waited |= matches!(grant, Grant::Counter | Grant::Ledger);
         Ok(&self.around)
     }
 
@@ -120,11 +109,32 @@ impl InstanceState {
 
     /// These users, if the call is made in their names.
     pub(super) fn own(&self, users: Vec<String>) -> Result<Vec<UserId>, Breach> {
+        self.check_count(users.len())?;
         let mut near = 0;
         for user in &users {
             near = 1 + self.place_of(user, near)?;
         }
         users.into_iter().map(|user| UserId::new(user).map_err(Breach::Name)).collect()
+    }
+
+    /// Whether there are no more of something than users who asked. Lists are held against each other,
+    /// which takes the host's time.
+    pub(super) fn check_count(&self, count: usize) -> Result<(), Breach> {
+        match count > self.mandate.users() {
+            true => Err(Breach::Beyond("more users than asked")),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether each of the call's users has one answer.
+    pub(super) fn check_answers<T>(&self, answers: Vec<T>) -> Result<Vec<T>, Breach> {
+        let (given, asked) = (answers.len(), self.mandate.users());
+        if given == asked { Ok(answers) } else { Err(Breach::Answers { given, asked }) }
+    }
+
+    /// Whether a store may have told of so many shares in this call.
+    pub(super) fn check_seats(&self, count: usize) -> bool {
+        count <= self.mandate.users() + self.witness.claims_read()
     }
 
     /// Where the user stands among those in whose names the call is made, probably at `near`.
@@ -152,7 +162,15 @@ impl InstanceState {
     pub(super) fn is_share_of(&self, user: &UserId, amount: Amount, near: usize) -> bool {
         let place = self.mandate.place_of(user.as_str(), near);
         place.is_some_and(|place| self.witness.has_share(place, amount, None))
+            || self.witness.has_claim(user, amount, u32::try_from(near + 1).ok())
             || self.witness.has_claim(user, amount, None)
+    }
+
+    /// Remembers claims that were read of the packet that the call is about.
+    pub(super) fn saw_claims(&mut self, packet: PacketId, claims: &[Claim]) {
+        if self.mandate.is_about(packet) {
+            self.witness.claims(claims);
+        }
     }
 
     /// Whether a store said in this call that the call's user at this place has this share. Of a

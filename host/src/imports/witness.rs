@@ -4,7 +4,9 @@
 //! was never there. So an answer with an amount in it counts only if a store gave that amount in
 //! the same call.
 
-use crate::domain::{Amount, Claim, Packet, PacketId, Status, UserId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Amount, Claim, ClaimLine, Details, Packet, PacketId, Status, UserId};
 use crate::store::Loaded;
 
 /// A share, as a store told of it. The cache knows no places.
@@ -14,26 +16,18 @@ struct Share {
     sequence: Option<u32>,
 }
 
-/// The numbers of a packet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Numbers {
-    pub(super) total: Amount,
-    pub(super) shares: u32,
-    pub(super) claimed_amount: Amount,
-    pub(super) claimed_shares: u32,
-    pub(super) refunded: Amount,
-}
-
 /// What was said in one call.
 #[derive(Default)]
 pub(super) struct Witness {
     /// Of the call's users, by their place in it. Empty as long as nothing was said.
     own: Vec<Option<Share>>,
-    /// Claims that were read one after the other.
-    claims: Vec<Claim>,
+    /// Claims that were read, by their sequence: read again, they take no more room.
+    claims: BTreeMap<u32, Claim>,
     recorded: Option<PacketId>,
-    recent: Vec<PacketId>,
-    numbers: Option<Numbers>,
+    /// What a wallet holds that had too little for an order.
+    held: Option<Amount>,
+    recent: BTreeSet<PacketId>,
+    packet: Option<Packet>,
     refunded: Option<Amount>,
 }
 
@@ -43,7 +37,8 @@ impl Witness {
         self.claims.clear();
         self.recorded = None;
         self.recent.clear();
-        self.numbers = None;
+        self.held = None;
+        self.packet = None;
         self.refunded = None;
     }
 
@@ -58,20 +53,14 @@ impl Witness {
     }
 
     pub(super) fn loaded(&mut self, packet: &Packet) {
-        self.numbers = Some(Numbers {
-            total: packet.order.total,
-            shares: packet.order.shares,
-            claimed_amount: packet.claimed_amount,
-            claimed_shares: packet.claimed_shares,
-            refunded: packet.refunded,
-        });
+        self.packet = Some(packet.clone());
         if packet.status == Status::Expired {
             self.refunded = Some(packet.refunded);
         }
     }
 
     pub(super) fn claims(&mut self, claims: &[Claim]) {
-        self.claims.extend_from_slice(claims);
+        self.claims.extend(claims.iter().map(|claim| (claim.sequence, claim.clone())));
     }
 
     pub(super) const fn refunded(&mut self, amount: Amount) {
@@ -83,7 +72,15 @@ impl Witness {
     }
 
     pub(super) fn recent(&mut self, packets: &[PacketId]) {
-        self.recent.extend_from_slice(packets);
+        self.recent.extend(packets);
+    }
+
+    pub(super) const fn held(&mut self, amount: Amount) {
+        self.held = Some(amount);
+    }
+
+    pub(super) fn claims_read(&self) -> usize {
+        self.claims.len()
     }
 
     /// Whether a store gave this packet to the plugin in this call.
@@ -101,18 +98,47 @@ impl Witness {
         own.is_some_and(|own| own.amount == amount && (sequence.is_none() || own.sequence == sequence))
     }
 
-    /// Whether a claim of this user and amount was read.
-    pub(super) fn has_claim(&self, user: &UserId, amount: Amount, sequence: Option<u32>) -> bool {
-        // Claims are mostly read and told in the same order, from the first on.
-        let at = sequence.map_or(0, |sequence| sequence.saturating_sub(1) as usize);
-        let is_it = |claim: &Claim| {
-            claim.user == *user && claim.amount == amount && sequence.is_none_or(|it| it == claim.sequence)
-        };
-        self.claims.get(at).is_some_and(is_it) || self.claims.iter().any(is_it)
+    /// Whether the ledger said that the user at this place has a share.
+    pub(super) fn has_claimed(&self, place: usize) -> bool {
+        self.own.get(place).copied().flatten().is_some_and(|own| own.sequence.is_some())
     }
 
-    pub(super) fn has_numbers(&self, numbers: Numbers) -> bool {
-        self.numbers == Some(numbers)
+    /// Whether a claim of this user and amount was read, at this sequence or at any.
+    pub(super) fn has_claim(&self, user: &UserId, amount: Amount, sequence: Option<u32>) -> bool {
+        let is_it = |claim: &Claim| claim.user == *user && claim.amount == amount;
+        match sequence {
+            Some(sequence) => self.claims.get(&sequence).is_some_and(is_it),
+            None => self.claims.values().any(is_it),
+        }
+    }
+
+    /// Whether the packet that was read is like this, as far as a store can tell.
+    pub(super) fn is_like(&self, details: &Details, now_ms: u64) -> bool {
+        let Some(packet) = &self.packet else { return false };
+        let order = &packet.order;
+        let is_over = details.state == Status::Expired && now_ms >= packet.expires_at_ms;
+        let is_claim = |line: &ClaimLine| {
+            let claim = self.claims.get(&line.sequence);
+            claim.is_some_and(|claim| {
+                (&claim.user, claim.amount, claim.claimed_at_ms)
+                    == (&line.user, line.amount, line.claimed_at_ms)
+            })
+        };
+        (details.state == packet.status || packet.status == Status::Open && is_over)
+            && details.room == order.room.as_str()
+            && details.sender == order.sender
+            && details.strategy == order.strategy
+            && details.greeting == order.greeting
+            && (details.total, details.shares) == (order.total, order.shares)
+            && (details.claimed_amount, details.claimed_shares, details.refunded)
+                == (packet.claimed_amount, packet.claimed_shares, packet.refunded)
+            && (details.sent_at_ms, details.expires_at_ms) == (packet.sent_at_ms, packet.expires_at_ms)
+            && details.claims.len() <= packet.claimed_shares as usize
+            && details.claims.iter().all(is_claim)
+    }
+
+    pub(super) fn has_held(&self, amount: Amount) -> bool {
+        self.held == Some(amount)
     }
 
     pub(super) fn has_refund(&self, amount: Amount) -> bool {
@@ -123,4 +149,25 @@ impl Witness {
 /// What a ledger's answer says of the call's users.
 pub(super) fn shares_of(loaded: &Loaded) -> impl Iterator<Item = (&UserId, Amount, Option<u32>)> {
     loaded.claims.iter().map(|claim| (&claim.user, claim.amount, Some(claim.sequence)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_again_takes_no_more_room() {
+        let user = UserId::new("bob").unwrap();
+        let claim = |sequence| Claim { user: user.clone(), amount: Amount::MAX, sequence, claimed_at_ms: 1 };
+        let claims: Vec<_> = (1..=10).map(claim).collect();
+        let packets: Vec<_> = (1..=10).map(|low| PacketId::from_halves(1, low)).collect();
+        let mut witness = Witness::default();
+        for _ in 0..100 {
+            witness.claims(&claims);
+            witness.recent(&packets);
+        }
+        assert_eq!((witness.claims_read(), witness.recent.len()), (10, 10));
+        assert!(witness.has_claim(&user, Amount::MAX, Some(10)) && witness.gave(packets[9]));
+        assert!(!witness.has_claim(&user, Amount::MAX, Some(11)));
+    }
 }

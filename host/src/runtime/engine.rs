@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::domain::Limits;
+use crate::imports::TICK_MS;
 
 /// Compiles plugins and owns the memory that their instances live in. Cheap to clone.
 #[derive(Clone)]
@@ -33,8 +34,7 @@ pub enum EngineError {
 
 impl Engine {
     /// One tick of the epoch, in which CPU limits are counted.
-    pub(super) const TICK: Duration = Duration::from_millis(Self::TICK_MS);
-    pub(super) const TICK_MS: u64 = 2;
+    const TICK: Duration = Duration::from_millis(TICK_MS);
 
     /// Room for so many instances, of all tenants, unless somebody says otherwise.
     pub const INSTANCES: u32 = 2048;

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
-use super::{CallError, Engine, Plugin};
+use super::{CallError, Plugin};
 use crate::imports::{Breach, Calls, Exports, InstanceState, Surroundings};
 
 pub(super) struct Instance {
@@ -63,7 +63,7 @@ impl Instance {
 
 /// At each tick the plugin yields to its neighbours, or has computed too long.
 fn deadline(mut store: StoreContextMut<'_, InstanceState>) -> wasmtime::Result<UpdateDeadline> {
-    store.data_mut().tick(Engine::TICK_MS)?;
+    store.data_mut().tick()?;
     Ok(UpdateDeadline::Yield(1))
 }
 

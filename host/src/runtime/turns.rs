@@ -6,7 +6,9 @@
 //! that turn polls is decided when it comes.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_task::{FallibleTask, Runnable};
 use tokio::runtime::Handle;
@@ -16,7 +18,11 @@ pub(super) type Line = u64;
 
 /// The tasks of a host that could go on.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<Ready>);
+pub(super) struct Turns {
+    ready: Mutex<Ready>,
+    /// Whether the last turn took long.
+    was_long: AtomicBool,
+}
 
 #[derive(Default)]
 struct Ready {
@@ -37,18 +43,28 @@ impl Turns {
             turns.ready().push(line, runnable);
             let turns = Arc::clone(&turns);
             // Wakers are called from anywhere, also from threads that know of no runtime.
-            handle.spawn(async move {
-                let next = turns.ready().pop();
-                next.map(Runnable::run);
-            });
+            handle.spawn(async move { turns.take().await });
         };
         let (runnable, task) = async_task::spawn(future, schedule);
         runnable.schedule();
         task.fallible()
     }
 
+    /// One turn. The runtime looks at timers and sockets after some dozens of tasks, or when there is
+    /// nothing else to do; dozens of long turns would let everybody's stores wait for too long.
+    async fn take(&self) {
+        const LONG: Duration = Duration::from_micros(250);
+        if self.was_long.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        let next = self.ready().pop();
+        let begun = Instant::now();
+        next.map(Runnable::run);
+        self.was_long.store(begun.elapsed() >= LONG, Ordering::Relaxed);
+    }
+
     fn ready(&self) -> MutexGuard<'_, Ready> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use hongbao_host::domain::{Expired, Grabbed, Opened, PacketKey, Policy, SendError, Sent, TenantId};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_host::store::{Counter, Ledger};
+use hongbao_host::testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, amount, request, user};
-use hongbao_tests::faults::{Fault, Faulty};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 

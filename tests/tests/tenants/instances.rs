@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hongbao_host::domain::{Limits, Strategy};
 use hongbao_host::runtime::{CallError, Host};
+use hongbao_host::testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, everything, plugin, serving, user};
-use hongbao_tests::faults::{Fault, Faulty};
 
 use super::{host, named};
 

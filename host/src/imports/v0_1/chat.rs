@@ -56,6 +56,7 @@ impl Calls<'_> {
         let Exports::V0_1(plugin) = self.exports;
         let said = plugin.hongbao_plugin_chat().call_action(&mut *self.store, &press).await?;
         let state = self.store.data();
+        let said = state.check_answers(said)?;
         Ok(said.into_iter().map(|said| replies(said, state)).collect::<Answer<_>>()?)
     }
 }

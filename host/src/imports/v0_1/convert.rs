@@ -91,6 +91,14 @@ pub(super) fn wit_claim(claim: Claim) -> types::Claim {
     }
 }
 
+/// What a plugin says in its own words, made fit to be shown: no more than fits on a screen, and no
+/// control characters. Stores speak through it too, so this is no breach.
+pub(super) fn words(text: &str) -> String {
+    const LONGEST: usize = 4096;
+    let text = text.get(..text.floor_char_boundary(LONGEST)).unwrap_or_default();
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
 /// The plugin learns what it can act on; the whole story goes to the operator's log.
 pub(super) fn wit_error(error: &StoreError) -> types::Error {
     tracing::warn!(code = error.code(), "{error}");

@@ -14,6 +14,12 @@ impl Surroundings {
         let now_ms = self.clock.now_ms();
         Lease { now_ms, until_ms: now_ms.saturating_add(self.policy.lease_ms) }
     }
+
+    /// How long a counter is kept at most: what is kept for ever would fill the cache.
+    fn longest_kept_ms(&self) -> u64 {
+        const AFTER_EXPIRY_MS: u64 = 60 * 60 * 1000;
+        self.policy.max_expires_in_ms.saturating_add(AFTER_EXPIRY_MS)
+    }
 }
 
 impl InstanceState {
@@ -26,6 +32,9 @@ impl InstanceState {
                 false => Err(Breach::Lie("a share that nobody has")),
             }
         };
+        if !self.check_seats(seats.len()) {
+            return Err(Breach::Lie("a share that nobody has"));
+        }
         seats.into_iter().enumerate().map(seat).collect()
     }
 
@@ -53,9 +62,9 @@ impl Host for InstanceState {
             opened,
             // A seat from before a loss can be no older than one lease.
             lenient_until_ms: if opening.rebuilt { lease.until_ms } else { 0 },
-            keep_until_ms: lease.now_ms.saturating_add(opening.ttl_ms),
+            keep_until_ms: lease.now_ms.saturating_add(opening.ttl_ms.min(self.around.longest_kept_ms())),
         };
-        Ok(answer(self.around.counter.open(&key, opening, lease.now_ms).await))
+        Ok(answer(self.meter.wait(self.around.counter.open(&key, opening, lease.now_ms)).await))
     }
 
     async fn load(
@@ -65,7 +74,8 @@ impl Host for InstanceState {
     ) -> Result<Result<Option<counter::View>, Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        let loaded = self.around.counter.load(&key, &users, self.around.clock.now_ms()).await;
+        let loaded =
+            self.meter.wait(self.around.counter.load(&key, &users, self.around.clock.now_ms())).await;
         if let Ok(Some(view)) = &loaded {
             self.saw_holders(&users, &view.holders);
         }
@@ -80,7 +90,10 @@ impl Host for InstanceState {
     ) -> Result<Result<counter::Swapped, Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let take = self.own(take)?;
-        let swapped = self.around.counter.swap(&key, expected_version, &take, self.around.lease()).await;
+        let swapped = self
+            .meter
+            .wait(self.around.counter.swap(&key, expected_version, &take, self.around.lease()))
+            .await;
         if let Ok(Swapped::Stale(view)) = &swapped {
             self.saw_holders(&take, &view.holders);
         }
@@ -94,7 +107,7 @@ impl Host for InstanceState {
     async fn admit(&mut self, packet: PacketId, names: Vec<String>) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        Ok(answer(self.around.counter.admit(&key, &users, self.around.lease()).await))
+        Ok(answer(self.meter.wait(self.around.counter.admit(&key, &users, self.around.lease())).await))
     }
 
     async fn seats(
@@ -104,7 +117,8 @@ impl Host for InstanceState {
     ) -> Result<Result<Option<counter::Seating>, Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        let seats = self.around.counter.seats(&key, &users, self.around.clock.now_ms()).await;
+        let seats =
+            self.meter.wait(self.around.counter.seats(&key, &users, self.around.clock.now_ms())).await;
         if let Ok(Some(seating)) = &seats {
             self.saw_holders(&users, &seating.holders);
         }
@@ -123,12 +137,14 @@ impl Host for InstanceState {
     ) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let opened = self.opened_seats(opened)?;
-        Ok(answer(self.around.counter.confirm(&key, &opened, self.around.clock.now_ms()).await))
+        Ok(answer(
+            self.meter.wait(self.around.counter.confirm(&key, &opened, self.around.clock.now_ms())).await,
+        ))
     }
 
     async fn close(&mut self, packet: PacketId) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
-        Ok(answer(self.around.counter.close(&key, self.around.clock.now_ms()).await))
+        Ok(answer(self.meter.wait(self.around.counter.close(&key, self.around.clock.now_ms())).await))
     }
 }
 

@@ -7,12 +7,12 @@ use wasmtime::Result;
 
 use super::bindings::exports::hongbao::plugin::packets;
 use super::bindings::hongbao::plugin::types::{self, Error};
-use super::convert::{amount, names, packet_id, status, strategy, user, wit_packet_id, wit_strategy};
+use super::convert::{amount, names, packet_id, status, strategy, user, wit_packet_id, wit_strategy, words};
 use crate::domain::{
     ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, PacketId, Request, SendError, Sent, Strategy,
     UserId,
 };
-use crate::imports::witness::Numbers;
+use crate::imports::witness::Witness;
 use crate::imports::{Breach, Calls, Exports, InstanceState, Mandate, Said};
 
 impl Calls<'_> {
@@ -21,13 +21,15 @@ impl Calls<'_> {
         self.begin(Mandate::Order(Box::new(request)));
         let Exports::V0_1(plugin) = self.exports;
         let sent = plugin.hongbao_plugin_packets().call_send(&mut *self.store, &wit).await?;
-        let sent = sent.map(self::sent).map_err(send_error);
-        if let Ok(Sent::Sent(id) | Sent::Replayed(id)) = sent
-            && !self.store.data().witness.gave(id)
-        {
-            return Err(Breach::Lie("a packet that was not sent").into());
+        let witness = &self.store.data().witness;
+        match sent.map(self::sent) {
+            Ok(Sent::Sent(id) | Sent::Replayed(id)) if !witness.gave(id) => {
+                Err(Breach::Lie("a packet that was not sent").into())
+            }
+            Err(_) if witness.has_recorded() => Err(NO_REFUSAL.into()),
+            Ok(sent) => Ok(Ok(sent)),
+            Err(error) => Ok(Err(send_error(error, witness)?)),
         }
-        Ok(sent)
     }
 
     pub(crate) async fn grab(mut self, packet: PacketId, users: Vec<UserId>) -> Result<Vec<Grabbed>> {
@@ -37,6 +39,7 @@ impl Calls<'_> {
         let packets = plugin.hongbao_plugin_packets();
         let answers = packets.call_grab(&mut *self.store, wit_packet_id(packet), &users).await?;
         let state = self.store.data();
+        let answers = state.check_answers(answers)?;
         Ok(answers.into_iter().enumerate().map(|answer| grabbed(answer, state)).collect::<Result<_, _>>()?)
     }
 
@@ -47,6 +50,7 @@ impl Calls<'_> {
         let packets = plugin.hongbao_plugin_packets();
         let answers = packets.call_open(&mut *self.store, wit_packet_id(packet), &users).await?;
         let state = self.store.data();
+        let answers = state.check_answers(answers)?;
         Ok(answers.into_iter().enumerate().map(|answer| opened(answer, state)).collect::<Result<_, _>>()?)
     }
 
@@ -80,7 +84,8 @@ impl Calls<'_> {
         self.begin(Mandate::Nothing);
         let Exports::V0_1(plugin) = self.exports;
         let allocation = plugin.hongbao_plugin_allocation();
-        allocation.call_preview(&mut *self.store, wit_strategy(strategy), total, shares).await
+        let drawn = allocation.call_preview(&mut *self.store, wit_strategy(strategy), total, shares).await?;
+        Ok(drawn.map_err(|why| words(&why)))
     }
 }
 
@@ -105,20 +110,25 @@ fn sent(sent: packets::Sent) -> Sent {
     }
 }
 
-fn send_error(error: packets::SendError) -> SendError {
-    match error {
-        packets::SendError::InvalidArgument(why) => SendError::InvalidArgument(why),
+fn send_error(error: packets::SendError, witness: &Witness) -> Result<SendError, Breach> {
+    Ok(match error {
+        packets::SendError::InvalidArgument(why) => SendError::InvalidArgument(words(&why)),
         packets::SendError::KeyReused => SendError::KeyReused,
-        packets::SendError::InsufficientFunds(held) => match amount(held) {
-            Ok(held) => SendError::InsufficientFunds(held),
-            Err(breach) => SendError::Other(breach.to_string()),
-        },
+        packets::SendError::InsufficientFunds(minor) => {
+            let held = amount(minor)?;
+            if !witness.has_held(held) {
+                return Err(Breach::Lie("a wallet that holds something else"));
+            }
+            SendError::InsufficientFunds(held)
+        }
         packets::SendError::Unavailable => SendError::Unavailable,
-        packets::SendError::Other(why) => SendError::Other(why),
-    }
+        packets::SendError::Other(why) => SendError::Other(words(&why)),
+    })
 }
 
 const NO_SHARE: Breach = Breach::Lie("a share that nobody has");
+/// Money moved, and its owner was told that it did not.
+const NO_REFUSAL: Breach = Breach::Lie("a refusal that was none");
 
 fn grabbed((place, grabbed): (usize, packets::Grabbed), state: &InstanceState) -> Result<Grabbed, Breach> {
     Ok(match grabbed {
@@ -148,6 +158,16 @@ fn opened((place, opened): (usize, packets::Opened), state: &InstanceState) -> R
             false => Err(NO_SHARE),
         }
     };
+    let is_refusal = matches!(
+        opened,
+        packets::Opened::NotFound
+            | packets::Opened::Expired
+            | packets::Opened::NotGrabbed
+            | packets::Opened::Exhausted
+    );
+    if is_refusal && state.witness.has_claimed(place) {
+        return Err(NO_REFUSAL);
+    }
     Ok(match opened {
         packets::Opened::NotFound => Opened::NotFound,
         packets::Opened::AlreadyOpened(it) => Opened::AlreadyOpened(share(it)?),
@@ -192,15 +212,7 @@ fn details(details: packets::PacketDetails, state: &InstanceState) -> Result<Det
         expires_at_ms: details.expires_at_ms,
         claims,
     };
-    let numbers = Numbers {
-        total: details.total,
-        shares: details.shares,
-        claimed_amount: details.claimed_amount,
-        claimed_shares: details.claimed_shares,
-        refunded: details.refunded,
-    };
-    let is_claim = |line: &ClaimLine| state.witness.has_claim(&line.user, line.amount, Some(line.sequence));
-    match state.witness.has_numbers(numbers) && details.claims.iter().all(is_claim) {
+    match state.witness.is_like(&details, state.around.clock.now_ms()) {
         true => Ok(details),
         false => Err(Breach::Lie("a packet that is not like this")),
     }
@@ -219,6 +231,6 @@ fn line(line: packets::ClaimLine) -> Result<ClaimLine, Breach> {
 fn said(error: types::Error) -> Said {
     match error {
         Error::Unavailable => Said::Unavailable,
-        Error::Other(why) => Said::Other(why),
+        Error::Other(why) => Said::Other(words(&why)),
     }
 }

@@ -24,9 +24,14 @@ impl Host for InstanceState {
             return Ok(Err(Error::Other(why)));
         }
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
-        let recorded = self.around.ledger.record(&self.around.tenant, id, order, now_ms).await;
-        if let Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) = &recorded {
-            self.witness.recorded(receipt.id);
+        let recorded =
+            self.meter.wait(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
+        match &recorded {
+            Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
+                self.witness.recorded(receipt.id);
+            }
+            Ok(Recorded::InsufficientFunds(held)) => self.witness.held(*held),
+            _ => {}
         }
         Ok(recorded.map(wit_recorded).map_err(|error| wit_error(&error)))
     }
@@ -38,7 +43,7 @@ impl Host for InstanceState {
     ) -> Result<Result<Option<ledger::Loaded>, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
         let users = self.own(names)?;
-        let loaded = self.around.ledger.load(&key, &users).await;
+        let loaded = self.meter.wait(self.around.ledger.load(&key, &users)).await;
         if let Ok(Some(loaded)) = &loaded {
             self.saw_loaded(loaded);
         }
@@ -52,6 +57,7 @@ impl Host for InstanceState {
         shares: Vec<ledger::Share>,
     ) -> Result<Result<ledger::Claimed, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
+        self.check_count(shares.len())?;
         let mut near = 0;
         let large_from = self.around.policy.large_from;
         let (mut own, mut places) = (Vec::with_capacity(shares.len()), Vec::with_capacity(shares.len()));
@@ -63,7 +69,7 @@ impl Host for InstanceState {
             own.push(share);
         }
         let now_ms = self.around.clock.now_ms();
-        let claimed = self.around.ledger.claim(&key, expected_version, own, now_ms).await;
+        let claimed = self.meter.wait(self.around.ledger.claim(&key, expected_version, own, now_ms)).await;
         match &claimed {
             Ok(Claimed::Committed(first)) => {
                 let claims = (*first..).zip(places);
@@ -83,7 +89,10 @@ impl Host for InstanceState {
         expected_version: u64,
     ) -> Result<Result<ledger::Closed, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
-        let closed = self.around.ledger.close(&key, expected_version, self.around.clock.now_ms()).await;
+        let closed = self
+            .meter
+            .wait(self.around.ledger.close(&key, expected_version, self.around.clock.now_ms()))
+            .await;
         if let Ok(Closed::Refunded(amount) | Closed::Already(amount)) = &closed {
             self.witness.refunded(*amount);
         }
@@ -97,9 +106,9 @@ impl Host for InstanceState {
         limit: u32,
     ) -> Result<Result<Vec<types::Claim>, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
-        let claims = self.around.ledger.claims(&key, cursor, limit).await;
+        let claims = self.meter.wait(self.around.ledger.claims(&key, cursor, limit)).await;
         if let Ok(claims) = &claims {
-            self.witness.claims(claims);
+            self.saw_claims(packet_id(packet), claims);
         }
         let claims = claims.map(|claims| claims.into_iter().map(wit_claim).collect());
         Ok(claims.map_err(|error| wit_error(&error)))
@@ -111,7 +120,7 @@ impl Host for InstanceState {
         self.mandate().check_room(&room)?;
         let room = Name::new(room).map_err(Breach::Name)?;
         let (ledger, tenant) = (&self.around.ledger, &self.around.tenant);
-        let recent = ledger.recent(tenant, &room, None, limit.min(MOST)).await;
+        let recent = self.meter.wait(ledger.recent(tenant, &room, None, limit.min(MOST))).await;
         if let Ok(recent) = &recent {
             self.witness.recent(recent);
         }

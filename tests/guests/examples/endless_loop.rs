@@ -1,0 +1,21 @@
+//! Computes for ever when somebody grabs, and when it draws a preview.
+
+use hongbao_hostile_guests::{Grabbed, Guest, PacketId, Strategy, UserId, component};
+
+struct EndlessLoop;
+
+impl Guest for EndlessLoop {
+    fn grab(_: PacketId, _: Vec<UserId>) -> Vec<Grabbed> {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn preview(_: Strategy, _: u64, _: u32) -> Result<Vec<u64>, String> {
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+component!(EndlessLoop);

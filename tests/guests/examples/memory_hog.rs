@@ -1,0 +1,16 @@
+//! Takes memory for ever.
+
+use hongbao_hostile_guests::{Grabbed, Guest, PacketId, UserId, component};
+
+struct MemoryHog;
+
+impl Guest for MemoryHog {
+    fn grab(_: PacketId, _: Vec<UserId>) -> Vec<Grabbed> {
+        let mut hoard = Vec::new();
+        loop {
+            hoard.push(std::hint::black_box(vec![7_u8; 1 << 20]));
+        }
+    }
+}
+
+component!(MemoryHog);
