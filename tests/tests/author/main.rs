@@ -5,6 +5,7 @@
 
 mod build;
 mod faults;
+mod guide;
 mod halving;
 #[path = "../../../examples/write_a_plugin/src/rule.rs"]
 mod rule;
