@@ -6,6 +6,9 @@ use crate::process::{self, Failure};
 use crate::setup;
 use crate::usage::{self, Task};
 
+/// It is a workspace of its own, as any author's plugin.
+const EXAMPLE: &str = "examples/write_a_plugin/Cargo.toml";
+
 /// Runs a task to its end or its first failure.
 pub fn run(task: Task) -> Result<(), Failure> {
     match task {
@@ -57,9 +60,12 @@ fn check() -> Result<(), Failure> {
 
     header("format");
     cargo("fmt --all --check", &[])?;
+    cargo(&format!("fmt --manifest-path {EXAMPLE} --check"), &[])?;
 
     header("lints");
     cargo("clippy --workspace --all-targets -- --deny warnings", &[])?;
+    let lints = "--locked --target wasm32-unknown-unknown --target-dir target/example -- --deny warnings";
+    cargo(&format!("clippy --manifest-path {EXAMPLE} {lints}"), &[])?;
 
     header("documents");
     let mut documents = process::cargo();

@@ -11,9 +11,9 @@ use crate::domain::Strategy;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   the books or the counters do not agree (audit, reconcile, demo, play)
+  1   the books or the counters do not agree (audit, reconcile, demo, play, plugin run)
   64  the command line is wrong
-  65  input is malformed: a line of a log, a packet that cannot be, a file that is no plugin
+  65  input is malformed: a line of a log or a script, a packet that cannot be, a file that is no plugin
   66  a file or a ledger that should be read is not there
   69  a store does not answer
   70  the plugin or the program itself failed
@@ -92,11 +92,12 @@ to the tenant `sandbox` and the namespace `hongbao-sandbox` for that reason.")]
     #[command(after_help = "Example:\n  hongbao migrate --ledger postgres://localhost/books")]
     Migrate(MigrateArgs),
 
-    /// Look at plugin files, judge them, and make them
+    /// Look at plugin files, judge them, make them, and try them
     #[command(after_help = "Examples:
   hongbao plugin inspect plugin.wasm
   hongbao plugin validate ./plugins/hongbao
-  hongbao plugin pack my_plugin.wasm -o plugin.wasm")]
+  hongbao plugin pack my_plugin.wasm -o my_plugin/
+  hongbao plugin run ./my_plugin")]
     Plugin(PluginArgs),
 }
 

@@ -9,6 +9,7 @@ mod audit;
 mod chart;
 mod demo;
 mod exit;
+mod lines;
 mod migrate;
 mod open;
 mod play;
@@ -18,6 +19,7 @@ mod settle;
 mod simulate;
 mod stores;
 mod table;
+mod time;
 mod view;
 
 use std::ffi::OsString;

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use super::stores::Stores;
 use crate::domain::{Grants, TenantId};
 use crate::imports::{Clock, Entropy, SystemClock};
-use crate::runtime::{
-    Engine, Host, HostBuilder, Plugin, PluginSource, Plugins, Tenant, TenantConfig, TenantsFile,
-};
+use crate::runtime::{Engine, Host, HostBuilder, Plugin, PluginSource, Plugins, Tenant, TenantConfig};
 
 /// A host with one tenant.
 pub(super) struct Session {
@@ -19,13 +17,9 @@ pub(super) struct Session {
 /// The plugin that is named, in a file or a directory; otherwise the tenant's own by the configuration
 /// file; otherwise the embedded one. It comes first, so that one that does not fit is refused
 /// before a ledger is made.
-pub(super) async fn plugin(
-    at: Option<&Path>,
-    tenants: &TenantsFile,
-    tenant: &TenantId,
-) -> anyhow::Result<Plugin> {
-    let entry = tenants.tenant(tenant);
-    let by_default = || entry.map_or(PluginSource::Embedded, |entry| tenants.plugin(entry));
+pub(super) async fn plugin(at: Option<&Path>, stores: &Stores) -> anyhow::Result<Plugin> {
+    let entry = stores.tenants.tenant(&stores.tenant);
+    let by_default = || entry.map_or(PluginSource::Embedded, |entry| stores.tenants.plugin(entry));
     let source = at.map_or_else(by_default, PluginSource::at);
     Ok(Plugins::new(Engine::new()?).load(source).await?)
 }
@@ -46,7 +40,7 @@ pub(super) async fn session(
 pub(super) async fn books(file: Option<&Path>, stores: &Stores) -> anyhow::Result<Session> {
     let ledger = stores.existing_ledger().await?;
     let builder = Host::builder().counter(stores.counter().await?).ledger(ledger);
-    let plugin = plugin(file, &stores.tenants, &stores.tenant).await?;
+    let plugin = plugin(file, stores).await?;
     serve(builder, plugin, config(stores)).await
 }
 

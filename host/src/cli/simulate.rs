@@ -10,9 +10,10 @@ use super::args::SimulateArgs;
 use super::chart::bar;
 use super::exit::{Exit, InputError};
 use super::open;
+use super::stores::Stores;
 use super::table::Table;
-use crate::domain::{Strategy, TenantId};
-use crate::runtime::{Tenant, TenantsFile};
+use crate::domain::Strategy;
+use crate::runtime::Tenant;
 
 #[derive(Serialize)]
 struct Simulation {
@@ -45,11 +46,7 @@ struct Running {
 }
 
 pub(super) async fn run(args: &SimulateArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let session = open::in_memory(
-        open::plugin(plugin, &TenantsFile::default(), &TenantId::default()).await?,
-        args.seed,
-    )
-    .await?;
+    let session = open::in_memory(open::plugin(plugin, &Stores::in_memory()).await?, args.seed).await?;
     let strategy = Strategy::from(args.strategy);
     let positions = draw(&session.tenant, args, strategy).await?;
     let (total, shares, packets) = (args.total, args.shares, args.packets);

@@ -109,6 +109,12 @@ impl Said {
 }
 
 impl Stores {
+    /// None that outlive the process, for the default tenant.
+    pub(super) fn in_memory() -> Self {
+        let (tenant, tenants) = (TenantId::default(), TenantsFile::default());
+        Self { books: Books::Memory, counter: None, tenant, tenants }
+    }
+
     /// The stores of a command that runs in real time.
     pub(super) fn named(args: &StoreArgs) -> Result<Self, InputError> {
         let environment = Said::in_the_environment();

@@ -30,7 +30,7 @@ fn every_command_explains_itself() {
 
 #[test]
 fn every_command_about_plugins_explains_itself() {
-    for command in ["inspect", "validate", "pack"] {
+    for command in ["inspect", "validate", "pack", "run"] {
         assert_snapshot!(format!("plugin_{command}"), help(&["plugin", command, "--help"]));
         assert!(help(&["plugin", "--help"]).contains(&format!("hongbao plugin {command} ")));
     }
@@ -43,7 +43,7 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn a_command_line_that_means_nothing_is_a_usage_error() {
-    let wrong: [&[&str]; 14] = [
+    let wrong: [&[&str]; 16] = [
         &[],
         &["sell"],
         &["play"],
@@ -57,6 +57,8 @@ fn a_command_line_that_means_nothing_is_a_usage_error() {
         &["plugin"],
         &["plugin", "inspect"],
         &["plugin", "pack", "module.wasm"],
+        &["plugin", "run"],
+        &["plugin", "run", "plugin.wasm", "--fund", "9223372036854775808"],
         &["audit", "--data", "books", "--ledger", "postgres://localhost"],
     ];
     for args in wrong {

@@ -16,6 +16,7 @@ mod malformed;
 mod money;
 mod plugin_commands;
 mod plugin_file;
+mod plugin_run;
 mod process;
 mod replay;
 mod send;

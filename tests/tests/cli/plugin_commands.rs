@@ -231,6 +231,17 @@ fn a_file_that_is_there_is_not_written_over_unless_forced() {
 }
 
 #[test]
+fn a_module_that_does_not_say_what_it_is_makes_no_directory() {
+    let desk = Desk::new();
+    let (module, out) = (desk.put("module.wasm", module()), desk.path("plugin/"));
+    let ended = run(&["plugin", "pack", &module, "-o", &out]);
+    assert_eq!((ended.code, desk.files()), (Some(70), 1), "{ended:?}");
+    // Behind a line of the log, with the trap.
+    let begin = "\nhongbao: no-manifest: the plugin does not say what it is: ";
+    assert!(ended.err.contains(begin), "{ended:?}");
+}
+
+#[test]
 fn what_cannot_be_written_is_named() {
     let desk = Desk::new();
     let module = desk.put("module.wasm", module());

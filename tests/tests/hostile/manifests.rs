@@ -65,7 +65,7 @@ async fn who_asks_for_nothing_is_given_nothing_whatever_is_granted() {
 }
 
 fn unfit(text: &str) -> PluginError {
-    Plugin::from_bytes(&Engine::new().unwrap(), &wat::parse_str(text).unwrap()).err().expect("it is unfit")
+    Plugin::from_bytes(&Engine::new().unwrap(), &wat::parse_str(text).unwrap()).expect_err("it is unfit")
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Resul
     // Without --data the ledger is as real, but goes with the run.
     let temporary = tempfile::tempdir()?;
     let mut stores = Stores::sandboxed(&args.stores)?;
-    let plugin = open::plugin(plugin, &stores.tenants, &stores.tenant).await?;
+    let plugin = open::plugin(plugin, &stores).await?;
     if stores.books == Books::Memory {
         stores.books = Books::Directory(temporary.path().into());
     }

@@ -2,11 +2,9 @@
 
 mod answer;
 mod event;
-mod lines;
 mod player;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,13 +13,13 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::args::PlayArgs;
-use super::exit::{Exit, InputError};
+use super::exit::Exit;
+use super::lines::{Line, Lines};
 use super::open;
 use super::stores::Stores;
 use crate::imports::{Clock, ManualClock, SystemClock};
 use answer::{Answer, Body, ErrorView};
 use event::Event;
-use lines::{Line, Lines};
 use player::Player;
 
 /// The last line of a play.
@@ -40,14 +38,14 @@ struct Summary {
 }
 
 pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> anyhow::Result<Exit> {
-    let log = read(&args.file)?;
+    let log = Lines::of(&args.file)?;
     let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
     let stores = Stores::sandboxed(&args.stores)?;
-    let plugin = runtime.block_on(open::plugin(plugin, &stores.tenants, &stores.tenant))?;
+    let plugin = runtime.block_on(open::plugin(plugin, &stores))?;
     let session = open::session(plugin, &stores, Arc::<ManualClock>::clone(&clock), args.seed);
     let session = runtime.block_on(session)?;
     let player = Arc::new(Player::new(session, clock));
-    let summary = play(Lines::new(log), &player, runtime)?;
+    let summary = play(log, &player, runtime)?;
     print(&summary)?;
     if !args.json {
         let Summary { events, answered, errors, malformed, .. } = summary;
@@ -62,25 +60,11 @@ pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> 
     })
 }
 
-fn read(file: &Path) -> Result<Box<dyn BufRead>, InputError> {
-    if file.as_os_str() == "-" {
-        return Ok(Box::new(BufReader::new(stdin())));
-    }
-    let opened = File::open(file).and_then(|opened| match opened.metadata()?.is_dir() {
-        true => Err(std::io::ErrorKind::IsADirectory.into()),
-        false => Ok(opened),
-    });
-    match opened {
-        Ok(file) => Ok(Box::new(BufReader::new(file))),
-        Err(source) => Err(InputError::File { file: file.display().to_string(), source }),
-    }
-}
-
 fn play(lines: Lines, player: &Arc<Player>, runtime: &Runtime) -> anyhow::Result<Summary> {
     let (mut events, mut errors, mut malformed) = (0, 0, 0);
     for line in lines {
         let Line { number, content } = line?;
-        let answer = match content.and_then(|text| Event::parse(&text)) {
+        let answer = match content.map_err(Malformed::new).and_then(|text| Event::parse(&text)) {
             Ok(event) => runtime.block_on(player.run(event)),
             Err(wrong) => {
                 malformed += 1;

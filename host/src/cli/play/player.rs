@@ -7,6 +7,7 @@ use super::answer::{Answer, Body, CreditView, ErrorView, UnrefundedView};
 use super::event::{Event, Kind, Send, User};
 use crate::cli::args::StrategyArg;
 use crate::cli::open::Session;
+use crate::cli::time;
 use crate::cli::view::RefundView;
 use crate::domain::{
     Amount, Grabbed, Opened, PacketId, PacketKey, Request, SendError, Sent, Strategy, UserId,
@@ -14,9 +15,6 @@ use crate::domain::{
 use crate::imports::{Clock, ManualClock};
 use crate::runtime::{CallError, Host, Tenant};
 use crate::store::StoreError;
-
-/// The end of the year 9999: past it, stores and calendars disagree about what time is.
-const LAST_MS: u64 = 253_402_300_799_999;
 
 /// A host with a clock of its own, and the names that a log gives to packets.
 pub(super) struct Player {
@@ -184,10 +182,9 @@ impl Player {
     }
 
     async fn advance(&self, ms: u64) -> Body {
-        if ms > LAST_MS.saturating_sub(self.clock.now_ms()) {
-            return Body::failed("invalid-argument", "the clock would leave the year 9999");
+        if let Err(why) = time::advance(&self.clock, ms) {
+            return Body::failed("invalid-argument", why);
         }
-        self.clock.advance(ms);
         let leases_ended = match self.host.end_leases().await {
             Ok(ended) => ended,
             Err(error) => return store(Err(error), |()| Body::Plain { outcome: "ok" }),

@@ -1,7 +1,8 @@
-//! `hongbao plugin`: what a plugin file is, whether it fits, and how one is made.
+//! `hongbao plugin`: what a plugin file is, whether it fits, how one is made, and how it behaves.
 
 mod inspect;
 mod pack;
+mod run;
 mod validate;
 
 pub(super) use pack::PackError;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
+use run::RunArgs;
 
 #[derive(Debug, Args)]
 pub(super) struct PluginArgs {
@@ -35,10 +37,34 @@ Ends with 0 for everything that can be read as WebAssembly; `hongbao plugin vali
     Validate(FileArgs),
 
     /// Make a component of a core module that was built with wit-bindgen
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   cargo build --release --target wasm32-unknown-unknown
-  hongbao plugin pack target/wasm32-unknown-unknown/release/my_plugin.wasm -o plugin.wasm")]
+  hongbao plugin pack target/wasm32-unknown-unknown/release/my_plugin.wasm -o plugin.wasm
+  hongbao plugin pack target/wasm32-unknown-unknown/release/my_plugin.wasm -o my_plugin/
+
+A name that ends with a slash, or is a directory, becomes a plugin directory: plugin.wasm, and a
+plugin.toml with what the plugin says of itself.")]
     Pack(PackArgs),
+
+    /// Try a plugin in a little chat, in memory, with play money
+    #[command(after_help = "Examples:
+  hongbao plugin run ./plugins/hongbao
+  hongbao plugin run plugin.wasm --script eve.txt --seed 8
+  echo 'alice: /hongbao help' | hongbao plugin run plugin.wasm
+
+What may happen, one a line:
+  alice: /hongbao to @bob 8.88 Cheers    a message, which may mention people
+  卡罗@zh: /红包 帮助                    by somebody who reads another language than English
+  bob: press grab                        a button of the latest card that bob sees and that has it
+  bob: press open 2                      a button, on the packet of card 2
+  +25h                                   time passes; packets expire
+  again                                  the last message or press once more, as after a lost answer
+  lose-cache                             the cache forgets everything
+  # and whatever else                    nothing
+
+The plugin is granted what it asks for. Ends with 65 where a line could not be followed, and with 70
+where the plugin failed.")]
+    Run(RunArgs),
 }
 
 #[derive(Debug, Args)]
@@ -59,10 +85,10 @@ struct PackArgs {
     module: PathBuf,
 
     /// Where the component goes
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE|DIR/")]
     output: PathBuf,
 
-    /// Write over a file that is there already
+    /// Write over files that are there already
     #[arg(long)]
     force: bool,
 }
@@ -71,7 +97,8 @@ pub(super) async fn run(args: &PluginArgs) -> anyhow::Result<Exit> {
     match &args.command {
         PluginCommand::Inspect(args) => inspect::run(args)?,
         PluginCommand::Validate(args) => validate::run(args).await?,
-        PluginCommand::Pack(args) => pack::run(args)?,
+        PluginCommand::Pack(args) => pack::run(args).await?,
+        PluginCommand::Run(args) => return run::run(args).await,
     }
     Ok(Exit::Ok)
 }

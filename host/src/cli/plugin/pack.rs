@@ -1,6 +1,6 @@
-//! `hongbao plugin pack`: a component, made of what a compiler gives.
+//! `hongbao plugin pack`: a component or a plugin directory, made of what a compiler gives.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::io::{self, Write as _, stdout};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,6 +9,8 @@ use wit_component::{ComponentEncoder, metadata};
 
 use super::{PackArgs, size};
 use crate::cli::exit::Exit;
+use crate::cli::open;
+use crate::domain::{Grant, Manifest};
 use crate::runtime::{Digest, Engine, Form, Plugin, PluginError, PluginSource};
 
 /// Why no component was made.
@@ -50,10 +52,13 @@ impl PackError {
     }
 }
 
-pub(super) fn run(args: &PackArgs) -> anyhow::Result<()> {
+pub(super) async fn run(args: &PackArgs) -> anyhow::Result<()> {
     let module = PluginSource::File(args.module.clone()).read()?.bytes;
     let engine = Engine::new()?;
     let component = component(&engine, &module)?;
+    if args.output.as_os_str().as_encoded_bytes().ends_with(b"/") || args.output.is_dir() {
+        return directory(args, &engine, &component).await;
+    }
     write(&args.output, &component, args.force)?;
     let (output, size) = (args.output.display(), size(component.len() as u64));
     writeln!(stdout(), "{output} is a component: {size}, sha256 {}", Digest::of(&component))?;
@@ -62,6 +67,33 @@ pub(super) fn run(args: &PackArgs) -> anyhow::Result<()> {
         writeln!(stdout(), "It does not fit this host: {why}.")?;
     }
     Ok(())
+}
+
+/// A component and its `plugin.toml`, which says what the plugin says of itself. So it must run here.
+async fn directory(args: &PackArgs, engine: &Engine, component: &[u8]) -> anyhow::Result<()> {
+    let plugin = Plugin::from_bytes(engine, component)?;
+    let manifest = open::in_memory(plugin, None).await?.tenant.manifest();
+    let (output, digest) = (&args.output, Digest::of(component));
+    let unwritable = |source| PackError::Unwritable { file: output.display().to_string(), source };
+    fs::create_dir_all(output).map_err(unwritable)?;
+    let (file, toml) = (output.join("plugin.wasm"), output.join("plugin.toml"));
+    // Both before either, so that what is there already is not left half replaced.
+    if let Some(there) = [&file, &toml].into_iter().find(|file| !args.force && file.exists()) {
+        return Err(PackError::Exists(there.display().to_string()).into());
+    }
+    write(&file, component, args.force)?;
+    write(&toml, plugin_toml(&manifest, digest).as_bytes(), args.force)?;
+    let Manifest { name, version, asks, .. } = &*manifest;
+    let (output, size) = (output.display(), size(component.len() as u64));
+    writeln!(stdout(), "{output} is the plugin {name} {version}: {size}, sha256 {digest}, asks for {asks}")?;
+    Ok(())
+}
+
+/// Names and versions have no characters that TOML would have to escape.
+fn plugin_toml(Manifest { name, version, asks, .. }: &Manifest, digest: Digest) -> String {
+    let asks: Vec<String> = asks.iter().map(|grant: Grant| format!("\"{grant}\"")).collect();
+    let asks = asks.join(", ");
+    format!("id = \"{name}\"\nversion = \"{version}\"\nsha256 = \"{digest}\"\nasks = [{asks}]\n")
 }
 
 fn component(engine: &Engine, module: &[u8]) -> anyhow::Result<Vec<u8>> {
@@ -90,7 +122,7 @@ fn words(error: &anyhow::Error) -> String {
 }
 
 /// Under another name first, so that nobody finds half of a file at this one.
-fn write(output: &Path, component: &[u8], force: bool) -> Result<(), PackError> {
+fn write(output: &Path, bytes: &[u8], force: bool) -> Result<(), PackError> {
     let file = || output.display().to_string();
     let unwritable = |source| PackError::Unwritable { file: file(), source };
     let directory = match output.parent() {
@@ -101,7 +133,7 @@ fn write(output: &Path, component: &[u8], force: bool) -> Result<(), PackError> 
     let permissions = Permissions::from_mode(0o666);
     let temporary = tempfile::Builder::new().permissions(permissions).tempfile_in(directory);
     let mut temporary = temporary.map_err(unwritable)?;
-    temporary.write_all(component).and_then(|()| temporary.as_file().sync_all()).map_err(unwritable)?;
+    temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).map_err(unwritable)?;
     let kept = match force {
         true => temporary.persist(output),
         false => temporary.persist_noclobber(output),

@@ -1,17 +1,19 @@
-//! Lines of a log, however broken: each is read to its end, and none takes more memory than a
-//! line may have.
+//! Lines of what a command reads, however broken: each is read to its end, and none takes more
+//! memory than a line may have.
 
-use std::io::{self, BufRead, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, stdin};
+use std::path::Path;
 
-use super::Malformed;
+use super::exit::InputError;
 
-/// Longest line of a log.
+/// Longest line.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// A line that is not empty, and its number in the log.
+/// A line that is not empty, its number, and its text or what is wrong with it.
 pub(super) struct Line {
     pub(super) number: u64,
-    pub(super) content: Result<String, Malformed>,
+    pub(super) content: Result<String, String>,
 }
 
 pub(super) struct Lines {
@@ -20,7 +22,22 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(log: Box<dyn BufRead>) -> Self {
+    /// Of a file; `-` is standard input.
+    pub(super) fn of(file: &Path) -> Result<Self, InputError> {
+        if file.as_os_str() == "-" {
+            return Ok(Self::new(Box::new(BufReader::new(stdin()))));
+        }
+        let opened = File::open(file).and_then(|opened| match opened.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(opened),
+        });
+        match opened {
+            Ok(file) => Ok(Self::new(Box::new(BufReader::new(file)))),
+            Err(source) => Err(InputError::File { file: file.display().to_string(), source }),
+        }
+    }
+
+    fn new(log: Box<dyn BufRead>) -> Self {
         Self { log, number: 0 }
     }
 
@@ -39,9 +56,9 @@ impl Lines {
                 continue;
             }
             let content = if is_cut {
-                Err(Malformed::new(format!("a line may have at most {MAX_LINE_BYTES} bytes")))
+                Err(format!("a line may have at most {MAX_LINE_BYTES} bytes"))
             } else {
-                String::from_utf8(bytes).map_err(|_| Malformed::new("the line is not valid UTF-8"))
+                String::from_utf8(bytes).map_err(|_| "the line is not valid UTF-8".to_owned())
             };
             return Ok(Some(Line { number: self.number, content }));
         }
