@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hongbao_host::domain::{
     Amount, Grants, Limits, Message, PacketId, Policy, Presser, Reply, TenantId, UserId,
 };
-use hongbao_host::runtime::{Host, Pace, PluginSource, Plugins, Tenant, TenantConfig, Workers};
+use hongbao_host::runtime::{Host, Pace, PluginSource, Tenant, TenantConfig, Workers};
 use hongbao_host::store::sqlite::SqliteLedger;
 
 #[tokio::main]
@@ -17,8 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let host = Host::builder().ledger(Arc::new(SqliteLedger::open(directory.path())?)).build()?;
     let workers = Workers::start(&host, Pace::default());
-    let plugins = Plugins::new(host.engine().clone());
-    let plugin = plugins.load(PluginSource::Embedded).await?;
+    let plugin = host.plugins().load(PluginSource::Embedded).await?;
 
     // Two customers. Neither can see the other's packets, wallets or load.
     let acme = TenantConfig::new(TenantId::new("acme")?).grants(Grants::ALL);

@@ -11,7 +11,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
@@ -30,7 +29,6 @@ pub struct CodeCache {
     owner: u32,
     hits: AtomicU64,
     misses: AtomicU64,
-    compile_ns: AtomicU64,
 }
 
 /// Why a directory cannot hold compiled code.
@@ -101,8 +99,8 @@ impl CodeCache {
             return Err(CodeCacheError::NotOurs(name()));
         }
         let directory = path.canonicalize().map_err(unusable)?;
-        let (hits, misses, compile_ns) = Default::default();
-        Ok(Self { directory, owner, hits, misses, compile_ns })
+        let (hits, misses) = Default::default();
+        Ok(Self { directory, owner, hits, misses })
     }
 
     /// Plugins that were found, since this cache was opened.
@@ -115,12 +113,6 @@ impl CodeCache {
     #[must_use]
     pub fn misses(&self) -> u64 {
         self.misses.load(Ordering::Relaxed)
-    }
-
-    /// What compiling those took, as far as they fit this host.
-    #[must_use]
-    pub fn compile_time(&self) -> Duration {
-        Duration::from_nanos(self.compile_ns.load(Ordering::Relaxed))
     }
 
     /// What this engine made of the component of this digest, if it is here and whole.
@@ -137,10 +129,8 @@ impl CodeCache {
         component
     }
 
-    /// Keeps what an engine has compiled in `took`. That it cannot be kept is no failure.
-    pub(super) fn store(&self, engine: &Engine, digest: Digest, component: &Component, took: Duration) {
-        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.compile_ns.fetch_add(ns, Ordering::Relaxed);
+    /// Keeps what an engine has compiled. That it cannot be kept is no failure.
+    pub(super) fn store(&self, engine: &Engine, digest: Digest, component: &Component) {
         let key = Key::new(engine, digest);
         let file = self.file(&key);
         let code = component.serialize().map_err(|error| format!("{error:#}"));

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::metrics::Metrics;
+use super::metrics::{Metrics, Now};
 use super::pool::{Owner, Pool};
 use super::tenant::Serving;
 use super::turns::Turns;
-use super::{CallError, Engine, EngineError, Plugin, Settlements, Tenant, TenantConfig, TenantError};
+use super::{
+    CallError, CodeCache, Engine, EngineError, Plugin, Plugins, Settlements, Tenant, TenantConfig,
+    TenantError,
+};
 use crate::domain::{Amount, Grants, PacketKey, TenantId};
 use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
@@ -21,6 +24,7 @@ pub struct Host {
     shared: Arc<Shared>,
     // Beside what the tenants share and not in it, since tenants hold on to that.
     tenants: Arc<RwLock<HashMap<TenantId, Tenant>>>,
+    plugins: Arc<Plugins>,
     settlements: Arc<Mutex<Settlements>>,
 }
 
@@ -107,6 +111,7 @@ pub struct HostBuilder {
     ledger: Option<Arc<dyn Ledger>>,
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Entropy>,
+    code_cache: Option<Arc<CodeCache>>,
     named_in_metrics: Option<usize>,
 }
 
@@ -157,6 +162,13 @@ impl HostBuilder {
         self
     }
 
+    /// With compiled code that outlives the process.
+    #[must_use]
+    pub fn code_cache(mut self, cache: Arc<CodeCache>) -> Self {
+        self.code_cache = Some(cache);
+        self
+    }
+
     /// With so many tenants that have their own names in metrics: the first that are added. The
     /// others are counted together, since each name is a time series for whoever collects them.
     #[must_use]
@@ -179,6 +191,11 @@ impl HostBuilder {
             Some(entropy) => entropy,
             None => Entropy::from_os()?,
         };
+        let plugins = Plugins::new(engine.clone());
+        let plugins = match self.code_cache {
+            Some(cache) => plugins.with_cache(cache),
+            None => plugins,
+        };
         let shared = Shared {
             pool: Pool::new(engine.clone()),
             engine,
@@ -190,7 +207,12 @@ impl HostBuilder {
             entropy: Arc::new(entropy),
             owners: AtomicU64::new(0),
         };
-        Ok(Host { shared: Arc::new(shared), tenants: Arc::default(), settlements: Arc::default() })
+        Ok(Host {
+            shared: Arc::new(shared),
+            tenants: Arc::default(),
+            plugins: Arc::new(plugins),
+            settlements: Arc::default(),
+        })
     }
 }
 
@@ -205,6 +227,12 @@ impl Host {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.shared.engine
+    }
+
+    /// Loads this host's plugins, each digest once.
+    #[must_use]
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
     }
 
     /// A new tenant, served by this plugin once that has said what it is.
@@ -335,12 +363,17 @@ impl Host {
         let suspended = tenants.iter().filter(|tenant| tenant.is_suspended()).count();
         let waiting = tenants.iter().map(Tenant::waiting).sum();
         let (idle, all) = self.shared.pool.count();
-        self.shared.metrics.text(&super::metrics::Now {
+        let cache = self.plugins.cache();
+        self.shared.metrics.text(&Now {
             tenants: tenants.len(),
             suspended,
             waiting,
             idle,
             all,
+            plugins: self.plugins.count(),
+            compile_time: self.plugins.compile_time(),
+            cache_hits: cache.map_or(0, CodeCache::hits),
+            cache_misses: cache.map_or(0, CodeCache::misses),
         })
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ struct Gauges {
     suspended: Gauge,
     waiting: Gauge,
     instances: Family<Labels<1>, Gauge>,
+    plugins: Gauge,
+    compile_seconds: Gauge<f64, AtomicU64>,
+    code_cache: Family<Labels<1>, Gauge>,
 }
 
 /// What is true at this moment.
@@ -55,6 +59,10 @@ pub(super) struct Now {
     pub(super) waiting: usize,
     pub(super) idle: usize,
     pub(super) all: usize,
+    pub(super) plugins: usize,
+    pub(super) compile_time: Duration,
+    pub(super) cache_hits: u64,
+    pub(super) cache_misses: u64,
 }
 
 /// What is counted for one tenant. Looked up once, since every request comes here.
@@ -119,6 +127,11 @@ impl Metrics {
         );
         registry.register("waiting_callers", "Callers who wait for an answer", gauges.waiting.clone());
         registry.register("instances", "Instances of plugins, by state", gauges.instances.clone());
+        registry.register("plugins", "Different plugins that are loaded", gauges.plugins.clone());
+        let help = "What compiling plugins took since the host was built";
+        registry.register_with_unit("compile", help, Unit::Seconds, gauges.compile_seconds.clone());
+        let help = "Plugins that were looked for in the cache of compiled code, by result";
+        registry.register("code_cache_loads", help, gauges.code_cache.clone());
         registry.register("requests", "Requests by tenant, operation and outcome", self.requests.clone());
         let help = "From request to answer";
         registry.register_with_unit("request", help, Unit::Seconds, self.request_seconds.clone());
@@ -179,6 +192,12 @@ impl Metrics {
         self.gauges.waiting.set(gauge(now.waiting));
         for (state, count) in [("idle", now.idle), ("busy", now.all.saturating_sub(now.idle))] {
             self.gauges.instances.get_or_create(&[("state", state.into())]).set(gauge(count));
+        }
+        self.gauges.plugins.set(gauge(now.plugins));
+        self.gauges.compile_seconds.set(now.compile_time.as_secs_f64());
+        for (result, count) in [("hit", now.cache_hits), ("miss", now.cache_misses)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.gauges.code_cache.get_or_create(&[("result", result.into())]).set(count);
         }
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {

@@ -1,7 +1,9 @@
 //! Every plugin that the process has loaded.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::task::{JoinError, spawn_blocking};
@@ -16,13 +18,14 @@ pub struct Plugins {
     engine: Engine,
     cache: Option<Arc<CodeCache>>,
     loaded: Mutex<HashMap<Digest, Arc<OnceCell<Plugin>>>>,
+    compile_ns: AtomicU64,
 }
 
 impl Plugins {
     /// No plugins yet.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self { engine, cache: None, loaded: Mutex::default() }
+        Self { engine, cache: None, loaded: Mutex::default(), compile_ns: AtomicU64::new(0) }
     }
 
     /// With compiled code that outlives the process.
@@ -56,10 +59,19 @@ impl Plugins {
         let compile = || async {
             let (engine, cache) = (self.engine.clone(), self.cache.clone());
             let build = move || Plugin::build(&engine, &bytes, digest, cache.as_deref());
-            spawn_blocking(build).await.map_err(failed)?
+            let (plugin, took) = spawn_blocking(build).await.map_err(failed)??;
+            let ns = took.map_or(0, |took| u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            self.compile_ns.fetch_add(ns, Ordering::Relaxed);
+            Ok::<_, PluginError>(plugin)
         };
         let plugin = cell.get_or_try_init(compile).await?;
         Ok(plugin.clone().with_manifest(manifest))
+    }
+
+    /// What compiling took, of all plugins that were not in the cache.
+    #[must_use]
+    pub fn compile_time(&self) -> Duration {
+        Duration::from_nanos(self.compile_ns.load(Ordering::Relaxed))
     }
 
     /// How many different plugins are held.

@@ -20,7 +20,7 @@ pub use source::{PluginFile, PluginSource};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
 
@@ -71,16 +71,16 @@ impl Plugin {
     /// When it is too large or no component, imports what this host does not give, lacks an
     /// export, or speaks another version of the contract.
     pub fn from_bytes(engine: &Engine, bytes: &[u8]) -> Result<Self, PluginError> {
-        Self::build(engine, bytes, Digest::of(bytes), None)
+        Self::build(engine, bytes, Digest::of(bytes), None).map(|(plugin, _)| plugin)
     }
 
-    /// `digest` is that of the bytes.
+    /// `digest` is that of the bytes. Gives how long compiling took as well, if it had to be.
     fn build(
         engine: &Engine,
         bytes: &[u8],
         digest: Digest,
         cache: Option<&CodeCache>,
-    ) -> Result<Self, PluginError> {
+    ) -> Result<(Self, Option<Duration>), PluginError> {
         match Form::of(bytes)? {
             Form::Component => {}
             Form::CoreModule => return Err(PluginError::CoreModule),
@@ -89,16 +89,16 @@ impl Plugin {
         let is_cached = cached.is_some();
         let begun = Instant::now();
         let component = cached.map_or_else(|| compile(engine, bytes), Ok)?;
-        let took = begun.elapsed();
+        let took = (!is_cached).then(|| begun.elapsed());
         let Names { imports, exports } = Names::of(engine, &component);
         contract::check(&imports, &exports)?;
         let linked = contract::link(engine, &component)?;
         // Only now, so that what does not fit fills no disk.
         if let Some(cache) = cache.filter(|_| !is_cached) {
-            cache.store(&engine.wasmtime, digest, &component, took);
+            cache.store(&engine.wasmtime, digest, &component);
         }
         let facts = Facts { digest, size: bytes.len() as u64, imports, said: OnceLock::new() };
-        Ok(Self { engine: engine.clone(), linked, facts: Arc::new(facts), manifest: None })
+        Ok((Self { engine: engine.clone(), linked, facts: Arc::new(facts), manifest: None }, took))
     }
 
     /// The sha256 of the component.

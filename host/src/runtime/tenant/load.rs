@@ -2,7 +2,7 @@
 
 use super::{Tenant, TenantEntry, TenantError, TenantsFile};
 use crate::domain::TenantId;
-use crate::runtime::{Host, Plugin, PluginError, PluginSource, Plugins};
+use crate::runtime::{Host, Plugin, PluginError, PluginSource};
 
 /// Why a tenant of a file could not be added.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +47,12 @@ impl Host {
     ///
     /// # Errors
     /// At the first that cannot be added; those before it stay.
-    pub async fn add_all(&self, plugins: &Plugins, file: &TenantsFile) -> Result<Vec<Tenant>, LoadError> {
+    pub async fn add_all(&self, file: &TenantsFile) -> Result<Vec<Tenant>, LoadError> {
         let mut tenants = Vec::with_capacity(file.tenants.len());
         for entry in &file.tenants {
             let id = &entry.config.id;
-            let plugin: Plugin = plugins
+            let plugin: Plugin = self
+                .plugins()
                 .load(file.plugin(entry))
                 .await
                 .map_err(|error| LoadError::Plugin(id.clone(), error))?;
