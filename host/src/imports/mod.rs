@@ -3,7 +3,7 @@
 //! Each version of the contract has a module of its own, named after it; what they share stands
 //! beside them. Two roads lead out of an imported function, never blended: an answer for the
 //! plugin, failures of a store included, or a trap, which costs the instance. A trap is for a plugin
-//! that breaks the contract itself or reaches for what this call is not about: see [`Mandate`].
+//! that breaks the contract itself or reaches for what this call is not about: see `mandate`.
 
 mod ambient;
 mod breach;
