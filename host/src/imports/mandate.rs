@@ -33,14 +33,8 @@ impl Mandate {
         Self::Packet { packet, users: Arc::default() }
     }
 
-    pub(super) const fn is_about(&self, id: PacketId) -> bool {
-        match self {
-            Self::Packet { packet, .. } => {
-                let (one, other) = (packet.halves(), id.halves());
-                one.0 == other.0 && one.1 == other.1
-            }
-            _ => false,
-        }
+    pub(super) fn is_about(&self, id: PacketId) -> bool {
+        matches!(self, Self::Packet { packet, .. } if *packet == id)
     }
 
     /// Where the user stands among those in whose name the call is made. `near` is where they

@@ -5,6 +5,7 @@
 //! for longest makes room; where none is idle, the caller waits.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,19 @@ pub(super) struct Owner(pub(super) u64);
 pub(super) struct Pool {
     engine: Engine,
     idle: Mutex<Idle>,
+    /// Callers for whom there is no room. Changed and read under the lock of `idle` alone, so that
+    /// whoever waits has seen what is idle, or is seen by whoever would keep more.
+    waiting: AtomicUsize,
+}
+
+/// A caller for whom there is no room, until this is dropped.
+struct Waiting<'p>(&'p Pool);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let _idle = self.0.idle();
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -40,7 +54,7 @@ struct Resting {
 
 impl Pool {
     pub(super) fn new(engine: Engine) -> Self {
-        Self { engine, idle: Mutex::default() }
+        Self { engine, idle: Mutex::default(), waiting: AtomicUsize::new(0) }
     }
 
     /// A warm instance of this owner's: the one that was used last.
@@ -54,18 +68,31 @@ impl Pool {
             if let Ok(room) = Arc::clone(&self.engine.room).try_acquire_owned() {
                 return Ok(room);
             }
-            // In a statement of its own: nothing is dropped under the lock.
-            let oldest = self.idle().take_oldest();
-            if oldest.is_none() {
-                let room = Arc::clone(&self.engine.room).acquire_owned().await;
-                return room.map_err(|_| CallError::Busy);
-            }
+            let Some(_waiting) = self.make_room() else { continue };
+            let room = Arc::clone(&self.engine.room).acquire_owned().await;
+            return room.map_err(|_| CallError::Busy);
         }
     }
 
-    /// Keeps an instance until it is needed again or has been idle for too long.
+    /// Drops the instance that has been idle for longest. Where none is idle, the caller waits.
+    fn make_room(&self) -> Option<Waiting<'_>> {
+        let mut idle = self.idle();
+        let oldest = idle.take_oldest();
+        if oldest.is_none() {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        }
+        // Nothing is dropped under the lock.
+        drop(idle);
+        oldest.is_none().then(|| Waiting(self))
+    }
+
+    /// Keeps an instance until it is needed again or has been idle for too long; or drops it, where
+    /// somebody waits for its place.
     pub(super) fn give_back(&self, owner: Owner, instance: Instance, idle_for: Duration) {
-        self.idle().put(owner, instance, Instant::now() + idle_for);
+        let mut idle = self.idle();
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            idle.put(owner, instance, Instant::now() + idle_for);
+        }
     }
 
     /// Drops what has been idle for too long.

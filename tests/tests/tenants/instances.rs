@@ -99,6 +99,29 @@ async fn there_may_be_more_tenants_than_instances() {
     assert_eq!(instances(&host), (2_048, 0));
 }
 
+/// An instance that is kept for its owner holds its place; so it is not kept where somebody waits.
+#[tokio::test]
+async fn who_waits_for_a_place_gets_the_next_that_is_free() {
+    let chat = Chat::default();
+    let packet = chat.lucky(100, 2).await;
+    let counter = Faulty::new(Arc::clone(&chat.counter));
+    counter.set(Fault::Slow);
+    let engine = hongbao_host::runtime::Engine::with_room(1).unwrap();
+    let plugin = hongbao_host::runtime::Plugin::embedded(&engine).unwrap();
+    let builder = Host::builder().engine(engine).counter(counter).ledger(Arc::clone(&chat.ledger));
+    let host = builder.build().unwrap();
+    let slow = host.add(everything(), plugin.clone()).await.unwrap();
+    let other = host.add(named("other"), plugin).await.unwrap();
+    let busy = tokio::spawn(async move { slow.grab_batch(packet, vec![user("bob")]).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let waits = tokio::time::timeout(Duration::from_secs(3), other.preview(Strategy::Equal, 2, 2));
+    assert_eq!(waits.await.expect("a place is free by now").unwrap(), Ok(vec![1, 1]));
+    assert!(busy.await.unwrap().is_ok());
+    let again = tokio::time::timeout(Duration::from_secs(3), other.preview(Strategy::Equal, 2, 2));
+    assert!(again.await.expect("nobody waits any more").is_ok());
+    assert_eq!(instances(&host), (1, 0));
+}
+
 #[tokio::test]
 async fn tenants_of_the_same_plugin_do_not_share_instances() {
     let host = host();

@@ -10,9 +10,9 @@ use wasmtime::Result;
 use super::bindings::exports::hongbao::plugin::chat;
 use super::convert::{packet_id, user, wit_packet_id};
 use crate::domain::{
-    Button, Card, Emphasis, Field, Grants, Manifest, Message, PacketId, Presser, Problem, Reply, Theme, Usage,
+    Button, Card, Emphasis, Field, Grants, MAX_WORD_BYTES, Manifest, Message, PacketId, Presser, Problem,
+    Reply, Theme, Usage, is_word,
 };
-use crate::domain::{MAX_WORD_BYTES, is_word};
 use crate::imports::{Breach, Calls, Exports, InstanceState, Mandate};
 
 type Answer<T, E = Breach> = std::result::Result<T, E>;

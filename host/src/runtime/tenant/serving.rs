@@ -62,7 +62,7 @@ impl Serving {
             return Err(TenantError::NotGranted(missing));
         }
         let around = Arc::new(shared.surroundings(&config, manifest.asks));
-        let in_flight = Semaphore::new(config.limits.calls_in_flight.max(1) as usize);
+        let in_flight = Semaphore::new(config.limits.calls_in_flight as usize);
         let rate = config.limits.requests_per_second;
         let rate = rate.map(|rate| DefaultDirectRateLimiter::direct(Quota::per_second(rate)));
         let owner = shared.new_owner();
