@@ -16,6 +16,10 @@ pub enum IdError {
     Control,
     /// Not the 32 hexadecimal digits of a packet.
     NotHex,
+    /// Not the 16 hexadecimal digits of an API key.
+    NotKey,
+    /// Not the two numbers of an event.
+    NotEvent,
 }
 
 impl fmt::Display for IdError {
@@ -24,6 +28,8 @@ impl fmt::Display for IdError {
             Self::Length(bytes) => write!(f, "must be 1 to {MAX_NAME_BYTES} bytes, not {bytes}"),
             Self::Control => f.write_str("must not contain control characters"),
             Self::NotHex => f.write_str("must be a UUID"),
+            Self::NotKey => f.write_str("must be 16 hexadecimal digits"),
+            Self::NotEvent => f.write_str("must be two numbers with a hyphen between them"),
         }
     }
 }

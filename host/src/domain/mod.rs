@@ -1,8 +1,10 @@
 //! The words of the field, as types. This module knows `std` alone.
 
+mod access;
 mod account;
 mod amount;
 mod chat;
+mod event;
 mod grant;
 mod id;
 mod limits;
@@ -10,12 +12,14 @@ mod outcome;
 mod packet;
 mod policy;
 
+pub use access::{ApiKey, KeyId, Scope, Scopes, UnknownScope};
 pub use account::{Account, Movement, MovementKind};
 pub use amount::{Amount, AmountError};
 pub use chat::{
     Button, Card, Emphasis, Field, Manifest, Mention, Message, Presser, Problem, Reply, Theme, Usage,
 };
 pub(crate) use chat::{MAX_WORD_BYTES, is_word};
+pub use event::{Event, EventId, News, PacketEvent, RoomKey};
 pub use grant::{Grant, Grants, UnknownGrant};
 pub use id::{IdError, Name, PacketId, PacketKey, TenantId, UserId};
 pub use limits::{Limit, Limits};

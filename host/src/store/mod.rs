@@ -8,19 +8,25 @@ pub mod committer;
 pub mod conformance;
 mod counter;
 mod error;
+mod events;
 pub mod finished;
 pub(crate) mod gatherer;
 mod ledger;
 pub mod memory;
 pub mod postgres;
 pub mod redis;
+mod registry;
 pub mod sqlite;
 
 pub use counter::{
     Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
 };
 pub use error::StoreError;
+pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
 pub use ledger::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, LARGE_HEAD_START_MS, Ledger, Loaded, Parked, Queue,
     RETRY_MS, Receipt, Recorded, Refusal, Settled,
+};
+pub use registry::{
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, PluginRecord, RUNNING_MS, Registry, RequestKey, TenantRecord,
 };

@@ -1,0 +1,191 @@
+//! The service's own records, beside the money: who may call, what was answered, what administrators
+//! did, which tenants and plugins there are.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::{ApiKey, KeyId, Name, TenantId};
+
+/// A request under way is taken for dead after this time: whoever asks again may carry it out.
+pub const RUNNING_MS: u64 = 60_000;
+
+/// How long an answer is kept.
+pub const ANSWER_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Under what an answer is kept: the caller's own key, among those of its tenant, or of the operator.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestKey {
+    /// Whose request it is; None for the operator's.
+    pub tenant: Option<TenantId>,
+    /// Chosen by the caller.
+    pub key: Name,
+}
+
+/// An answer as it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its body, with no secret in it.
+    pub body: Vec<u8>,
+}
+
+/// Answer to [`Registry::begin`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// The first of its key, or one that died on its way: carry it out.
+    New,
+    /// The same request is under way.
+    Running,
+    /// The key belongs to another request.
+    Other,
+    /// It was answered before, with this.
+    Answered(Answer),
+}
+
+/// What an administrator did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminEntry {
+    /// When.
+    pub at_ms: u64,
+    /// With which key; None for somebody at the machine itself.
+    pub by: Option<KeyId>,
+    /// Whom it concerns; None for the service.
+    pub tenant: Option<TenantId>,
+    /// What was done, such as `key.create`.
+    pub action: String,
+    /// To what, in a few words. No secret.
+    pub subject: String,
+    /// The code of what came of it: `ok`, or that of a problem.
+    pub outcome: String,
+}
+
+/// A tenant as the service knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRecord {
+    /// Its name.
+    pub id: TenantId,
+    /// Raised by every change; 0 for one that is not written yet.
+    pub revision: u64,
+    /// Grants, policy and limits, as JSON.
+    pub settings: String,
+    /// The digest of its plugin; None for the embedded one.
+    pub plugin: Option<String>,
+    /// What served before: None where nothing did, an inner None for the embedded plugin.
+    pub former: Option<Option<String>>,
+    /// Whether an operator suspended it.
+    pub is_suspended: bool,
+    /// The digest of what a configuration file last said of it; None where none did.
+    pub declared: Option<String>,
+    /// When it was made.
+    pub created_at_ms: u64,
+}
+
+/// A plugin that was installed for a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginRecord {
+    /// SHA-256 of the component, in hexadecimal digits.
+    pub digest: String,
+    /// What it calls itself.
+    pub name: String,
+    /// Which version it says it is.
+    pub version: String,
+    /// Size of the component in bytes.
+    pub bytes: u64,
+    /// When it was installed.
+    pub installed_at_ms: u64,
+}
+
+/// The service's own records. What it has acknowledged is durable as far as the backend is. Time is
+/// the caller's.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    /// Keeps a key. Refused where there is one of this id.
+    async fn add_key(&self, key: ApiKey) -> Result<(), StoreError>;
+
+    /// The key of this id, whatever became of it.
+    async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
+
+    /// Keys of a tenant, or the operator's, with ids after `after`, in the order of their ids.
+    async fn keys(
+        &self,
+        tenant: Option<&TenantId>,
+        after: Option<KeyId>,
+        limit: u32,
+    ) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Revokes a key of a tenant, or of the operator; gives it as it is now, None where there is
+    /// none. Revoked again it stays as it was.
+    async fn revoke_key(
+        &self,
+        tenant: Option<&TenantId>,
+        id: KeyId,
+        now_ms: u64,
+    ) -> Result<Option<ApiKey>, StoreError>;
+
+    /// Removes keys whose time was over before this; gives how many.
+    async fn forget_keys(&self, expired_before_ms: u64) -> Result<u64, StoreError>;
+
+    /// Asks whether a request is to be carried out. Of several that ask at once, one is told so. What
+    /// was answered longer ago than [`ANSWER_KEPT_MS`] is as if it had never been.
+    async fn begin(
+        &self,
+        request: &RequestKey,
+        fingerprint: [u8; 32],
+        now_ms: u64,
+    ) -> Result<Begun, StoreError>;
+
+    /// Keeps the answer of a request that was begun; the first answer stays.
+    async fn answer(
+        &self,
+        request: &RequestKey,
+        fingerprint: [u8; 32],
+        answer: Answer,
+        now_ms: u64,
+    ) -> Result<(), StoreError>;
+
+    /// Gives up a request that was begun and not answered: the next one is the first.
+    async fn abandon(&self, request: &RequestKey, fingerprint: [u8; 32]) -> Result<(), StoreError>;
+
+    /// Removes requests that began before this; gives how many.
+    async fn forget_answers(&self, begun_before_ms: u64) -> Result<u64, StoreError>;
+
+    /// Writes down what an administrator did.
+    async fn note(&self, entry: AdminEntry) -> Result<(), StoreError>;
+
+    /// What administrators did, the latest first, those before place `before`: of one tenant, or all of
+    /// it where there is none named. Each with its place.
+    async fn notes(
+        &self,
+        tenant: Option<&TenantId>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<(u64, AdminEntry)>, StoreError>;
+
+    /// A number that every change of a tenant raises: 0 where there was none.
+    async fn revision(&self) -> Result<u64, StoreError>;
+
+    /// All tenants, in the order of their names.
+    async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
+
+    /// Writes a tenant if its revision still is that of the record, 0 for a new one; gives the new
+    /// revision, None where somebody else was faster.
+    async fn put_tenant(&self, record: TenantRecord) -> Result<Option<u64>, StoreError>;
+
+    /// Installs a plugin for a tenant; false where it was installed before.
+    async fn put_plugin(
+        &self,
+        tenant: &TenantId,
+        plugin: PluginRecord,
+        code: Vec<u8>,
+    ) -> Result<bool, StoreError>;
+
+    /// A tenant's plugins, in the order of installing.
+    async fn plugins(&self, tenant: &TenantId) -> Result<Vec<PluginRecord>, StoreError>;
+
+    /// The component of a tenant's plugin; None where it was not installed for this tenant.
+    async fn plugin_code(&self, tenant: &TenantId, digest: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Whether the records can be read now.
+    async fn check(&self) -> Result<(), StoreError>;
+}
