@@ -1,10 +1,10 @@
-//! The rules of a claim and of an order, the same for every ledger. Databases hold them once
-//! more, as constraints; here they become answers that say which rule it was.
+//! The rules of a claim and of an order, the same for every ledger, and of what a registry is given.
+//! Databases hold them once more, as constraints; here they become answers that say which rule it was.
 
 use std::collections::HashSet;
 
-use super::{Claimed, Closed, Refusal, StoreError};
-use crate::domain::{Amount, Order, Packet, PacketKey, Share, Status};
+use super::{AdminEntry, Claimed, Closed, MAX_PLUGIN_BYTES, PluginRecord, Refusal, StoreError, TenantRecord};
+use crate::domain::{Amount, ApiKey, KeyId, Order, Packet, PacketKey, Share, Status};
 
 /// Whether an order may be written at all.
 pub(crate) fn order(order: &Order, now_ms: u64) -> Result<(), StoreError> {
@@ -82,4 +82,53 @@ pub(crate) fn refused_funding(amount: Amount) -> StoreError {
 /// Why a refund was not posted: what other than a full wallet could refuse it was checked before.
 pub(crate) fn refused_refund(key: &PacketKey) -> StoreError {
     StoreError::Refused(format!("the sender's wallet has no room for the refund of packet {}", key.packet))
+}
+
+/// A number as databases keep it, such as a time.
+pub(crate) fn time(number: u64) -> Result<i64, StoreError> {
+    let past = |_| StoreError::Refused(format!("{number} is past what can be written down, {}", i64::MAX));
+    i64::try_from(number).map_err(past)
+}
+
+/// Not every database can hold a text with a zero in it.
+fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<(), StoreError> {
+    match texts.into_iter().any(|text| text.contains('\0')) {
+        true => Err(StoreError::Refused("a text has no zero character".into())),
+        false => Ok(()),
+    }
+}
+
+/// Whether a key may be kept.
+pub(crate) fn api_key(key: &ApiKey) -> Result<(), StoreError> {
+    let times = [Some(key.created_at_ms), key.expires_at_ms, key.revoked_at_ms];
+    times.into_iter().flatten().try_for_each(|at| time(at).map(drop))
+}
+
+/// Why a key was not kept.
+pub(crate) fn taken_key(id: KeyId) -> StoreError {
+    StoreError::Refused(format!("the id {id} is taken"))
+}
+
+/// Whether what an administrator did can be written down.
+pub(crate) fn admin_entry(entry: &AdminEntry) -> Result<(), StoreError> {
+    time(entry.at_ms)?;
+    texts([&*entry.action, &entry.subject, &entry.outcome])
+}
+
+/// Whether a tenant can be written.
+pub(crate) fn tenant_record(record: &TenantRecord) -> Result<(), StoreError> {
+    time(record.created_at_ms)?;
+    let digests = [record.plugin.as_deref(), record.former.as_ref().and_then(Option::as_deref)];
+    let texts_of = [Some(&*record.settings), record.declared.as_deref()];
+    texts(digests.into_iter().chain(texts_of).flatten())
+}
+
+/// Whether a plugin can be installed.
+pub(crate) fn plugin_record(plugin: &PluginRecord, code: &[u8]) -> Result<(), StoreError> {
+    time(plugin.installed_at_ms)?;
+    time(plugin.bytes)?;
+    if code.len() > MAX_PLUGIN_BYTES {
+        return Err(StoreError::Refused(format!("a plugin has at most {MAX_PLUGIN_BYTES} bytes")));
+    }
+    texts([&*plugin.digest, &plugin.name, &plugin.version])
 }

@@ -1,4 +1,5 @@
-//! Where state lives: a [`Counter`] that may forget and a [`Ledger`] that may not.
+//! Where state lives: a [`Counter`] that may forget and a [`Ledger`] that may not; beside them a
+//! [`Registry`] of the service's own records.
 //!
 //! Backends know nothing of plugins or components. Every backend, and every wrapper around
 //! one, passes the same suite in [`conformance`].
@@ -28,5 +29,6 @@ pub use ledger::{
     RETRY_MS, Receipt, Recorded, Refusal, Settled,
 };
 pub use registry::{
-    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, PluginRecord, RUNNING_MS, Registry, RequestKey, TenantRecord,
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, MAX_PLUGIN_BYTES, PluginRecord, RUNNING_MS, Registry, RequestKey,
+    TenantRecord,
 };

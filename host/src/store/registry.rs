@@ -9,8 +9,11 @@ use crate::domain::{ApiKey, KeyId, Name, TenantId};
 /// A request under way is taken for dead after this time: whoever asks again may carry it out.
 pub const RUNNING_MS: u64 = 60_000;
 
-/// How long an answer is kept.
+/// How long an answer is kept, from the time that its request was begun.
 pub const ANSWER_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Size of the largest component that can be installed, in bytes.
+pub const MAX_PLUGIN_BYTES: usize = 16 * 1024 * 1024;
 
 /// Under what an answer is kept: the caller's own key, among those of its tenant, or of the operator.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +101,8 @@ pub struct PluginRecord {
 
 /// The service's own records. What it has acknowledged is durable as far as the backend is. Time is
 /// the caller's.
+///
+/// Refused is what cannot be written down: a time past `i64::MAX`, a text with a zero character.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
     /// Keeps a key. Refused where there is one of this id.
@@ -123,11 +128,13 @@ pub trait Registry: Send + Sync + 'static {
         now_ms: u64,
     ) -> Result<Option<ApiKey>, StoreError>;
 
-    /// Removes keys whose time was over before this; gives how many.
+    /// Removes keys that expired before this; gives how many. One without an end stays, revoked or not.
     async fn forget_keys(&self, expired_before_ms: u64) -> Result<u64, StoreError>;
 
     /// Asks whether a request is to be carried out. Of several that ask at once, one is told so. What
-    /// was answered longer ago than [`ANSWER_KEPT_MS`] is as if it had never been.
+    /// was begun [`ANSWER_KEPT_MS`] ago or earlier is as if it had never been. Otherwise a key belongs
+    /// to the fingerprint that it was first used with; the same request is taken over where it was
+    /// begun [`RUNNING_MS`] ago or earlier, and not answered.
     async fn begin(
         &self,
         request: &RequestKey,
@@ -135,7 +142,8 @@ pub trait Registry: Send + Sync + 'static {
         now_ms: u64,
     ) -> Result<Begun, StoreError>;
 
-    /// Keeps the answer of a request that was begun; the first answer stays.
+    /// Keeps the answer of a request that was begun; the first answer stays. Nothing is kept of a
+    /// request that was not begun, or was given up.
     async fn answer(
         &self,
         request: &RequestKey,
@@ -154,7 +162,7 @@ pub trait Registry: Send + Sync + 'static {
     async fn note(&self, entry: AdminEntry) -> Result<(), StoreError>;
 
     /// What administrators did, the latest first, those before place `before`: of one tenant, or all of
-    /// it where there is none named. Each with its place.
+    /// it where there is none named. Each with its place, which rises with every entry.
     async fn notes(
         &self,
         tenant: Option<&TenantId>,
@@ -169,10 +177,11 @@ pub trait Registry: Send + Sync + 'static {
     async fn tenants(&self) -> Result<Vec<TenantRecord>, StoreError>;
 
     /// Writes a tenant if its revision still is that of the record, 0 for a new one; gives the new
-    /// revision, None where somebody else was faster.
+    /// revision, which is the registry's as well, None where somebody else was faster.
     async fn put_tenant(&self, record: TenantRecord) -> Result<Option<u64>, StoreError>;
 
-    /// Installs a plugin for a tenant; false where it was installed before.
+    /// Installs a plugin for a tenant; false where one of this digest was installed before, which
+    /// then stays as it is. Refused where it has more than [`MAX_PLUGIN_BYTES`].
     async fn put_plugin(
         &self,
         tenant: &TenantId,
