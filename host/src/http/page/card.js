@@ -59,7 +59,7 @@ export function roomCard(card, standing, press) {
     standing.opened ? el("p", { class: "mine", text: `✓ ${say("opened")}` }) : null,
     buttons(card, press),
   ];
-  return el("div", { class: "card", "data-state": card.theme }, ...parts.filter(Boolean));
+  return el("div", { class: "card", "data-state": card.theme, "data-opened": standing.opened }, ...parts.filter(Boolean));
 }
 
 /** What the dialog shows of a card for the reader alone. */

@@ -47,7 +47,7 @@ export function drawPacket(card) {
 function draw(one) {
   const view = one.card ? roomCard(one.card, one.standing, press) : unknown(one);
   if (!one.item) {
-    one.item = itemOf(one.sender, view);
+    one.item = itemOf(one.sender, one.at ?? Date.now(), view);
     Object.assign(one.item.dataset, { packet: one.id, state: one.card?.theme ?? "unknown" });
     one.item.tabIndex = -1;
     one.item.setAttribute("role", "group");

@@ -48,12 +48,13 @@ export function place(item, at = latest()) {
 }
 
 /** An item of the log: somebody's face and name, and what they bring. */
-export function itemOf(user, ...content) {
+export function itemOf(user, at, ...content) {
   const own = user === session()?.user;
   return el("div", { class: `item${own ? " own" : ""}` }, avatar(user),
     el("div", { class: "item-body" },
       el("p", { class: "item-name" }, el("span", { text: user ?? "" }),
-        own ? el("span", { class: "visually-hidden", text: ` (${say("you")})` }) : null),
+        own ? el("span", { class: "visually-hidden", text: ` (${say("you")})` }) : null,
+        at ? el("time", { class: "aside", datetime: new Date(at).toISOString(), text: when(at) }) : null),
       ...content));
 }
 
@@ -62,14 +63,13 @@ export function hear({ id, sender, text }, at) {
   meet(sender);
   const known = messages.get(id);
   if (known) return settle(known, at);
-  const item = itemOf(sender, bubble(sender, text));
-  item.querySelector(".item-name").append(el("time", { class: "aside", datetime: new Date(at).toISOString(), text: when(at) }));
+  const item = itemOf(sender, at, bubble(text));
   item.dataset.message = id;
   messages.set(id, item);
   place(item, at);
 }
 
-function bubble(sender, text) {
+function bubble(text) {
   const parts = text.split(/(@\S+)/);
   return el("p", { class: "bubble" }, ...parts.map((part) => (
     part.startsWith("@") ? el("strong", { class: "mention", text: part }) : part)));
@@ -77,7 +77,7 @@ function bubble(sender, text) {
 
 /** A message that is on its way. */
 export function write(id, text) {
-  const item = itemOf(session().user, bubble(session().user, text));
+  const item = itemOf(session().user, Date.now(), bubble(text));
   item.dataset.message = id;
   item.dataset.pending = "";
   messages.set(id, item);
@@ -88,9 +88,7 @@ export function write(id, text) {
 function settle(item, at) {
   delete item.dataset.pending;
   item.querySelector(".not-sent")?.remove();
-  if (at && Number(item.dataset.at) !== at) {
-    item.dataset.at = String(at);
-  }
+  if (at) item.dataset.at = String(at);
 }
 
 /** A message that was answered: a command leaves no trace in the room. */

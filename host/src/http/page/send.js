@@ -21,7 +21,10 @@ export function startSending(sent) {
   whenSent = sent;
   closable(byId("send-dialog"));
   byId("send-packet").addEventListener("click", open);
-  byId("send-form").addEventListener("input", redraw);
+  byId("send-form").addEventListener("input", () => {
+    refuse("");
+    redraw();
+  });
   byId("send-form").addEventListener("submit", (event) => {
     event.preventDefault();
     submit();

@@ -16,7 +16,7 @@ const EN = {
   otherLanguageShort: "中",
   otherLanguageName: "切换到中文",
   skip: "Skip to writing a message",
-  room: "Room %0",
+  room: "%0",
   openWallet: "Open your wallet. Balance:",
   history: "Your red packets",
   conversation: "Conversation",
@@ -205,5 +205,9 @@ function sentence(text) {
   return /[.!?。！？]$/.test(begun) ? begun : `${begun}.`;
 }
 
-const WHEN = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
-export const when = (ms) => new Intl.DateTimeFormat(spoken, WHEN).format(ms);
+/** A time of today, or a day with its time. */
+export function when(ms) {
+  const isToday = new Date(ms).toDateString() === new Date().toDateString();
+  const day = isToday ? {} : { month: "short", day: "numeric" };
+  return new Intl.DateTimeFormat(spoken, { ...day, hour: "2-digit", minute: "2-digit" }).format(ms);
+}
