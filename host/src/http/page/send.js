@@ -1,0 +1,130 @@
+// The dialog for sending a packet: what is typed is checked here first, and sent once however often
+// the button is pressed.
+
+import { freshKey, path, post } from "./api.js";
+import { byId, closable, el, openDialog, whileBusy } from "./dom.js";
+import { parse, parseCount, places, shown, symbol } from "./money.js";
+import { bring } from "./packets.js";
+import { others } from "./people.js";
+import { session } from "./session.js";
+import { because, say } from "./words.js";
+
+let policy = { max_shares: 100, max_greeting_chars: 64, default_strategy: "double-average" };
+let order = null;
+let whenSent = () => {};
+
+export const setPolicy = (next) => {
+  policy = next;
+};
+
+export function startSending(sent) {
+  whenSent = sent;
+  closable(byId("send-dialog"));
+  byId("send-packet").addEventListener("click", open);
+  byId("send-form").addEventListener("input", () => {
+    refuse("");
+    redraw();
+  });
+  byId("send-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+}
+
+const kind = () => byId("send-form").elements.kind.value;
+const example = () => `8${places() ? `.${"8".repeat(places())}` : ""}`;
+
+function open() {
+  const people = others().map((user) => el("option", { value: user, text: user }));
+  byId("send-person").replaceChildren(...(people.length ? people : [el("option", { value: "", text: say("noPeople") })]));
+  byId("send-greeting").placeholder = greetingOfOurs();
+  refuse("");
+  redraw();
+  openDialog(byId("send-dialog"), () => byId("send-packet"));
+  byId("send-amount").focus();
+}
+
+/** Ours where none is typed, unless it is longer than this tenant takes. */
+function greetingOfOurs() {
+  const ours = say("greetingHint");
+  return [...ours].length > policy.max_greeting_chars ? "" : ours;
+}
+
+function redraw() {
+  const of = kind();
+  byId("send-person-row").hidden = of !== "one";
+  byId("send-shares-row").hidden = of === "one";
+  const label = { lucky: "amountTotal", equal: "amountEach", one: "amountOne" }[of];
+  byId("send-amount-label").textContent = say(label, symbol());
+  byId("send-amount").placeholder = example();
+  byId("send-shares").placeholder = `1–${policy.max_shares}`;
+  const total = totalOf(parse(byId("send-amount").value), shares());
+  byId("send-total").textContent = shown(total ?? 0);
+}
+
+const shares = () => (kind() === "one" ? 1 : parseCount(byId("send-shares").value, policy.max_shares));
+
+function totalOf(amount, count) {
+  if (amount === null || kind() !== "equal") return amount;
+  const total = BigInt(amount) * BigInt(count ?? 0);
+  return total > 0n && total <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(total) : null;
+}
+
+/** What is typed, as an order; or null, and the form says what is wrong. */
+function read() {
+  const [of, amount, count] = [kind(), parse(byId("send-amount").value), shares()];
+  const greeting = byId("send-greeting").value.trim() || greetingOfOurs();
+  const person = byId("send-person").value;
+  if (of === "one" && !person) return refuse(say("badPerson"), "send-person");
+  if (amount === null) return refuse(say("badAmount", example()), "send-amount");
+  if (count === null) return refuse(say("badShares", policy.max_shares), "send-shares");
+  const total = totalOf(amount, count);
+  if (total === null) return refuse(say("badAmount", example()), "send-amount");
+  if ([...greeting].length > policy.max_greeting_chars) {
+    return refuse(say("badGreeting", policy.max_greeting_chars), "send-greeting");
+  }
+  const lucky = policy.default_strategy === "equal" ? "double-average" : policy.default_strategy;
+  return {
+    sender: session().user,
+    room: session().room,
+    total,
+    shares: count,
+    strategy: of === "equal" ? "equal" : lucky,
+    greeting,
+    ...(of === "one" ? { to: [person] } : {}),
+  };
+}
+
+/** Says what is wrong and puts the cursor there; an empty reason takes it back. */
+function refuse(why, where) {
+  const problem = byId("send-problem");
+  problem.textContent = why;
+  problem.hidden = !why;
+  for (const id of ["send-person", "send-amount", "send-shares", "send-greeting"]) {
+    byId(id).toggleAttribute("aria-invalid", false);
+    if (id === where) byId(id).setAttribute("aria-invalid", "true");
+  }
+  if (where) byId(where).focus();
+  return null;
+}
+
+function submit() {
+  return whileBusy(byId("send-submit"), async () => {
+    refuse("");
+    const wanted = read();
+    if (!wanted) return;
+    // The same order keeps its key: sent again after a lost answer, it is the same packet.
+    const text = JSON.stringify(wanted);
+    if (order?.text !== text) order = { text, key: freshKey() };
+    try {
+      const { packet } = await post(path("v1", "packets"), wanted, order.key);
+      order = null;
+      byId("send-form").reset();
+      byId("send-dialog").close();
+      bring(packet, wanted.sender);
+      whenSent();
+    } catch (problem) {
+      if (session()) refuse(because(problem));
+    }
+  });
+}
