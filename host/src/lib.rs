@@ -66,6 +66,7 @@
 
 pub mod cli;
 pub mod domain;
+pub mod http;
 pub mod imports;
 pub mod runtime;
 pub mod store;

@@ -1,5 +1,6 @@
 //! What may stand on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +42,31 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Serve the HTTP API, and with --demo a chat page to try it
+    #[command(after_help = "Examples:
+  hongbao serve --demo                 # then open the page that it names
+  hongbao serve --data ./books
+  hongbao serve --config /etc/hongbao/hongbao.toml
+  hongbao serve --counter redis://localhost --ledger postgres://localhost/books
+
+Without a ledger of its own it keeps one in ./hongbao-data, and with --demo in memory.
+SIGTERM and Ctrl-C let requests finish; SIGHUP reads the certificate again.")]
+    Serve(ServeArgs),
+
+    /// Make, list and revoke API keys of a service
+    #[command(after_help = "Examples:
+  hongbao key create --label ops --operator --data ./hongbao-data
+  hongbao key create --label backend --scope member --scope fund --tenant acme --data ./hongbao-data
+  hongbao key list --tenant acme --data ./hongbao-data
+  hongbao key revoke 0123456789abcdef --tenant acme --data ./hongbao-data")]
+    Key(KeyArgs),
+
+    /// Look whether a configuration file is right
+    #[command(after_help = "Examples:
+  hongbao config check hongbao.toml
+  hongbao config check hongbao.toml --connect   # also asks the stores")]
+    Config(ConfigArgs),
+
     /// Hundreds of users grab and open several packets at once; every cent is accounted for
     #[command(after_help = "Examples:
   hongbao demo
@@ -117,6 +143,116 @@ pub(super) struct DemoArgs {
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Serve a chat page, on which anybody may join as whoever they like
+    #[arg(long)]
+    pub(super) demo: bool,
+
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
+
+    /// Certificate for TLS, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_certificate: Option<PathBuf>,
+
+    /// Its private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(super) tls_key: Option<PathBuf>,
+
+    /// How the log is written
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(super) log: Option<LogForm>,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LogForm {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeyArgs {
+    #[command(subcommand)]
+    pub(super) command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a key; it is shown this once
+    Create {
+        /// For people, to tell keys apart
+        #[arg(long, value_name = "TEXT")]
+        label: String,
+
+        /// The operator's, for tenants and the service itself
+        #[arg(long, conflicts_with_all = ["scope", "tenant"])]
+        operator: bool,
+
+        /// What the tenant's key may be used for: member, fund, admin
+        #[arg(long, value_name = "SCOPE", required_unless_present = "operator")]
+        scope: Vec<String>,
+
+        /// Days until it is refused; never by default
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=36_500))]
+        days: Option<u64>,
+
+        #[command(flatten)]
+        stores: StoreArgs,
+    },
+    /// List keys, without their secrets
+    List {
+        /// The operator's
+        #[arg(long, conflicts_with = "tenant")]
+        operator: bool,
+
+        #[command(flatten)]
+        stores: StoreArgs,
+    },
+    /// Revoke a key; hosts refuse it within five seconds
+    Revoke {
+        /// Its public part: the 16 digits after hb_
+        #[arg(value_name = "ID")]
+        id: String,
+
+        /// The operator's
+        #[arg(long, conflicts_with = "tenant")]
+        operator: bool,
+
+        #[command(flatten)]
+        stores: StoreArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(super) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Read a configuration file as serve would, and say what it means
+    Check {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+
+        /// Also ask the stores whether they can be used
+        #[arg(long)]
+        connect: bool,
+    },
 }
 
 #[derive(Debug, Args)]

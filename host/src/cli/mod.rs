@@ -1,5 +1,5 @@
-//! The command line: `demo`, `play`, `simulate`, `audit`, `reconcile`, `settle`, `migrate`,
-//! `plugin`.
+//! The command line: `serve`, `key`, `config`, `demo`, `play`, `simulate`, `audit`, `reconcile`,
+//! `settle`, `migrate`, `plugin`.
 //!
 //! What a command has to say goes to standard output; why it could not goes to standard error,
 //! as one sentence with a code.
@@ -7,14 +7,17 @@
 mod args;
 mod audit;
 mod chart;
+mod config;
 mod demo;
 mod exit;
+mod key;
 mod lines;
 mod migrate;
 mod open;
 mod play;
 mod plugin;
 mod reconcile;
+mod serve;
 mod settle;
 mod simulate;
 mod stores;
@@ -28,8 +31,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime::Runtime;
+use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command};
+use args::{Cli, Command, LogForm};
 use exit::{Exit, Failure};
 
 /// Runs one command and gives the exit code of the process. The codes are listed by `--help`.
@@ -43,7 +47,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return code.into();
         }
     };
-    log_to_stderr(cli.verbose);
+    log_to_stderr(&cli);
     match dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -60,6 +64,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = Runtime::new()?;
     let plugin = cli.plugin.as_deref();
     match cli.command {
+        Command::Serve(args) => runtime.block_on(serve::run(&args)),
+        Command::Key(args) => runtime.block_on(key::run(&args)),
+        Command::Config(args) => runtime.block_on(config::run(&args)),
         Command::Demo(args) => runtime.block_on(demo::run(&args, plugin)),
         Command::Play(args) => play::run(&args, plugin, &runtime),
         Command::Simulate(args) => runtime.block_on(simulate::run(&args, plugin)),
@@ -77,13 +84,20 @@ fn complain(sentence: &str) {
     let _ = writeln!(stderr(), "{sentence}");
 }
 
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => tracing::Level::WARN,
-        1 => tracing::Level::INFO,
-        _ => tracing::Level::DEBUG,
+fn log_to_stderr(cli: &Cli) {
+    let by_default = match (&cli.command, cli.verbose) {
+        (Command::Serve(_), 0) => "info",
+        (Command::Serve(_), _) => "debug",
+        (_, 0) => "warn",
+        (_, 1) => "info",
+        (_, _) => "debug",
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let form = if let Command::Serve(args) = &cli.command { args.log.unwrap_or_default() } else { LogForm::Text };
+    let filter = EnvFilter::try_from_env("HONGBAO_LOG").unwrap_or_else(|_| EnvFilter::new(by_default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A program that embeds this may have its own log already, which is then used.
-    let _ = log.try_init();
+    let _ = match form {
+        LogForm::Text => log.try_init(),
+        LogForm::Json => log.json().flatten_event(true).try_init(),
+    };
 }

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::args::StoreArgs;
 use super::exit::InputError;
+use super::serve::ServeTable;
 use crate::domain::TenantId;
 use crate::runtime::TenantsFile;
 use crate::store::finished::FinishedCache;
@@ -17,7 +18,11 @@ use crate::store::memory::{MemoryCounter, MemoryLedger};
 use crate::store::postgres::{self, PostgresLedger};
 use crate::store::redis::RedisCounter;
 use crate::store::sqlite::SqliteLedger;
-use crate::store::{Counter, Ledger};
+use crate::store::memory::{MemoryEvents, MemoryRegistry};
+use crate::store::postgres::PostgresRegistry;
+use crate::store::redis::RedisEvents;
+use crate::store::sqlite::SqliteRegistry;
+use crate::store::{Counter, Events, Ledger, Registry};
 
 /// Tenant and namespace of commands that move the clock: what they do concerns nobody else.
 const SANDBOX: &str = "sandbox";
@@ -42,12 +47,14 @@ pub(super) struct Stores {
     pub(super) tenant: TenantId,
     /// What the configuration file says of tenants and plugins.
     pub(super) tenants: TenantsFile,
+    /// What it says of `hongbao serve`.
+    pub(super) serve: ServeTable,
 }
 
 /// What one source says. The same names on the command line, in the environment (`HONGBAO_…`) and
 /// in the file.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 struct Said {
     ledger: Option<String>,
     data: Option<PathBuf>,
@@ -58,6 +65,7 @@ struct Said {
     _plugins: Option<IgnoredAny>,
     #[serde(rename = "tenants")]
     _tenants: Option<IgnoredAny>,
+    serve: ServeTable,
 }
 
 impl Said {
@@ -88,13 +96,15 @@ impl Said {
         let invalid = |error: toml::de::Error| {
             InputError::Invalid(format!("{} is no configuration: {}", name(), error.to_string().trim_end()))
         };
-        let said = toml::from_str(&text).map_err(invalid)?;
+        let mut said: Self = toml::from_str(&text).map_err(invalid)?;
         let mut tables: toml::Table = toml::from_str(&text).map_err(invalid)?;
         tables.retain(|key, _| key == "plugins" || key == "tenants");
         let mut tenants = TenantsFile::deserialize(tables).map_err(invalid)?;
         // Paths of plugins begin where the file is.
         let folder = file.parent().unwrap_or(Path::new(""));
         tenants.plugins.values_mut().for_each(|path| *path = folder.join(&*path));
+        said.data.iter_mut().for_each(|path| *path = folder.join(&*path));
+        said.serve.paths_from(folder);
         Ok((said, tenants))
     }
 
@@ -112,19 +122,20 @@ impl Stores {
     /// None that outlive the process, for the default tenant.
     pub(super) fn in_memory() -> Self {
         let (tenant, tenants) = (TenantId::default(), TenantsFile::default());
-        Self { books: Books::Memory, counter: None, tenant, tenants }
+        Self { books: Books::Memory, counter: None, tenant, tenants, serve: ServeTable::default() }
     }
 
     /// The stores of a command that runs in real time.
     pub(super) fn named(args: &StoreArgs) -> Result<Self, InputError> {
         let environment = Said::in_the_environment();
         let file = args.config.clone().or_else(|| std::env::var_os("HONGBAO_CONFIG").map(PathBuf::from));
-        let (file, tenants) = match file {
+        let (mut file, tenants) = match file {
             Some(file) => Said::in_a_file(&file)?,
             None => <(Said, TenantsFile)>::default(),
         };
+        let serve = std::mem::take(&mut file.serve);
         let stores = Self::from([Said::on_the_command_line(args), environment, file])?;
-        Ok(Self { tenants, ..stores })
+        Ok(Self { tenants, serve, ..stores })
     }
 
     fn from(sources: [Said; 3]) -> Result<Self, InputError> {
@@ -138,7 +149,8 @@ impl Stores {
         let tenant = tenant.map(|name| TenantId::new(&name)).transpose();
         let tenant = tenant.map_err(|error| InputError::Invalid(format!("the name of a tenant {error}")))?;
         let (books, tenant) = (books.unwrap_or(Books::Memory), tenant.unwrap_or_default());
-        Ok(Self { books, counter, tenant, tenants: TenantsFile::default() })
+        let (tenants, serve) = (TenantsFile::default(), ServeTable::default());
+        Ok(Self { books, counter, tenant, tenants, serve })
     }
 
     /// The stores of a command that moves the clock. On servers it keeps to a tenant and a
@@ -178,6 +190,24 @@ impl Stores {
                 }
                 opened => Arc::new(opened?),
             },
+        })
+    }
+
+    /// Opens the service's own records, which are where the ledger is. The ledger is opened first: it
+    /// makes the tables of both.
+    pub(super) async fn registry(&self) -> anyhow::Result<Arc<dyn Registry>> {
+        Ok(match &self.books {
+            Books::Memory => Arc::new(MemoryRegistry::new()),
+            Books::Directory(directory) => Arc::new(SqliteRegistry::open(directory)?),
+            Books::Server(url) => Arc::new(PostgresRegistry::open(url).await?),
+        })
+    }
+
+    /// Connects to where events go: beside the counter.
+    pub(super) async fn events(&self) -> anyhow::Result<Arc<dyn Events>> {
+        Ok(match &self.counter {
+            Some(url) => Arc::new(RedisEvents::connect(url).await?),
+            None => Arc::new(MemoryEvents::new()),
         })
     }
 

@@ -1,0 +1,153 @@
+//! `hongbao serve`: the HTTP API, and with `--demo` a page to try it.
+
+mod table;
+
+use std::io::{IsTerminal as _, Write as _, stdout};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(super) use table::ServeTable;
+
+use super::args::ServeArgs;
+use super::exit::Exit;
+use super::stores::{Books, Stores};
+use crate::domain::{Name, Scope};
+use crate::http::{Listening, NewKey, Service};
+use crate::runtime::{Announcer, CodeCache, Host, HostBuilder, Pace, Workers};
+use crate::store::Registry;
+use crate::store::announced::Announced;
+
+/// Where the books are of a service that was told nothing.
+const DATA: &str = "hongbao-data";
+
+pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
+    let mut stores = Stores::named(&args.stores)?;
+    stores.serve.validate()?;
+    if stores.books == Books::Memory && !args.demo {
+        stores.books = Books::Directory(DATA.into());
+    }
+    let (counter, ledger) = (stores.counter().await?, stores.ledger().await?);
+    let (registry, events) = (stores.registry().await?, stores.events().await?);
+    let (announced, changes) = Announced::new(Arc::clone(&ledger));
+    let host = Host::builder().counter(counter).ledger(Arc::new(announced));
+    let host = cached(host, &stores)?.build()?;
+    let announcer = Announcer::start(changes, ledger, Arc::clone(&events), host.clock());
+    let service = Service::builder(host.clone())
+        .events(events)
+        .registry(Arc::clone(&registry))
+        .settings(stores.serve.settings())
+        .demo(args.demo)
+        .build()?;
+    let (address, tls) = (stores.serve.address(args), stores.serve.tls(args));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let listening = service.listen(address, tls, &stores.tenants).await?;
+    let workers = Workers::start(&host, Pace::default());
+    greet(args, &stores, &host, &listening, scheme)?;
+    first_key(&stores, &host, &*registry).await?;
+
+    until_told(&listening).await?;
+    tracing::info!("stopping: requests under way finish");
+    listening.stop(stores.serve.notice()).await;
+    announcer.stop().await;
+    workers.stop().await;
+    tracing::info!("stopped");
+    Ok(Exit::Ok)
+}
+
+/// Compiled plugins outlive the process where there is a place for them.
+fn cached(host: HostBuilder, stores: &Stores) -> anyhow::Result<HostBuilder> {
+    let beside = match &stores.books {
+        Books::Directory(directory) => Some(directory.join("code")),
+        _ => None,
+    };
+    let place = stores.serve.code_cache().map(Path::to_owned).or(beside);
+    Ok(match place {
+        Some(place) => host.code_cache(Arc::new(CodeCache::open(&place)?)),
+        None => host,
+    })
+}
+
+/// Ends when the process is told to.
+async fn until_told(listening: &Listening) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => match listening.reload_certificate().await {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(code = error.code(), "the former certificate stays: {error}"),
+            },
+        }
+    }
+    // Told a second time, it ends where it is: what was acknowledged is durable.
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(Exit::Unavailable as i32);
+    });
+    Ok(())
+}
+
+/// What is served, and where.
+fn greet(
+    args: &ServeArgs,
+    stores: &Stores,
+    host: &Host,
+    listening: &Listening,
+    scheme: &str,
+) -> anyhow::Result<()> {
+    let url = format!("{scheme}://{}", listening.address());
+    let books = match &stores.books {
+        Books::Memory => "in memory: gone when this ends".to_owned(),
+        Books::Directory(directory) => format!("SQLite in {}", directory.display()),
+        Books::Server(_) => "PostgreSQL".to_owned(),
+    };
+    let counter = if stores.counter.is_some() { "Redis" } else { "in memory" };
+    let tenants = host.tenants();
+    let names: Vec<_> = tenants.iter().take(5).map(|tenant| tenant.id().as_str()).collect();
+    let more = if tenants.len() > names.len() { ", …" } else { "" };
+    let mut out = stdout();
+    let mark = if out.is_terminal() { "🧧 " } else { "" };
+    writeln!(out, "{mark}Hongbao serves on {url}")?;
+    if args.demo {
+        writeln!(out, "  page      {url}/   (open it in two windows to be two people)")?;
+    }
+    writeln!(out, "  API       {url}/docs   {url}/openapi.json")?;
+    writeln!(out, "  ledger    {books}")?;
+    writeln!(out, "  counter   {counter}")?;
+    writeln!(out, "  tenants   {}: {}{more}", tenants.len(), names.join(", "))?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A service that nobody has a key for is of no use. Where keys outlive the process, making one is a
+/// command; where they do not, one is made now.
+async fn first_key(stores: &Stores, host: &Host, registry: &dyn Registry) -> anyhow::Result<()> {
+    if !registry.keys(None, None, 1).await?.is_empty() {
+        return Ok(());
+    }
+    let mut out = stdout();
+    let place = match &stores.books {
+        Books::Memory => {
+            let scopes = [Scope::Operator].into_iter().collect();
+            let label = Name::new("first")?;
+            let new = NewKey { tenant: None, user: None, label, scopes, expires_at_ms: None };
+            let (key, text) = new.make(host.now_ms())?;
+            registry.add_key(key).await?;
+            writeln!(out, "  operator  {text}")?;
+            return Ok(());
+        }
+        Books::Directory(directory) => format!("--data {}", directory.display()),
+        // A URL may have a password in it.
+        Books::Server(_) => "--ledger …".to_owned(),
+    };
+    writeln!(out, "  operator  no API key yet: hongbao key create --operator --label ops {place}")?;
+    Ok(())
+}

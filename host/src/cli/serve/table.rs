@@ -1,0 +1,90 @@
+//! The table `[serve]` of the configuration file. `docs/configuration.md` says what each key is for.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::cli::args::ServeArgs;
+use crate::cli::exit::InputError;
+use crate::http::{RateSettings, ServiceSettings, TlsFiles};
+
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// What a file says of `hongbao serve`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::cli) struct ServeTable {
+    listen: Option<SocketAddr>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    code_cache: Option<PathBuf>,
+    notice_seconds: Option<u16>,
+    request_seconds: Option<u16>,
+    body_bytes: Option<u32>,
+    streams: Option<u32>,
+    user_requests_per_second: Option<u32>,
+    key_requests_per_second: Option<u32>,
+    metrics: Option<bool>,
+}
+
+impl ServeTable {
+    /// Paths begin where the file is.
+    pub(in crate::cli) fn paths_from(&mut self, folder: &Path) {
+        let paths = [&mut self.tls_certificate, &mut self.tls_key, &mut self.code_cache];
+        paths.into_iter().flatten().for_each(|path| *path = folder.join(&*path));
+    }
+
+    /// Whether it can be kept; otherwise what is wrong with it.
+    pub(in crate::cli) fn validate(&self) -> Result<(), InputError> {
+        let rules = [
+            (
+                self.tls_certificate.is_some() == self.tls_key.is_some(),
+                "serve: tls_certificate and tls_key stand together",
+            ),
+            (self.request_seconds != Some(0), "serve: request_seconds must be at least 1"),
+            (self.body_bytes.is_none_or(|bytes| bytes >= 1024), "serve: body_bytes must be at least 1024"),
+        ];
+        let broken = rules.into_iter().find(|(holds, _)| !holds);
+        broken.map_or(Ok(()), |(_, rule)| Err(InputError::Invalid(rule.into())))
+    }
+
+    pub(super) fn address(&self, args: &ServeArgs) -> SocketAddr {
+        args.listen.or(self.listen).unwrap_or(LISTEN)
+    }
+
+    pub(super) fn tls(&self, args: &ServeArgs) -> Option<TlsFiles> {
+        let certificate = args.tls_certificate.as_ref().or(self.tls_certificate.as_ref())?.clone();
+        let key = args.tls_key.as_ref().or(self.tls_key.as_ref())?.clone();
+        Some(TlsFiles { certificate, key })
+    }
+
+    pub(super) fn code_cache(&self) -> Option<&Path> {
+        self.code_cache.as_deref()
+    }
+
+    /// How long balancers have to notice that this host is stopping.
+    pub(super) fn notice(&self) -> Duration {
+        Duration::from_secs(self.notice_seconds.unwrap_or(0).into())
+    }
+
+    pub(super) fn settings(&self) -> ServiceSettings {
+        let by_default = ServiceSettings::default();
+        // 0 is no limit.
+        let rate = |said: Option<u32>, or| said.map_or(or, NonZeroU32::new);
+        ServiceSettings {
+            rate: RateSettings {
+                key_per_second: rate(self.key_requests_per_second, by_default.rate.key_per_second),
+                user_per_second: rate(self.user_requests_per_second, by_default.rate.user_per_second),
+            },
+            body_bytes: self.body_bytes.map_or(by_default.body_bytes, |bytes| bytes as usize),
+            request_time: self
+                .request_seconds
+                .map_or(by_default.request_time, |seconds| Duration::from_secs(seconds.into())),
+            streams: self.streams.map_or(by_default.streams, |streams| streams as usize),
+            metrics: self.metrics.unwrap_or(by_default.metrics),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the operator sees of a request: an id in every answer, a line in the log, a count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::Service;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static CURRENT: u64;
+}
+
+/// A request's id: 16 hexadecimal digits, unique among those of one process and, by its random
+/// beginning, most likely among all.
+pub(super) struct RequestId;
+
+impl RequestId {
+    /// That of the request that is answered now.
+    pub(super) fn current() -> Option<String> {
+        CURRENT.try_with(|id| format!("{id:016x}")).ok()
+    }
+
+    /// Lets what belongs to the present request go on under its id in a task of its own.
+    pub(super) fn carry<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        let id = CURRENT.try_with(|id| *id).unwrap_or_default();
+        CURRENT.scope(id, future)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    method: &'static str,
+    /// As it is in the specification, with names of parameters and not their values.
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: String,
+}
+
+/// In seconds.
+const BUCKETS: [f64; 13] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// Counts of what is asked over HTTP.
+pub(super) struct HttpMetrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    seconds: Family<RouteLabel, Histogram>,
+    pub(super) streams: Gauge,
+    ids: AtomicU64,
+}
+
+impl HttpMetrics {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut registry = Registry::with_prefix("hongbao_http");
+        let requests = Family::<Labels, Counter>::default();
+        registry.register("requests", "Requests by method, route and status", requests.clone());
+        let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        registry.register_with_unit("request", "Time to the head of the answer", Unit::Seconds, seconds.clone());
+        let streams = Gauge::default();
+        registry.register("event_streams", "Streams of events that are open", streams.clone());
+        Self { registry, requests, seconds, streams, ids: AtomicU64::new(seed) }
+    }
+
+    /// In the text format of Prometheus.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    fn next_id(&self) -> u64 {
+        // A step that is odd and large: neighbours look different, and none comes twice in 2^64.
+        self.ids.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+
+    fn count(&self, method: &'static str, route: &str, status: StatusCode, begun: Instant) {
+        let labels = Labels { method, route: route.to_owned(), status: status.as_u16() };
+        self.requests.get_or_create(&labels).inc();
+        let route = RouteLabel { route: labels.route };
+        self.seconds.get_or_create(&route).observe(begun.elapsed().as_secs_f64());
+    }
+}
+
+/// The methods that there are; whatever else somebody sends is one more.
+fn method(request: &Request) -> &'static str {
+    match request.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
+}
+
+/// Gives the request its id, and counts and logs what became of it. Successes are logged for those
+/// who ask for them (`debug`): at a peak there are tens of thousands a second.
+pub(super) async fn observe(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let (begun, metrics) = (Instant::now(), Arc::clone(service.metrics()));
+    let id = metrics.next_id();
+    let method = method(&request);
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut answer = CURRENT.scope(id, next.run(request)).await;
+    let status = answer.status();
+    // What matches no route is one series, however many paths somebody tries.
+    let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    metrics.count(method, route, status, begun);
+    let (ms, status_code) = (begun.elapsed().as_millis(), status.as_u16());
+    if status.is_server_error() {
+        tracing::warn!(request_id = format_args!("{id:016x}"), method, route, status = status_code, ms, "answered");
+    } else {
+        tracing::debug!(request_id = format_args!("{id:016x}"), method, route, status = status_code, ms, "answered");
+    }
+    if let Ok(id) = HeaderValue::from_str(&format!("{id:016x}")) {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    answer
+}

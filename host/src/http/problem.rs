@@ -1,0 +1,260 @@
+//! Errors as callers see them: problem documents (RFC 9457) with codes that never change.
+//!
+//! The domain's errors know nothing of HTTP; here each gets its status. What is for the operator alone
+//! goes to the log, and the caller is told the request's id.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::observe::RequestId;
+use super::output::{answer, json};
+use crate::runtime::{CallError, PluginError, TenantError};
+use crate::store::{Answer, StoreError};
+
+/// A kind of problem: its code, its status, and what it is in a few words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) code: &'static str,
+    pub(super) status: StatusCode,
+    pub(super) title: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $code:literal, $status:ident, $title:literal;)*) => {
+        impl Kind {
+            $(pub(super) const $name: Self =
+                Self { code: $code, status: StatusCode::$status, title: $title };)*
+
+            /// All of them, for the documentation.
+            pub(super) const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+kinds! {
+    INVALID = "invalid-argument", BAD_REQUEST, "The request breaks a rule";
+    MALFORMED = "malformed", BAD_REQUEST, "The request cannot be read";
+    KEY_MISSING = "idempotency-key-missing", BAD_REQUEST, "This call needs an Idempotency-Key";
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "No valid API key";
+    FORBIDDEN = "forbidden", FORBIDDEN, "The API key may not do this";
+    NOT_FOUND = "not-found", NOT_FOUND, "There is no such thing";
+    METHOD = "method-not-allowed", METHOD_NOT_ALLOWED, "This path takes other methods";
+    IN_PROGRESS = "in-progress", CONFLICT, "The same request is under way";
+    CONFLICT = "conflict", CONFLICT, "Somebody else changed it meanwhile";
+    TENANT_EXISTS = "tenant-exists", CONFLICT, "There is a tenant of this name";
+    NO_FORMER = "no-former-plugin", CONFLICT, "There is no plugin to go back to";
+    TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, "The body is too large";
+    MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is of another type";
+    KEY_REUSED = "key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
+    POOR = "insufficient-funds", UNPROCESSABLE_ENTITY, "The wallet holds less";
+    REFUSED = "refused", UNPROCESSABLE_ENTITY, "The ledger refuses this";
+    BAD_PLUGIN = "not-a-plugin", UNPROCESSABLE_ENTITY, "This is no plugin for this host";
+    NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, "The plugin asks for more than is granted";
+    NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, "The plugin does not say what it is";
+    RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests";
+    INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something broke";
+    PLUGIN_FAILED = "plugin-failed", BAD_GATEWAY, "The tenant's plugin broke";
+    BUSY = "busy", SERVICE_UNAVAILABLE, "Too much is waiting";
+    UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "A store does not answer";
+    SUSPENDED = "suspended", SERVICE_UNAVAILABLE, "The tenant is suspended";
+    TIMED_OUT = "timed-out", GATEWAY_TIMEOUT, "The call took too long";
+}
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    retry_after_ms: Option<u64>,
+}
+
+/// Retry after so long, where nobody knows better.
+const A_MOMENT_MS: u64 = 1000;
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        let again = [Kind::BUSY, Kind::UNAVAILABLE, Kind::IN_PROGRESS, Kind::TIMED_OUT].contains(&kind);
+        Self { kind, detail: detail.into(), retry_after_ms: again.then_some(A_MOMENT_MS) }
+    }
+
+    pub(super) fn after(self, retry_after_ms: u64) -> Self {
+        Self { retry_after_ms: Some(retry_after_ms), ..self }
+    }
+
+    pub(super) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::INVALID, detail)
+    }
+
+    pub(super) fn not_found(what: &'static str) -> Self {
+        Self::new(Kind::NOT_FOUND, what)
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What is wrong is for the operator to see, and not for the caller.
+    fn internal(why: &dyn std::fmt::Display) -> Self {
+        tracing::error!(request_id = RequestId::current().as_deref(), "{why}");
+        Self::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id")
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "urn:hongbao:problem:insufficient-funds", "title": "The wallet holds less", "status": 422,
+    "code": "insufficient-funds", "detail": "the wallet holds 12", "request_id": "0a1b2c3d4e5f6071",
+}))]
+pub(super) struct Document {
+    /// `urn:hongbao:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What it is in a few words, always the same for a code.
+    title: &'static str,
+    /// The status of the answer.
+    status: u16,
+    /// For programs. Codes never change.
+    code: &'static str,
+    /// A sentence for people.
+    detail: String,
+    /// By which the operator finds the request in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// Of a problem document.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+impl Problem {
+    fn document(&self, request_id: Option<String>) -> Vec<u8> {
+        let Kind { code, status, title } = self.kind;
+        json(&Document {
+            kind: format!("urn:hongbao:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            code,
+            detail: self.detail.to_string(),
+            request_id,
+        })
+    }
+
+    /// As it is told again to whoever sends the same request. The id would be that of another request.
+    pub(super) fn kept(&self) -> Answer {
+        Answer { status: self.kind.status.as_u16(), body: self.document(None) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.kind.status;
+        let mut answer = answer(status, self.document(RequestId::current()));
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(ms) = self.retry_after_ms {
+            // In whole seconds, and never 0: that would be an invitation to ask at once.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        answer
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        let said = error.to_string();
+        match error {
+            CallError::Busy => Self::new(Kind::BUSY, said),
+            CallError::RateLimited { retry_after_ms } => {
+                Self::new(Kind::RATE_LIMITED, said).after(retry_after_ms)
+            }
+            CallError::Suspended { retry_after_ms } => {
+                let problem = Self::new(Kind::SUSPENDED, said);
+                Self { retry_after_ms, ..problem }
+            }
+            CallError::Invalid(why) => Self::invalid(why.to_string()),
+            CallError::TimedOut(_) => Self::new(Kind::TIMED_OUT, said),
+            CallError::Unavailable => Self::new(Kind::UNAVAILABLE, said),
+            CallError::Trapped { why, .. } => {
+                tracing::error!(request_id = RequestId::current().as_deref(), "a plugin broke: {why}");
+                Self::new(Kind::PLUGIN_FAILED, "the tenant's plugin broke; what was done stands in the ledger")
+            }
+            CallError::Other(why) => Self::internal(&why),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(why) => {
+                tracing::warn!(request_id = RequestId::current().as_deref(), "a store is away: {why}");
+                Self::new(Kind::UNAVAILABLE, "a store does not answer")
+            }
+            StoreError::Refused(why) => Self::new(Kind::REFUSED, why),
+            StoreError::Corrupt(why) => Self::internal(&why),
+        }
+    }
+}
+
+impl From<PluginError> for Problem {
+    fn from(error: PluginError) -> Self {
+        match error {
+            PluginError::Stopping => Self::new(Kind::UNAVAILABLE, "the host is stopping"),
+            error => Self::new(Kind::BAD_PLUGIN, format!("{error} ({})", error.code())),
+        }
+    }
+}
+
+impl From<TenantError> for Problem {
+    fn from(error: TenantError) -> Self {
+        let said = error.to_string();
+        match error {
+            TenantError::Exists(_) => Self::new(Kind::TENANT_EXISTS, said),
+            TenantError::Invalid(_) => Self::invalid(said),
+            TenantError::NoManifest(_) => Self::new(Kind::NO_MANIFEST, said),
+            TenantError::NotGranted(_) => Self::new(Kind::NOT_GRANTED, said),
+            TenantError::OtherManifest(_) => Self::new(Kind::BAD_PLUGIN, said),
+            TenantError::NoFormer => Self::new(Kind::NO_FORMER, said),
+            TenantError::OtherEngine => Self::internal(&said),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_words() {
+        let mut codes: Vec<_> = Kind::ALL.iter().map(|kind| kind.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Kind::ALL.len());
+        assert!(codes.iter().all(|code| crate::domain::is_word(code)));
+    }
+
+    #[test]
+    fn what_passes_says_when_to_ask_again() {
+        let header = |problem: Problem| {
+            let answer = problem.into_response();
+            answer.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(header(CallError::Busy.into()).as_deref(), Some("1"));
+        assert_eq!(header(CallError::Unavailable.into()).as_deref(), Some("1"));
+        let limited = CallError::RateLimited { retry_after_ms: 2001 };
+        assert_eq!(header(limited.into()).as_deref(), Some("3"));
+        assert_eq!(header(CallError::Suspended { retry_after_ms: None }.into()), None);
+        assert_eq!(header(Problem::not_found("no such packet")), None);
+    }
+}

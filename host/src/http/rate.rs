@@ -1,0 +1,111 @@
+//! How often a key and a user may ask.
+
+use std::hash::Hash;
+use std::num::NonZeroU32;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::problem::{Kind, Problem};
+use crate::domain::{KeyId, TenantId, UserId};
+
+/// Requests a second, of each key and of each user. None is as many as they like; what a tenant may
+/// in all is among its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateSettings {
+    /// Of one API key.
+    pub key_per_second: Option<NonZeroU32>,
+    /// Of one user, through whichever key.
+    pub user_per_second: Option<NonZeroU32>,
+}
+
+impl Default for RateSettings {
+    /// A person taps some times a second; a platform's key speaks for all of its users.
+    fn default() -> Self {
+        Self { key_per_second: None, user_per_second: NonZeroU32::new(20) }
+    }
+}
+
+type Limiter<K> = Option<DefaultKeyedRateLimiter<K>>;
+
+/// The counts behind the settings.
+pub(super) struct Rates {
+    keys: Limiter<KeyId>,
+    users: Limiter<(TenantId, UserId)>,
+    /// Keys that nobody knows cost a look into the registry each: of all callers together only so many.
+    strangers: DefaultKeyedRateLimiter<()>,
+    clock: DefaultClock,
+}
+
+const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+impl Rates {
+    pub(super) fn new(settings: RateSettings) -> Self {
+        Self {
+            keys: limiter(settings.key_per_second),
+            users: limiter(settings.user_per_second),
+            strangers: RateLimiter::keyed(Quota::per_second(STRANGERS_PER_SECOND)),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    pub(super) fn key(&self, key: KeyId) -> Result<(), Problem> {
+        self.take(self.keys.as_ref(), &key, "this API key asks too often")
+    }
+
+    pub(super) fn user(&self, tenant: &TenantId, user: &UserId) -> Result<(), Problem> {
+        match &self.users {
+            Some(users) => {
+                self.take(Some(users), &(tenant.clone(), user.clone()), "this user asks too often")
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn stranger(&self) -> Result<(), Problem> {
+        self.take(Some(&self.strangers), &(), "too many unknown API keys are tried")
+    }
+
+    /// Forgets whoever has not asked for so long that it makes no difference.
+    pub(super) fn forget(&self) {
+        self.keys.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
+        self.users.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
+    }
+
+    fn take<K: Clone + Eq + Hash>(
+        &self,
+        limiter: Option<&DefaultKeyedRateLimiter<K>>,
+        key: &K,
+        why: &'static str,
+    ) -> Result<(), Problem> {
+        let Some(Err(not_until)) = limiter.map(|limiter| limiter.check_key(key)) else { return Ok(()) };
+        let wait = not_until.wait_time_from(self.clock.now());
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Err(Problem::new(Kind::RATE_LIMITED, why).after(wait_ms))
+    }
+}
+
+fn limiter<K: Clone + Eq + Hash>(per_second: Option<NonZeroU32>) -> Limiter<K> {
+    // As many at once as in a second: taps come in bursts.
+    per_second.map(|per_second| RateLimiter::keyed(Quota::per_second(per_second)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_user_has_a_rate_of_their_own() {
+        let settings = RateSettings { key_per_second: None, user_per_second: NonZeroU32::new(2) };
+        let rates = Rates::new(settings);
+        let tenant = TenantId::default();
+        let [bob, carol] = ["bob", "carol"].map(|name| UserId::new(name).unwrap());
+        assert!(rates.user(&tenant, &bob).is_ok() && rates.user(&tenant, &bob).is_ok());
+        let refused = rates.user(&tenant, &bob).unwrap_err();
+        assert_eq!(refused.kind(), Kind::RATE_LIMITED);
+        assert!(rates.user(&tenant, &carol).is_ok());
+        let elsewhere = TenantId::new("other").unwrap();
+        assert!(rates.user(&elsewhere, &bob).is_ok(), "a name of another tenant is another user");
+        assert!((0..1000).all(|_| rates.key(KeyId::new(1)).is_ok()), "keys have no limit by default");
+    }
+}

@@ -1,0 +1,107 @@
+//! Rooms: messages, packets, events.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::packets::english;
+use crate::domain::{Event, Mention, Message, Name, RoomKey};
+use crate::http::Service;
+use crate::http::access::{Member, user};
+use crate::http::input::{Json, Page, Path, Query, room};
+use crate::http::model::chat::{MentionInput, Replies};
+use crate::http::model::packet::PacketView;
+use crate::http::output::{Items, Told};
+use crate::http::problem::Problem;
+
+pub(super) fn router() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(say)).routes(routes!(packets)).routes(routes!(super::stream::events))
+}
+
+/// A message as somebody typed it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewMessage {
+    /// The platform's own id of the message: a command that is delivered twice sends once.
+    #[schema(min_length = 1, max_length = 256)]
+    id: String,
+    /// Who typed it.
+    #[schema(min_length = 1, max_length = 256)]
+    sender: String,
+    /// At most 4,096 bytes.
+    #[schema(min_length = 1, max_length = 4096)]
+    text: String,
+    /// In the order of the text, at most 100.
+    #[serde(default)]
+    mentions: Vec<MentionInput>,
+    /// The sender's language, as a BCP 47 tag.
+    #[serde(default = "english")]
+    #[schema(max_length = 64, default = "en")]
+    language: String,
+}
+
+/// What came of a message.
+#[derive(Debug, Serialize, ToSchema)]
+struct Said {
+    /// Whether it was passed on to the room, as an event `message`.
+    said: bool,
+    #[serde(flatten)]
+    replies: Replies,
+}
+
+/// Say something in a room
+///
+/// What begins with a slash goes to the plugin, and its replies are for the sender. Anything else is
+/// passed on to whoever listens to the room.
+#[utoipa::path(post, path = "/v1/rooms/{room}/messages", tag = "chat", operation_id = "say",
+    params(("room" = String, Path)), request_body = NewMessage, responses((status = 200, body = Said)))]
+async fn say(
+    State(service): State<Service>,
+    member: Member,
+    Path(name): Path<String>,
+    Json(new): Json<NewMessage>,
+) -> Result<Told<Said>, Problem> {
+    let (name, sender) = (room(name)?, member.user(&service, new.sender)?);
+    let mentions = new.mentions.into_iter().map(|mention| {
+        Ok(Mention { text: mention.text, user: user(mention.user)? })
+    });
+    let message = Message {
+        id: new.id,
+        room: name.as_str().to_owned(),
+        sender,
+        text: new.text,
+        mentions: mentions.collect::<Result<_, Problem>>()?,
+        language: new.language,
+    };
+    if message.text.starts_with('/') {
+        let replies = member.tenant.command(message).await?.into();
+        return Ok(Told(Said { said: false, replies }));
+    }
+    message.check().map_err(Problem::invalid)?;
+    if message.text.trim().is_empty() {
+        return Err(Problem::invalid("a message has some text"));
+    }
+    let id = Name::new(message.id).map_err(|error| Problem::invalid(format!("the id of a message {error}")))?;
+    let event = Event::Message { id, sender: message.sender, text: message.text };
+    let room = RoomKey { tenant: member.tenant.id().clone(), room: name };
+    service.events().post(&room, event, service.host().now_ms()).await?;
+    Ok(Told(Said { said: true, replies: Vec::new().into() }))
+}
+
+/// A room's packets, the latest first
+#[utoipa::path(get, path = "/v1/rooms/{room}/packets", tag = "packets", operation_id = "room_packets",
+    params(("room" = String, Path), Page), responses((status = 200, body = Items<PacketView>)))]
+async fn packets(
+    member: Member,
+    Path(name): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Told<Items<PacketView>>, Problem> {
+    let (name, limit) = (room(name)?, page.limit()?);
+    let before = page.before(|text| text.parse().ok())?;
+    let found = member.tenant.recent(&name, before, limit).await?;
+    let now_ms = member.tenant.now_ms();
+    let place = |(id, _): &(crate::domain::PacketId, _)| id.to_string();
+    Ok(Told(Items::page(found, limit, place, |(id, packet)| PacketView::of(id, packet, now_ms))))
+}

@@ -1,0 +1,254 @@
+//! The server: what stands before every route, TLS, and how it ends.
+
+use std::any::Any;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::get;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::observe::observe;
+use super::problem::{Kind, Problem};
+use super::specification::with_problems;
+use super::{Service, demo, page, routes};
+use crate::runtime::TenantsFile;
+
+/// Most bytes of a request's head: more is no honest client of ours.
+const HEAD_BYTES: usize = 16 << 10;
+/// Longest time to send a head.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// What Swagger UI needs: styles of its own making, and pictures within them.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                           img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Certificate and key of a server, in PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and those that lead to its root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Why a service could not begin to serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on: {source}")]
+    Listen {
+        /// Which.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("the certificate {file} or its key cannot be used: {source}")]
+    Tls {
+        /// Which.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A tenant cannot be served, or the records cannot be read.
+    #[error("{code}: {detail}")]
+    Tenants {
+        /// The problem's code.
+        code: &'static str,
+        /// In words.
+        detail: String,
+    },
+}
+
+impl ServeError {
+    /// The code in every interface.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Listen { .. } => "cannot-listen",
+            Self::Tls { .. } => "cannot-use-certificate",
+            Self::Tenants { code, .. } => code,
+        }
+    }
+}
+
+impl From<Problem> for ServeError {
+    fn from(problem: Problem) -> Self {
+        Self::Tenants { code: problem.kind().code, detail: problem.detail().to_owned() }
+    }
+}
+
+/// A service that is listening.
+pub struct Listening {
+    service: Service,
+    address: SocketAddr,
+    handle: Handle<SocketAddr>,
+    tls: Option<(TlsFiles, RustlsConfig)>,
+    server: JoinHandle<io::Result<()>>,
+    looking_after: JoinHandle<()>,
+}
+
+impl Service {
+    /// Every route with everything before it, to be served or to be called by a test.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        let settings = *self.settings();
+        let (api, openapi) = routes::router().split_for_parts();
+        let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", with_problems(openapi)));
+        let docs = docs.layer(SetResponseHeaderLayer::overriding(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(DOCS_POLICY),
+        ));
+        let api = if settings.metrics { api } else { api.route("/metrics", get(nowhere)) };
+        let demo = if self.demo().is_some() { demo::router() } else { Router::new() };
+        let sniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        api.merge(demo)
+            .merge(page::router(self.demo().is_some()))
+            .merge(docs.route("/docs/", get(|| async { Redirect::permanent("/docs") })))
+            .fallback(nowhere)
+            .method_not_allowed_fallback(|| async {
+                Problem::new(Kind::METHOD, "see /openapi.json for what each path takes")
+            })
+            .layer(DefaultBodyLimit::max(settings.body_bytes))
+            .layer(from_fn_with_state(self.clone(), in_time))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(SetResponseHeaderLayer::if_not_present(sniff.0, sniff.1))
+            .layer(SetResponseHeaderLayer::if_not_present(fresh.0, fresh.1))
+            .layer(from_fn_with_state(self.clone(), observe))
+            .with_state(self.clone())
+    }
+
+    /// Serves the tenants of the registry and of a file, and begins to listen.
+    ///
+    /// # Errors
+    /// When the address or the certificate cannot be used, or a tenant cannot be served.
+    pub async fn listen(
+        self,
+        address: SocketAddr,
+        tls: Option<TlsFiles>,
+        file: &TenantsFile,
+    ) -> Result<Listening, ServeError> {
+        let cannot = |source| ServeError::Listen { address: address.to_string(), source };
+        // Before anything is made: that somebody listens there already is found out first.
+        let listener = TcpListener::bind(address).map_err(cannot)?;
+        listener.set_nonblocking(true).map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let tls = match tls {
+            Some(files) => Some((files.clone(), certificate(&files).await?)),
+            None => None,
+        };
+        self.open(file).await?;
+        let handle = Handle::new();
+        let router = self.router().into_make_service();
+        let config = tls.as_ref().map(|(_, config)| config.clone());
+        let server = axum_server::from_tcp(listener).map_err(cannot)?.handle(handle.clone());
+        let server = match config {
+            Some(config) => {
+                let mut server = server.acceptor(axum_server::tls_rustls::RustlsAcceptor::new(config));
+                bounded(server.http_builder());
+                tokio::spawn(server.serve(router))
+            }
+            None => {
+                let mut server = server;
+                bounded(server.http_builder());
+                tokio::spawn(server.serve(router))
+            }
+        };
+        let looking_after = tokio::spawn(self.clone().look_after());
+        Ok(Listening { service: self, address, handle, tls, server, looking_after })
+    }
+}
+
+impl Listening {
+    /// Where it listens: the port is the real one where 0 was asked for.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Reads certificate and key again, for connections that begin from now on.
+    ///
+    /// # Errors
+    /// When they cannot be used. Then those from before go on.
+    pub async fn reload_certificate(&self) -> Result<(), ServeError> {
+        let Some((files, config)) = &self.tls else { return Ok(()) };
+        let read = config.reload_from_pem_file(&files.certificate, &files.key).await;
+        read.map_err(|source| ServeError::Tls { file: files.certificate.display().to_string(), source })
+    }
+
+    /// Whether it serves still. It ends by itself only where the system gives no connections any more.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        !self.server.is_finished()
+    }
+
+    /// Says that it is not ready any more, waits so long for balancers to notice, then takes no more
+    /// connections and lets requests under way finish.
+    pub async fn stop(self, notice: Duration) {
+        self.service.stop();
+        tokio::time::sleep(notice).await;
+        let patience = self.service.settings().request_time;
+        self.handle.graceful_shutdown(Some(patience));
+        // What it ended with was said in the log.
+        let _ = self.server.await;
+        let _ = self.looking_after.await;
+    }
+}
+
+async fn certificate(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
+    // Somebody who embeds this may have chosen a provider already, which is then used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let read = RustlsConfig::from_pem_file(&files.certificate, &files.key).await;
+    read.map_err(|source| ServeError::Tls { file: files.certificate.display().to_string(), source })
+}
+
+/// Bounds on what a client may send before anything looks at it.
+fn bounded(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .max_header_list_size(HEAD_BYTES as u32);
+}
+
+async fn nowhere() -> Problem {
+    Problem::not_found("there is no such path; see /openapi.json")
+}
+
+/// Bounds the time of a request, its body included. A stream of events has answered by then.
+async fn in_time(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let limit = service.settings().request_time;
+    match timeout(limit, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let why = format!("no answer within {} ms; ask again", limit.as_millis());
+            Problem::new(Kind::TIMED_OUT, why).into_response()
+        }
+    }
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+    tracing::error!("a request ended in a panic: {words}");
+    Problem::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id").into_response()
+}

@@ -1,0 +1,84 @@
+//! The specification: OpenAPI 3.1, from the code.
+
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+
+use super::problem::{Document, Kind, PROBLEM_JSON};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Hongbao", description = include_str!("api.md"),
+        license(name = "MIT OR Apache-2.0")),
+    components(schemas(Document)),
+    modifiers(&Bearer),
+    security(("key" = [])),
+    tags(
+        (name = "packets", description = "A packet's life: sent, grabbed, opened, looked at"),
+        (name = "chat", description = "What people type and press, answered by the tenant's plugin"),
+        (name = "events", description = "What happens in a room, while it happens"),
+        (name = "wallets", description = "Money of users"),
+        (name = "tenants", description = "Tenants and their plugins"),
+        (name = "keys", description = "API keys"),
+        (name = "books", description = "Books added up and compared, and what administrators did"),
+        (name = "operations", description = "For machines that look after this one"),
+    ),
+)]
+pub(super) struct Specification;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("hb_…").build();
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(bearer));
+    }
+}
+
+/// Says of every operation which problems it may answer with, each under its status.
+pub(super) fn with_problems(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for (path, item) in &mut openapi.paths.paths {
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        let operations =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            add_problems(operation);
+        }
+    }
+    openapi
+}
+
+fn add_problems(operation: &mut Operation) {
+    let has_key = operation.parameters.iter().flatten().any(|parameter| match parameter {
+        RefOr::T(parameter) => {
+            parameter.parameter_in == ParameterIn::Header && parameter.name == "Idempotency-Key"
+        }
+        RefOr::Ref(_) => false,
+    });
+    let has_body = operation.request_body.is_some();
+    for kind in Kind::ALL {
+        let applies = match kind.status.as_u16() {
+            405 => false,
+            413 | 415 => has_body,
+            409 => has_key || operation.tags.iter().flatten().any(|tag| tag == "tenants"),
+            422 => has_key || operation.tags.iter().flatten().any(|tag| tag == "tenants" || tag == "wallets"),
+            _ => true,
+        };
+        if applies {
+            let status = kind.status.as_u16().to_string();
+            operation.responses.responses.entry(status).or_insert_with(|| problem(kind.status.as_u16()));
+        }
+    }
+}
+
+fn problem(status: u16) -> RefOr<Response> {
+    let codes = Kind::ALL.iter().filter(|kind| kind.status.as_u16() == status);
+    let codes = codes.map(|kind| format!("`{}`: {}", kind.code, kind.title)).collect::<Vec<_>>();
+    let document = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new().description(codes.join("; ")).content(PROBLEM_JSON, document);
+    RefOr::T(response.build())
+}

@@ -1,0 +1,14 @@
+//! The HTTP API from outside: a service on a free port, called as a platform calls it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod access;
+mod api;
+mod events;
+mod keys;
+mod limits;
+mod once;
+mod operations;
+mod problems;
+mod stage;
+mod tenants;
+mod tls;
