@@ -4,7 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use super::plugin::PackError;
-use crate::runtime::{CallError, PluginError, TenantError};
+use crate::http::ServeError;
+use crate::runtime::{CallError, CodeCacheError, LoadError, PluginError, TenantError};
 use crate::store::{StoreError, postgres, redis, sqlite};
 
 /// How a command ended. The numbers are those of `sysexits.h`; `--help` lists them.
@@ -62,6 +63,11 @@ impl Failure {
         let server = || error.downcast_ref::<postgres::OpenError>().map(|error| error.code());
         let cache = || error.downcast_ref::<redis::OpenError>().map(|error| error.code());
         let server = || server().or_else(cache).map(Self::server);
+        let serve = || error.downcast_ref::<ServeError>().map(Self::serve);
+        let load = || error.downcast_ref::<LoadError>();
+        let load = || load().map(|error| Self { code: error.code(), exit: Exit::Data });
+        let code = || error.downcast_ref::<CodeCacheError>();
+        let code = || code().map(|_| Self { code: "cannot-use-code-cache", exit: Exit::CannotCreate });
         let store = || error.downcast_ref().map(Self::store);
         let call = || error.downcast_ref().map(Self::call);
         let io = || error.downcast_ref().map(Self::io);
@@ -71,6 +77,9 @@ impl Failure {
             .or_else(pack)
             .or_else(open)
             .or_else(server)
+            .or_else(serve)
+            .or_else(load)
+            .or_else(code)
             .or_else(store)
             .or_else(call)
             .or_else(io)
@@ -93,6 +102,16 @@ impl Failure {
             _ => Exit::Unavailable,
         };
         Self { code, exit }
+    }
+
+    fn serve(error: &ServeError) -> Self {
+        let exit = match error {
+            ServeError::Listen { .. } => Exit::CannotCreate,
+            ServeError::Tls { .. } => Exit::NoInput,
+            ServeError::Tenants { code: "unavailable", .. } => Exit::Unavailable,
+            ServeError::Tenants { .. } => Exit::Data,
+        };
+        Self { code: error.code(), exit }
     }
 
     fn plugin(error: &PluginError) -> Self {

@@ -26,7 +26,7 @@ mod time;
 mod view;
 
 use std::ffi::OsString;
-use std::io::{Write as _, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -64,7 +64,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let runtime = Runtime::new()?;
     let plugin = cli.plugin.as_deref();
     match cli.command {
-        Command::Serve(args) => runtime.block_on(serve::run(&args)),
+        Command::Serve(args) => runtime.block_on(serve::run(&args, plugin)),
         Command::Key(args) => runtime.block_on(key::run(&args)),
         Command::Config(args) => runtime.block_on(config::run(&args)),
         Command::Demo(args) => runtime.block_on(demo::run(&args, plugin)),
@@ -94,7 +94,7 @@ fn log_to_stderr(cli: &Cli) {
     };
     let form = if let Command::Serve(args) = &cli.command { args.log.unwrap_or_default() } else { LogForm::Text };
     let filter = EnvFilter::try_from_env("HONGBAO_LOG").unwrap_or_else(|_| EnvFilter::new(by_default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
     // A program that embeds this may have its own log already, which is then used.
     let _ = match form {
         LogForm::Text => log.try_init(),

@@ -54,6 +54,25 @@ struct RouteLabel {
     route: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreLabel {
+    store: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabel {
+    version: &'static str,
+}
+
+/// In an answer that is a problem: its code.
+#[derive(Clone, Copy)]
+pub(super) struct Code(pub(super) &'static str);
+
 /// In seconds.
 const BUCKETS: [f64; 13] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -63,20 +82,34 @@ pub(super) struct HttpMetrics {
     registry: Registry,
     requests: Family<Labels, Counter>,
     seconds: Family<RouteLabel, Histogram>,
+    problems: Family<CodeLabel, Counter>,
+    stores: Family<StoreLabel, Gauge>,
     pub(super) streams: Gauge,
     ids: AtomicU64,
 }
 
 impl HttpMetrics {
     pub(super) fn new(seed: u64) -> Self {
-        let mut registry = Registry::with_prefix("hongbao_http");
+        let mut registry = Registry::with_prefix("hongbao");
         let requests = Family::<Labels, Counter>::default();
-        registry.register("requests", "Requests by method, route and status", requests.clone());
+        registry.register("http_requests", "Requests by method, route and status", requests.clone());
         let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
-        registry.register_with_unit("request", "Time to the head of the answer", Unit::Seconds, seconds.clone());
+        let help = "Time to the head of the answer";
+        registry.register_with_unit("http_request", help, Unit::Seconds, seconds.clone());
+        let problems = Family::<CodeLabel, Counter>::default();
+        registry.register("http_problems", "Problems that were told, by code", problems.clone());
+        let stores = Family::<StoreLabel, Gauge>::default();
+        registry.register("store_up", "Whether a store answered when it was last asked", stores.clone());
+        let build = Family::<VersionLabel, Gauge>::default();
+        build.get_or_create(&VersionLabel { version: env!("CARGO_PKG_VERSION") }).set(1);
+        registry.register("build_info", "The version of the program", build);
         let streams = Gauge::default();
-        registry.register("event_streams", "Streams of events that are open", streams.clone());
-        Self { registry, requests, seconds, streams, ids: AtomicU64::new(seed) }
+        registry.register("http_event_streams", "Streams of events that are open", streams.clone());
+        Self { registry, requests, seconds, problems, stores, streams, ids: AtomicU64::new(seed) }
+    }
+
+    pub(super) fn store(&self, store: &'static str, is_up: bool) {
+        self.stores.get_or_create(&StoreLabel { store }).set(is_up.into());
     }
 
     /// In the text format of Prometheus.
@@ -125,6 +158,9 @@ pub(super) async fn observe(State(service): State<Service>, request: Request, ne
     // What matches no route is one series, however many paths somebody tries.
     let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
     metrics.count(method, route, status, begun);
+    if let Some(Code(code)) = answer.extensions().get() {
+        metrics.problems.get_or_create(&CodeLabel { code }).inc();
+    }
     let (ms, status_code) = (begun.elapsed().as_millis(), status.as_u16());
     if status.is_server_error() {
         tracing::warn!(request_id = format_args!("{id:016x}"), method, route, status = status_code, ms, "answered");

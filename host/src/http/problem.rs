@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::observe::RequestId;
+use super::observe::{Code, RequestId};
 use super::output::{answer, json};
 use crate::runtime::{CallError, PluginError, TenantError};
 use crate::store::{Answer, StoreError};
@@ -157,6 +157,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.kind.status;
         let mut answer = answer(status, self.document(RequestId::current()));
+        answer.extensions_mut().insert(Code(self.kind.code));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(ms) = self.retry_after_ms {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde_json::to_string;
+use serde_json::{Value, to_string};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
@@ -15,7 +15,7 @@ use super::access::hex;
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use crate::domain::TenantId;
-use crate::runtime::{Plugin, PluginSource, Tenant, TenantEntry, TenantsFile};
+use crate::runtime::{Plugin, PluginSource, Tenant, TenantConfig, TenantEntry, TenantsFile};
 use crate::store::{PluginRecord, StoreError, TenantRecord};
 
 /// How often a host looks whether another one changed something.
@@ -175,7 +175,12 @@ impl Service {
         let plugin = self.host().plugins().load(PluginSource::Bytes(read.bytes.to_vec())).await?;
         let digest = entry.plugin.as_ref().map(|_| plugin.digest().to_string());
         let mut hash = Sha256::new();
-        hash.update(&settings);
+        // Without defaults: another version of the program may have others, and the file is the same.
+        let by_default = Settings::from(&TenantConfig::new(id.clone()));
+        let by_default = serde_json::to_value(by_default).map_err(internal)?;
+        let mut said = serde_json::to_value(Settings::from(&entry.config)).map_err(internal)?;
+        leave_out(&mut said, &by_default);
+        hash.update(said.to_string());
         hash.update(digest.as_deref().unwrap_or_default());
         let declared = Some(hex(&hash.finalize()));
         let records = self.registry().tenants().await?;
@@ -223,5 +228,30 @@ impl Service {
             Err(problem) if [Kind::TENANT_EXISTS, Kind::CONFLICT].contains(&problem.kind()) => Ok(()),
             written => written.map(|_| ()),
         }
+    }
+}
+
+/// Leaves out of an object what is the same in another.
+fn leave_out(said: &mut Value, by_default: &Value) {
+    let (Value::Object(said), Value::Object(by_default)) = (said, by_default) else { return };
+    said.retain(|key, value| by_default.get(key) != Some(value));
+    for (key, value) in said {
+        if let Some(by_default) = by_default.get(key) {
+            leave_out(value, by_default);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_as_by_default_is_left_out() {
+        let mut said = json!({"a": 1, "b": {"c": 2, "d": 3}, "e": [1]});
+        leave_out(&mut said, &json!({"a": 1, "b": {"c": 2, "d": 4}, "e": []}));
+        assert_eq!(said, json!({"b": {"d": 3}, "e": [1]}));
     }
 }

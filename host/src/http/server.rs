@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -107,13 +107,12 @@ impl Service {
     #[must_use]
     pub fn router(&self) -> Router {
         let settings = *self.settings();
-        let (api, openapi) = routes::router().split_for_parts();
+        let (api, openapi) = routes::router(settings.metrics).split_for_parts();
         let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", with_problems(openapi)));
         let docs = docs.layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(DOCS_POLICY),
         ));
-        let api = if settings.metrics { api } else { api.route("/metrics", get(nowhere)) };
         let demo = if self.demo().is_some() { demo::router() } else { Router::new() };
         let sniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -234,9 +233,16 @@ async fn nowhere() -> Problem {
     Problem::not_found("there is no such path; see /openapi.json")
 }
 
+/// These read all of a tenant's books, which takes what it takes: stores have a limit of their own.
+const LONG: [&str; 2] = ["/v1/tenants/{tenant}/audit", "/v1/tenants/{tenant}/reconcile"];
+const LONG_TIME: Duration = Duration::from_secs(600);
+
 /// Bounds the time of a request, its body included. A stream of events has answered by then.
 async fn in_time(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let is_long = route.is_some_and(|route| LONG.contains(&route.as_str()));
     let limit = service.settings().request_time;
+    let limit = if is_long { limit.max(LONG_TIME) } else { limit };
     match timeout(limit, next.run(request)).await {
         Ok(answer) => answer,
         Err(_) => {

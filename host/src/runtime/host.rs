@@ -277,6 +277,12 @@ impl Host {
         removed.inspect(Tenant::retire).is_some()
     }
 
+    /// What tells the time.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.clock)
+    }
+
     /// Milliseconds since the Unix epoch, by the host's clock.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
@@ -302,12 +308,14 @@ impl Host {
         self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What settlement has before it, of all tenants of the ledger.
+    /// What settlement has before it, of all tenants of the ledger. The metrics tell what was found last.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.shared.ledger.backlog().await
+        let backlog = self.shared.ledger.backlog().await?;
+        self.shared.metrics.backlog(&backlog, self.now_ms());
+        Ok(backlog)
     }
 
     /// At most `limit` claims that could not be settled and wait for a person.

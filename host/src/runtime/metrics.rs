@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::{CallError, Operation};
 use crate::domain::Limit;
-use crate::store::Settled;
+use crate::store::{Backlog, Settled};
 
 /// The name under which tenants without one are counted.
 const OTHER: &str = "_other";
@@ -50,6 +50,8 @@ struct Gauges {
     plugins: Gauge,
     compile_seconds: Gauge<f64, AtomicU64>,
     code_cache: Family<Labels<1>, Gauge>,
+    backlog: Family<Labels<1>, Gauge>,
+    oldest_seconds: Family<Labels<1>, Gauge<f64, AtomicU64>>,
 }
 
 /// What is true at this moment.
@@ -132,6 +134,10 @@ impl Metrics {
         registry.register_with_unit("compile", help, Unit::Seconds, gauges.compile_seconds.clone());
         let help = "Plugins that were looked for in the cache of compiled code, by result";
         registry.register("code_cache_loads", help, gauges.code_cache.clone());
+        let help = "Claims that wait for settlement, or for a person, by class";
+        registry.register("settlement_backlog", help, gauges.backlog.clone());
+        let help = "Age of the oldest claim that waits for settlement, by class";
+        registry.register_with_unit("settlement_oldest", help, Unit::Seconds, gauges.oldest_seconds.clone());
         registry.register("requests", "Requests by tenant, operation and outcome", self.requests.clone());
         let help = "From request to answer";
         registry.register_with_unit("request", help, Unit::Seconds, self.request_seconds.clone());
@@ -183,6 +189,20 @@ impl Metrics {
             let waited = Duration::from_millis(now_ms.saturating_sub(claim.claimed_at_ms));
             self.settlement_seconds.get_or_create(&class).observe(waited.as_secs_f64());
         }
+    }
+
+    pub(super) fn backlog(&self, backlog: &Backlog, now_ms: u64) {
+        let classes = [("large", backlog.large), ("normal", backlog.normal)];
+        for (class, queue) in classes {
+            let label = [("class", class.into())];
+            let claims = i64::try_from(queue.claims).unwrap_or(i64::MAX);
+            self.gauges.backlog.get_or_create(&label).set(claims);
+            let age = queue.oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest));
+            let age = Duration::from_millis(age).as_secs_f64();
+            self.gauges.oldest_seconds.get_or_create(&label).set(age);
+        }
+        let parked = i64::try_from(backlog.parked).unwrap_or(i64::MAX);
+        self.gauges.backlog.get_or_create(&[("class", "parked".into())]).set(parked);
     }
 
     pub(super) fn text(&self, now: &Now) -> String {

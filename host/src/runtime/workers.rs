@@ -67,6 +67,9 @@ async fn settle(host: Host, idle: Duration, mut stopped: watch::Receiver<bool>) 
 }
 
 async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) {
+    /// The backlog is counted once in so many sweeps: the longer it is, the more counting costs.
+    const COUNT_EVERY: u32 = 10;
+    let mut round = 0_u32;
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -81,6 +84,12 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
             }),
             Err(error) => tracing::warn!(code = error.code(), "expiry waits: {error}"),
         }
+        if round % COUNT_EVERY == 0
+            && let Err(error) = host.backlog().await
+        {
+            tracing::warn!(code = error.code(), "the backlog is not known: {error}");
+        }
+        round = round.wrapping_add(1);
         host.drop_idle();
         if let Err(error) = host.end_leases().await {
             tracing::warn!(code = error.code(), "leases wait: {error}");

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) use table::ServeTable;
 
 use super::args::ServeArgs;
-use super::exit::Exit;
+use super::exit::{Exit, InputError};
 use super::stores::{Books, Stores};
 use crate::domain::{Name, Scope};
 use crate::http::{Listening, NewKey, Service};
@@ -22,7 +22,11 @@ use crate::store::announced::Announced;
 /// Where the books are of a service that was told nothing.
 const DATA: &str = "hongbao-data";
 
-pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
+    if plugin.is_some() {
+        let why = "serve takes its plugins from [plugins] and [tenants] of the configuration, or from calls";
+        return Err(InputError::Usage(why).into());
+    }
     let mut stores = Stores::named(&args.stores)?;
     stores.serve.validate()?;
     if stores.books == Books::Memory && !args.demo {

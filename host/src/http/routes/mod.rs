@@ -16,7 +16,7 @@ use super::Service;
 use super::specification::Specification;
 
 /// Every route of the API, with its specification.
-pub(super) fn router() -> OpenApiRouter<Service> {
+pub(super) fn router(with_metrics: bool) -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Specification::openapi())
         .merge(packets::router())
         .merge(rooms::router())
@@ -24,5 +24,5 @@ pub(super) fn router() -> OpenApiRouter<Service> {
         .merge(tenants::router())
         .merge(keys::router())
         .merge(books::router())
-        .merge(operations::router())
+        .merge(operations::router(with_metrics))
 }

@@ -47,6 +47,10 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, Problem> {
     let room = RoomKey { tenant: member.tenant.id().clone(), room: room(name)? };
+    let stopping = service.stopping();
+    if *stopping.borrow() {
+        return Err(Problem::new(Kind::UNAVAILABLE, "this host is stopping; ask again for another one"));
+    }
     let permit = service.stream_permit().ok_or_else(|| Problem::new(Kind::BUSY, "too many streams are open"))?;
     let last = headers.get(LAST_EVENT_ID).map(|last| last.to_str().unwrap_or_default().parse::<EventId>());
     let last = last.transpose().map_err(|error| Problem::invalid(format!("Last-Event-ID {error}")))?;
@@ -56,7 +60,6 @@ pub(super) async fn events(
         Some(last) => last,
         None => service.events().latest(&room).await?,
     };
-    let stopping = service.stopping();
     service.metrics().streams.inc();
     let feed =
         Feed { service, caller: member.caller, room, at, wake, stopping, ready: VecDeque::new(), _permit: permit };
