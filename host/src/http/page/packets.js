@@ -30,7 +30,7 @@ export function clearPackets() {
 function packet(id) {
   if (!packets.has(id)) {
     const standing = { claimed: 0, shares: 0, opened: false };
-    packets.set(id, { id, at: undefined, version: -1, asked: 0, standing, card: null, item: null });
+    packets.set(id, { id, at: undefined, version: -1, asked: 0, awaited: 0, standing, card: null, item: null });
   }
   return packets.get(id);
 }
@@ -77,6 +77,7 @@ function unknown(one) {
 /** Asks for the card as it stands now. Of several answers the one that was asked for last counts. */
 function show(one) {
   one.asked += 1;
+  one.awaited += 1;
   waiting.push([one, one.asked]);
   while (asking < AT_ONCE && waiting.length) ask(...waiting.shift());
 }
@@ -96,6 +97,7 @@ async function ask(one, turn) {
     if (user === session()?.user && !one.card) draw(one);
   } finally {
     asking -= 1;
+    one.awaited -= 1;
     if (waiting.length) ask(...waiting.shift());
   }
 }
@@ -109,8 +111,10 @@ export function packetNews(name, news, at) {
   one.at ??= at;
   meet(news.sender);
   stand(one, news);
-  if (name !== "progress" || !one.card) show(one);
-  else draw(one);
+  if (name !== "progress") show(one);
+  else if (one.card) draw(one);
+  // A card that is asked for already would never come if each share asked for it anew.
+  else if (!one.awaited) show(one);
   return true;
 }
 
