@@ -2,7 +2,7 @@
 
 import { get, path, post } from "./api.js";
 import { roomCard, senderOf } from "./card.js";
-import { byId, el } from "./dom.js";
+import { byId, el, pause } from "./dom.js";
 import { meet } from "./people.js";
 import { itemOf, keepingEnd, place } from "./room.js";
 import { session } from "./session.js";
@@ -10,8 +10,10 @@ import { language, say } from "./words.js";
 
 /** As many as one page of the room shows when it is opened. */
 const LATEST = 20;
-/** As many cards as are asked for at the same time. */
-const AT_ONCE = 4;
+/** As many cards as are asked for at the same time, and the rest after each: a service bears only so
+ *  many calls of one person in a second. */
+const AT_ONCE = 2;
+const REST_MS = 120;
 
 const packets = new Map();
 const waiting = [];
@@ -79,14 +81,17 @@ function show(one) {
   one.asked += 1;
   one.awaited += 1;
   waiting.push([one, one.asked]);
-  while (asking < AT_ONCE && waiting.length) ask(...waiting.shift());
+  // What was asked for last is at the end of the room, where people look.
+  while (asking < AT_ONCE && waiting.length) ask(...waiting.pop());
 }
 
 async function ask(one, turn) {
   asking += 1;
   const user = session()?.user;
+  let rest = 0;
   try {
     if (turn !== one.asked) return;
+    rest = REST_MS;
     const where = path("v1", "packets", one.id, "actions", "show");
     const { replies } = await post(where, { user, language: language() });
     if (turn !== one.asked || user !== session()?.user) return;
@@ -96,9 +101,10 @@ async function ask(one, turn) {
   } catch {
     if (user === session()?.user && !one.card) draw(one);
   } finally {
+    await pause(rest);
     asking -= 1;
     one.awaited -= 1;
-    if (waiting.length) ask(...waiting.shift());
+    if (waiting.length) ask(...waiting.pop());
   }
 }
 

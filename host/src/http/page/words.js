@@ -158,7 +158,9 @@ const ZH = {
   problem_busy: "现在人太多了，请稍后再试。",
   problem_suspended: "服务暂停一会儿，请稍后再试。",
   problem_unavailable: "服务暂时不可用，请稍后再试。",
-  problem_unauthorized: "登录已失效，请重新进入。",
+  problem_unauthenticated: "登录已失效，请重新进入。",
+  "problem_plugin-failed": "红包插件出了故障，钱都在，请再试一次。",
+  "problem_timed-out": "等得太久了，请再试一次。",
 };
 
 const ALL = { en: EN, zh: ZH };
