@@ -41,7 +41,8 @@ pub(crate) fn complete(host: &impl Host, id: PacketId, packet: Packet) -> Result
     })
 }
 
-fn state(packet: &Packet, now_ms: u64) -> Status {
+/// Where a packet stands: over from its end on, whether it was refunded already or not.
+pub(crate) fn state(packet: &Packet, now_ms: u64) -> Status {
     match packet.status {
         Status::Open if now_ms >= packet.expires_at_ms => Status::Expired,
         status => status,

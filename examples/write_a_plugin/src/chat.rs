@@ -15,6 +15,8 @@ const COMMAND: &str = "/halving";
 const USAGE: &str = "Type /halving, an amount, the number of shares and a greeting: /halving 10.00 5 Cheers";
 /// People on one card: what a screen bears.
 const MOST_LINES: usize = 100;
+/// Fields of a card before everybody's share: who sent it, and how many are taken.
+const BEFORE_SHARES: usize = 2;
 
 impl Guest for Halving {
     fn manifest() -> PluginManifest {
@@ -55,7 +57,7 @@ impl Guest for Halving {
         };
         vec![match Halving::send(request) {
             Ok(Sent::Sent(id) | Sent::Replayed(id)) => match Halving::details(id) {
-                Ok(Some(packet)) => Reply::Card(Card { private: false, ..card(id, &packet, &limits) }),
+                Ok(Some(packet)) => Reply::Card(wall(id, &packet, &limits)),
                 Ok(None) | Err(_) => Reply::Notice("It is sent, and cannot be shown now.".into()),
             },
             Err(SendError::InvalidArgument(why)) => {
@@ -87,9 +89,11 @@ impl Guest for Halving {
                 let show = |answer| opened(press.packet, answer, packet.as_ref(), &limits);
                 answers.into_iter().map(show).collect()
             }
-            "details" => {
+            // Nobody has to press `show`: a platform asks for it where it has no card to draw.
+            look @ ("details" | "show") => {
+                let draw = if look == "show" { wall } else { card };
                 let reply = match Halving::details(press.packet) {
-                    Ok(Some(packet)) => Reply::Card(card(press.packet, &packet, &limits)),
+                    Ok(Some(packet)) => Reply::Card(draw(press.packet, &packet, &limits)),
                     Ok(None) => gone(),
                     Err(_) => again(),
                 };
@@ -119,7 +123,7 @@ fn opened(id: PacketId, answer: Opened, packet: Option<&PacketDetails>, limits: 
     vec![match answer {
         Opened::Opened(share) | Opened::AlreadyOpened(share) => {
             let last = packet.filter(|packet| packet.shares == share.sequence);
-            let room = last.map(|packet| Reply::Card(Card { private: false, ..card(id, packet, limits) }));
+            let room = last.map(|packet| Reply::Card(wall(id, packet, limits)));
             return [Some(yours(id, share.amount, limits)), room].into_iter().flatten().collect();
         }
         Opened::NotGrabbed => {
@@ -130,6 +134,15 @@ fn opened(id: PacketId, answer: Opened, packet: Option<&PacketDetails>, limits: 
         Opened::NotFound => gone(),
         Opened::Busy | Opened::Unavailable => again(),
     }]
+}
+
+/// The room's card. As long as there are shares left, nobody's is told.
+fn wall(id: PacketId, packet: &PacketDetails, limits: &Limits) -> Card {
+    let mut card = Card { private: false, ..card(id, packet, limits) };
+    if packet.state == Status::Open {
+        card.fields.truncate(BEFORE_SHARES);
+    }
+    card
 }
 
 /// A packet as it stands, with everybody's share.

@@ -5,12 +5,12 @@ use super::words::{self, Voice};
 use super::{cards, room};
 use crate::Host;
 use crate::bindings::exports::hongbao::plugin::chat::{Press, Reply, Theme};
-use crate::bindings::exports::hongbao::plugin::packets::{Grabbed, Opened, OpenedShare};
+use crate::bindings::exports::hongbao::plugin::packets::{Grabbed, Opened, OpenedShare, PacketDetails};
 use crate::bindings::hongbao::plugin::ledger::Packet;
 use crate::bindings::hongbao::plugin::log::Level;
 use crate::bindings::hongbao::plugin::policy::Limits;
-use crate::bindings::hongbao::plugin::types::{Error, PacketId, UserId};
-use crate::details::{complete, load};
+use crate::bindings::hongbao::plugin::types::{Error, PacketId, Status, UserId};
+use crate::details::{complete, load, state};
 
 /// Answers each of the users who pressed a button, in their order.
 pub fn action(host: &impl Host, press: &Press) -> Vec<Vec<Reply>> {
@@ -23,6 +23,7 @@ pub fn action(host: &impl Host, press: &Press) -> Vec<Vec<Reply>> {
         "grab" => crate::grab(host, press.packet, &users).iter().map(grabbed).collect(),
         "open" => crate::open(host, press.packet, &users).iter().map(opened).collect(),
         "details" => return details(host, press, &limits),
+        "show" => return wall(host, press, &limits),
         unknown => {
             let unknown = quote(unknown);
             let problem =
@@ -124,14 +125,57 @@ fn finish(
     }
 }
 
+/// What the room's card tells of, by how the packet stands.
+enum Wall {
+    Sealed(Packet),
+    Finished(PacketDetails),
+    Expired(Packet),
+}
+
+fn standing(host: &impl Host, id: PacketId) -> Result<Option<Wall>, Error> {
+    let Some(packet) = load(host, id)? else {
+        return Ok(None);
+    };
+    // Who got what is asked for only where it may be told.
+    Ok(Some(match state(&packet, host.now_ms()) {
+        Status::Open => Wall::Sealed(packet),
+        Status::Finished => Wall::Finished(complete(host, id, packet)?),
+        Status::Expired => Wall::Expired(packet),
+    }))
+}
+
+/// The room's card as the packet stands now, for each reader.
+fn wall(host: &impl Host, press: &Press, limits: &Limits) -> Vec<Vec<Reply>> {
+    let id = press.packet;
+    told(host, press, limits, &standing(host, id), |wall, voice| {
+        room(match wall {
+            Wall::Sealed(packet) => cards::sealed(id, &cards::Sealed::of(packet), voice),
+            Wall::Finished(packet) => cards::finished(id, packet, voice),
+            Wall::Expired(packet) => cards::expired(id, packet, voice),
+        })
+    })
+}
+
 fn details(host: &impl Host, press: &Press, limits: &Limits) -> Vec<Vec<Reply>> {
-    let details = crate::details(host, press.packet);
-    if let Err(error) = &details {
+    told(host, press, limits, &crate::details(host, press.packet), |details, voice| {
+        Reply::Card(cards::details(press.packet, details, false, voice))
+    })
+}
+
+/// What was read once, as it is shown to each reader; or why it was not.
+fn told<T>(
+    host: &impl Host,
+    press: &Press,
+    limits: &Limits,
+    read: &Result<Option<T>, Error>,
+    card: impl Fn(&T, &Voice) -> Reply,
+) -> Vec<Vec<Reply>> {
+    if let Err(error) = read {
         report(host, error);
     }
     let reply = |_, voice: &Voice| {
-        Some(match &details {
-            Ok(Some(details)) => Reply::Card(cards::details(press.packet, details, false, voice)),
+        Some(match read {
+            Ok(Some(read)) => card(read, voice),
             Ok(None) => voice.refuse("not-found", &words::NOT_FOUND, &[]),
             Err(error) => failed(error, voice),
         })

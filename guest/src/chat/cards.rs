@@ -1,13 +1,12 @@
 //! Cards: what is shown, for one reader, in that reader's language.
 
-use super::command::Wish;
 use super::money;
 use super::text::{add, fill, owned};
 use super::words::{self, FORMS, Phrase, Voice, number};
 use crate::bindings::exports::hongbao::plugin::chat::{Button, Card, Emphasis, Field, Theme};
 use crate::bindings::exports::hongbao::plugin::packets::{ClaimLine, PacketDetails};
 use crate::bindings::hongbao::plugin::ledger::Packet;
-use crate::bindings::hongbao::plugin::types::{PacketId, Status, Strategy, UserId};
+use crate::bindings::hongbao::plugin::types::{Audience, PacketId, Status, Strategy, UserId};
 
 /// People on one card: what one screen bears, and what platforms take.
 const MOST_PEOPLE: usize = 100;
@@ -76,22 +75,43 @@ pub(super) fn help(voice: &Voice) -> Card {
     card
 }
 
-/// A new packet, for the room. What is in it stays a secret until it is opened.
+/// What the room may know of a packet that can be opened: no amounts.
+pub(super) struct Sealed<'a> {
+    pub sender: &'a UserId,
+    pub strategy: Strategy,
+    pub shares: u32,
+    /// Empty for everybody.
+    pub to: Vec<&'a UserId>,
+    pub greeting: &'a str,
+}
+
+impl<'a> Sealed<'a> {
+    pub fn of(packet: &'a Packet) -> Self {
+        let to = match &packet.audience {
+            Audience::Only(users) => users.iter().collect(),
+            Audience::Everyone | Audience::EveryoneBut(_) => Vec::new(),
+        };
+        let Packet { sender, strategy, shares, greeting, .. } = packet;
+        Self { sender, strategy: *strategy, shares: *shares, to, greeting }
+    }
+}
+
+/// A packet that can be opened, for the room. What is in it stays a secret until it is opened.
 #[inline(never)]
-pub(super) fn sent(packet: PacketId, sender: &UserId, wish: &Wish, greeting: &str, voice: &Voice) -> Card {
-    let mut card = card(Some(packet), Theme::Sealed, voice.word(&words::PACKET), greeting);
-    let kind = match wish.strategy.unwrap_or(voice.limits.default_strategy) {
-        _ if !wish.to.is_empty() => &words::EXCLUSIVE,
+pub(super) fn sealed(id: PacketId, packet: &Sealed, voice: &Voice) -> Card {
+    let mut card = card(Some(id), Theme::Sealed, voice.word(&words::PACKET), packet.greeting);
+    let kind = match packet.strategy {
+        _ if !packet.to.is_empty() => &words::EXCLUSIVE,
         Strategy::Equal => &words::EQUAL,
         _ => &words::LUCKY,
     };
-    from(&mut card, sender, voice);
+    from(&mut card, packet.sender, voice);
     field(&mut card, None, voice.word(&words::KIND), voice.word(kind));
-    field(&mut card, None, voice.word(&words::SHARES), &number(wish.shares.into()));
-    for &user in wish.to.iter().take(MOST_PEOPLE) {
+    field(&mut card, None, voice.word(&words::SHARES), &number(packet.shares.into()));
+    for &user in packet.to.iter().take(MOST_PEOPLE) {
         field(&mut card, Some(user), voice.word(&words::FOR), voice.word(&words::MAY_OPEN));
     }
-    and_more(&mut card, wish.to.len(), voice);
+    and_more(&mut card, packet.to.len(), voice);
     button(&mut card, "grab", &words::GRAB, voice);
     card
 }
@@ -152,6 +172,24 @@ pub(super) fn finished(id: PacketId, packet: &PacketDetails, voice: &Voice) -> C
     card
 }
 
+/// A packet that is past its time, for the room.
+#[inline(never)]
+pub(super) fn expired(id: PacketId, packet: &Packet, voice: &Voice) -> Card {
+    let mut card = over(id, Theme::Expired, &words::EXPIRED, voice);
+    line(&mut card.body, &packet.greeting);
+    went_back(&mut card, packet.total, packet.claimed_amount, packet.refunded, voice);
+    from(&mut card, &packet.sender, voice);
+    card
+}
+
+/// What nobody took in time.
+#[inline(never)]
+fn went_back(card: &mut Card, total: u64, claimed: u64, refunded: u64, voice: &Voice) {
+    // The refund is all that is left, or has yet to come.
+    let phrase = if refunded == 0 { &words::REFUNDING } else { &words::REFUNDED };
+    line(&mut card.body, &voice.say(phrase, &[&voice.money(total.saturating_sub(claimed))]));
+}
+
 /// Who got what; `with_best`, whoever was luckiest stands on top.
 #[inline(never)]
 pub(super) fn details(id: PacketId, packet: &PacketDetails, with_best: bool, voice: &Voice) -> Card {
@@ -169,10 +207,7 @@ pub(super) fn details(id: PacketId, packet: &PacketDetails, with_best: bool, voi
     ];
     line(&mut card.body, &voice.say(&words::CLAIMED, &parts));
     if packet.state == Status::Expired {
-        let left = packet.total.saturating_sub(packet.claimed_amount);
-        // The refund is all that is left, or has yet to come.
-        let phrase = if packet.refunded == 0 { &words::REFUNDING } else { &words::REFUNDED };
-        line(&mut card.body, &voice.say(phrase, &[&voice.money(left)]));
+        went_back(&mut card, packet.total, packet.claimed_amount, packet.refunded, voice);
     }
     if with_best {
         best(&mut card, packet, voice);

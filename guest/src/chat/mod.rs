@@ -90,7 +90,11 @@ fn send(host: &impl Host, message: &Message, wish: &Wish, voice: &Voice) -> Repl
         greeting: greeting.into(),
         expires_in_ms: None,
     };
-    let sealed = |id| room(cards::sent(id, &message.sender, wish, greeting, voice));
+    let sealed = |id| {
+        let strategy = wish.strategy.unwrap_or(voice.limits.default_strategy);
+        let (sender, shares, to) = (&message.sender, wish.shares, wish.to.clone());
+        room(cards::sealed(id, &cards::Sealed { sender, strategy, shares, to, greeting }, voice))
+    };
     match crate::send(host, request) {
         Ok(Sent::Sent(id)) => sealed(id),
         Ok(Sent::Replayed(id)) => finished(host, id, voice).unwrap_or_else(|| sealed(id)),

@@ -18,6 +18,7 @@ mod hostile;
 mod mentions;
 mod refusals;
 mod sending;
+mod showing;
 
 use fake::Fake;
 

@@ -271,15 +271,21 @@ async fn whatever_is_typed_has_an_answer() {
         let by = Presser { user: user(name), language: "zh".into() };
         chat.tenant.action(card.packet.unwrap(), action.to_owned(), by)
     };
+    assert_eq!(press("show", "bob").await.unwrap(), sent, "the room's card");
     for action in ["grab", "open", "details", "x"] {
         assert_eq!(press(action, "bob").await.unwrap().len(), 1, "{action}");
     }
+    let said = press("show", "carol").await.unwrap();
+    let [Reply::Card(open)] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!((open.theme, open.private), (Theme::Sealed, false));
+    assert!(!format!("{open:?}").contains("5.00"), "bob's share is bob's until all are taken: {open:?}");
     press("grab", "carol").await.unwrap();
     for _ in 0..2 {
         let said = press("open", "carol").await.unwrap();
         let [Reply::Card(own), Reply::Card(room)] = said.as_slice() else { panic!("{said:?}") };
         assert_eq!((own.title.as_str(), own.private), ("5.00 CNY", true));
         assert_eq!((room.theme, room.private, room.fields.len()), (Theme::Finished, false, 4));
+        assert_eq!(press("show", "dave").await.unwrap(), said[1..], "the room's card again");
     }
     chat.assert_conserved().await;
 }

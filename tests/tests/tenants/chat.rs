@@ -58,6 +58,29 @@ async fn a_packet_is_typed_grabbed_opened_and_looked_at() {
 }
 
 #[tokio::test]
+async fn the_rooms_card_is_shown_for_as_long_as_a_packet_is_known() {
+    let chat = Chat::default();
+    let packet = chat.lucky(10_000, 2).await;
+    let sealed = press(&chat, packet, "show", "zoe").await;
+    assert_eq!((card(&sealed[0]).theme, card(&sealed[0]).private), (Theme::Sealed, false));
+    assert_eq!(card(&sealed[0]).buttons[0].action, "grab");
+    for name in ["bob", "carol"] {
+        assert_eq!(press(&chat, packet, "show", "zoe").await, sealed, "nobody is told of {name}'s share");
+        press(&chat, packet, "grab", name).await;
+        press(&chat, packet, "open", name).await;
+    }
+    assert_eq!(card(&press(&chat, packet, "show", "zoe").await[0]).theme, Theme::Finished);
+    let late = chat.lucky(9_999, 2).await;
+    chat.clock.advance(24 * 60 * 60 * 1000);
+    chat.tenant.expire(late).await.unwrap();
+    let expired = press(&chat, late, "show", "zoe").await;
+    assert_eq!((card(&expired[0]).theme, card(&expired[0]).private), (Theme::Expired, false));
+    assert!(card(&expired[0]).body.ends_with("已退回¥99.99"), "{expired:?}");
+    let nowhere = press(&chat, PacketId::from_halves(0, 1), "show", "zoe").await;
+    assert!(matches!(&nowhere[..], [Reply::Problem(problem)] if problem.code == "not-found"), "{nowhere:?}");
+}
+
+#[tokio::test]
 async fn many_who_press_at_once_become_batches_and_each_has_an_answer() {
     let chat = Chat::default();
     let packet = chat.lucky(10_000, 50).await;

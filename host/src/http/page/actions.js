@@ -4,6 +4,7 @@ import { path, post } from "./api.js";
 import { privateCard } from "./card.js";
 import { byId, openDialog, pause, toast, whileBusy } from "./dom.js";
 import { cardOf, drawPacket, markOpened } from "./packets.js";
+import { meet } from "./people.js";
 import { session } from "./session.js";
 import { because, language } from "./words.js";
 
@@ -57,6 +58,7 @@ function showPrivate(card) {
   view.classList.toggle("revealing", reveals);
   byId("packet-view").replaceChildren(view);
   dialog.dataset.state = card.theme;
+  for (const { user } of card.fields) meet(user);
   openDialog(dialog, () => (card.packet ? cardOf(card.packet) : byId("message")));
   (view.querySelector(".coin") ?? byId("packet-title")).focus();
   if (card.theme === "opened") {

@@ -18,7 +18,9 @@ export class Problem extends Error {
 
   /** Whether the same call may be well a little later. */
   get passes() {
-    return [0, 429, 502, 503, 504].includes(this.status);
+    // A plugin that broke would break again.
+    if (this.code === "plugin-failed") return false;
+    return this.code === "in-progress" || [0, 429, 502, 503, 504].includes(this.status);
   }
 }
 

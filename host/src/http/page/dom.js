@@ -36,11 +36,16 @@ export function openDialog(dialog, otherwise) {
   }, { once: true });
 }
 
-/** Closing by the button in the corner and by a click beside the dialog; Escape comes with it. */
+/** Closing by the button in the corner and by a press beside the dialog; Escape comes with it. */
 export function closable(dialog) {
+  // A press that begins inside and ends outside selects text: it closes nothing.
+  let outside = false;
+  dialog.addEventListener("pointerdown", (event) => {
+    outside = event.target === dialog && !within(dialog.getBoundingClientRect(), event);
+  });
   dialog.addEventListener("click", (event) => {
-    const outside = event.target === dialog && !within(dialog.getBoundingClientRect(), event);
-    if (outside || event.target.closest("[data-close]")) dialog.close();
+    if ((outside && event.target === dialog) || event.target.closest("[data-close]")) dialog.close();
+    outside = false;
   });
 }
 

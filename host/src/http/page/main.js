@@ -110,7 +110,8 @@ async function load() {
   const { key, tenant } = session();
   for (let wait = 1000; session()?.key === key; wait = Math.min(2 * wait, 30_000)) {
     try {
-      const { plugin, policy } = await get(path("v1", "tenants", tenant));
+      const { plugin, settings } = await get(path("v1", "tenants", tenant));
+      const { policy } = settings;
       setCurrency(policy.currency, policy.currency_digits);
       setPolicy(policy);
       setCommands(plugin.commands);

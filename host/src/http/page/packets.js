@@ -2,7 +2,7 @@
 
 import { get, path, post } from "./api.js";
 import { roomCard, senderOf } from "./card.js";
-import { byId, el } from "./dom.js";
+import { byId, el, pause } from "./dom.js";
 import { meet } from "./people.js";
 import { itemOf, keepingEnd, place } from "./room.js";
 import { session } from "./session.js";
@@ -10,8 +10,10 @@ import { language, say } from "./words.js";
 
 /** As many as one page of the room shows when it is opened. */
 const LATEST = 20;
-/** As many cards as are asked for at the same time. */
-const AT_ONCE = 4;
+/** As many cards as are asked for at the same time, and the rest after each: a service bears only so
+ *  many calls of one person in a second. */
+const AT_ONCE = 2;
+const REST_MS = 120;
 
 const packets = new Map();
 const waiting = [];
@@ -30,7 +32,7 @@ export function clearPackets() {
 function packet(id) {
   if (!packets.has(id)) {
     const standing = { claimed: 0, shares: 0, opened: false };
-    packets.set(id, { id, at: undefined, version: -1, asked: 0, standing, card: null, item: null });
+    packets.set(id, { id, at: undefined, version: -1, asked: 0, awaited: 0, standing, card: null, item: null });
   }
   return packets.get(id);
 }
@@ -77,15 +79,19 @@ function unknown(one) {
 /** Asks for the card as it stands now. Of several answers the one that was asked for last counts. */
 function show(one) {
   one.asked += 1;
+  one.awaited += 1;
   waiting.push([one, one.asked]);
-  while (asking < AT_ONCE && waiting.length) ask(...waiting.shift());
+  // What was asked for last is at the end of the room, where people look.
+  while (asking < AT_ONCE && waiting.length) ask(...waiting.pop());
 }
 
 async function ask(one, turn) {
   asking += 1;
   const user = session()?.user;
+  let rest = 0;
   try {
     if (turn !== one.asked) return;
+    rest = REST_MS;
     const where = path("v1", "packets", one.id, "actions", "show");
     const { replies } = await post(where, { user, language: language() });
     if (turn !== one.asked || user !== session()?.user) return;
@@ -95,8 +101,10 @@ async function ask(one, turn) {
   } catch {
     if (user === session()?.user && !one.card) draw(one);
   } finally {
+    await pause(rest);
     asking -= 1;
-    if (waiting.length) ask(...waiting.shift());
+    one.awaited -= 1;
+    if (waiting.length) ask(...waiting.pop());
   }
 }
 
@@ -109,8 +117,10 @@ export function packetNews(name, news, at) {
   one.at ??= at;
   meet(news.sender);
   stand(one, news);
-  if (name !== "progress" || !one.card) show(one);
-  else draw(one);
+  if (name !== "progress") show(one);
+  else if (one.card) draw(one);
+  // A card that is asked for already would never come if each share asked for it anew.
+  else if (!one.awaited) show(one);
   return true;
 }
 

@@ -118,6 +118,7 @@ export function failed(id, why, again) {
 
 export function roomInOtherWords() {
   for (const own of log().querySelectorAll(".own .item-name .visually-hidden")) own.textContent = ` (${say("you")})`;
+  for (const time of log().querySelectorAll("time")) time.textContent = when(Date.parse(time.dateTime));
   fillIn(log());
 }
 
@@ -126,7 +127,11 @@ export function startRoom() {
     toEnd();
     byId("message").focus();
   });
+  let wasAtEnd = true;
   log().addEventListener("scroll", () => {
-    if (atEnd()) byId("newest").hidden = true;
+    wasAtEnd = atEnd();
+    if (wasAtEnd) byId("newest").hidden = true;
   }, { passive: true });
+  // A keyboard that comes up on a phone hides nothing that was in sight.
+  new ResizeObserver(() => wasAtEnd && toEnd()).observe(log());
 }

@@ -70,12 +70,9 @@ const EN = {
   packetOf: "Red packet from %0",
   notShown: "This red packet cannot be shown now.",
   showAgain: "Try again",
-  opening: "Opening…",
   reconnecting: "Reconnecting…",
   notSent: "Not sent.",
   sendAgain: "Send again",
-  joined: "New red packet from %0",
-  allTaken: "All of the red packet from %0 is taken",
   problem: "Something went wrong. Please try again.",
   problem_noanswer: "The server does not answer. Please try again.",
 };
@@ -148,12 +145,9 @@ const ZH = {
   packetOf: "%0 的红包",
   notShown: "现在无法显示这个红包。",
   showAgain: "再试一次",
-  opening: "正在打开…",
   reconnecting: "正在重新连接…",
   notSent: "没有发出。",
   sendAgain: "重新发送",
-  joined: "%0 发了一个红包",
-  allTaken: "%0 的红包被抢光了",
   problem: "出了点问题，请再试一次。",
   problem_noanswer: "服务器没有响应，请再试一次。",
   "problem_insufficient-funds": "零钱不够，发不了这个红包。",
@@ -164,7 +158,9 @@ const ZH = {
   problem_busy: "现在人太多了，请稍后再试。",
   problem_suspended: "服务暂停一会儿，请稍后再试。",
   problem_unavailable: "服务暂时不可用，请稍后再试。",
-  problem_unauthorized: "登录已失效，请重新进入。",
+  problem_unauthenticated: "登录已失效，请重新进入。",
+  "problem_plugin-failed": "红包插件出了故障，钱都在，请再试一次。",
+  "problem_timed-out": "等得太久了，请再试一次。",
 };
 
 const ALL = { en: EN, zh: ZH };
