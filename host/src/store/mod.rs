@@ -29,6 +29,6 @@ pub use ledger::{
     RETRY_MS, Receipt, Recorded, Refusal, Settled,
 };
 pub use registry::{
-    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, MAX_PLUGIN_BYTES, PluginRecord, RUNNING_MS, Registry, RequestKey,
-    TenantRecord,
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, MAX_PLUGIN_BYTES, PluginRecord, RUNNING_MS, Registry,
+    RequestKey, TenantRecord,
 };

@@ -1,5 +1,5 @@
-//! What every [`Counter`] and every [`Ledger`] does, as code: each backend runs it, and so does
-//! each wrapper around one.
+//! What every [`Counter`], every [`Ledger`] and every [`Registry`] does, as code: each backend runs it,
+//! and so does each wrapper around one.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -28,7 +28,7 @@ use futures::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Barrier;
 
-use super::{Counter, Ledger};
+use super::{Counter, Ledger, Registry};
 use crate::domain::{Amount, PacketId, PacketKey, TenantId, UserId};
 
 /// Lists checks, functions of a `$bench` that is made of a store, as [`Check`]s named by the
@@ -42,6 +42,7 @@ macro_rules! checks {
 
 mod counter;
 mod ledger;
+mod registry;
 
 /// A check's name and what it does with a store that nobody used before.
 type Check<S> = (&'static str, fn(Arc<S>) -> BoxFuture<'static, ()>);
@@ -74,9 +75,29 @@ pub async fn ledger<K>(fresh: impl AsyncFn() -> (Arc<dyn Ledger>, K)) {
     run(&ledger::checks(), fresh).await;
 }
 
+/// Runs every check of a registry. `fresh` makes an empty one, and with it whatever has to live as long
+/// as it does: a directory, a server, or nothing.
+///
+/// # Panics
+/// When checks fail, with their names and what they expected. Outside of a multi-thread
+/// runtime, where nothing would race.
+pub async fn registry<K>(fresh: impl AsyncFn() -> (Arc<dyn Registry>, K)) {
+    run(&registry::checks(), fresh).await;
+}
+
+/// What a registry does besides whose records outlive the process: two that are open at once are one,
+/// and it is the same when opened again. `open` opens the same records each time, empty ones at first.
+///
+/// # Panics
+/// At the first thing that is not as it should be. Outside of a multi-thread runtime, where nothing
+/// would race.
+pub async fn durable_registry(open: impl AsyncFn() -> Arc<dyn Registry>) {
+    assert_races();
+    registry::durable(open).await;
+}
+
 async fn run<S: ?Sized, K>(checks: &[Check<S>], fresh: impl AsyncFn() -> (Arc<S>, K)) {
-    let flavor = Handle::current().runtime_flavor();
-    assert!(flavor == RuntimeFlavor::MultiThread, "races need a multi-thread runtime");
+    assert_races();
     let mut failed = Vec::new();
     for (name, check) in checks {
         let (store, _kept) = fresh().await;
@@ -85,6 +106,11 @@ async fn run<S: ?Sized, K>(checks: &[Check<S>], fresh: impl AsyncFn() -> (Arc<S>
         }
     }
     assert!(failed.is_empty(), "{} of {} checks failed\n{}", failed.len(), checks.len(), failed.join("\n"));
+}
+
+fn assert_races() {
+    let flavor = Handle::current().runtime_flavor();
+    assert!(flavor == RuntimeFlavor::MultiThread, "races need a multi-thread runtime");
 }
 
 /// What a panic said.
@@ -136,7 +162,7 @@ fn packet(tenant_name: &str, number: u64) -> PacketKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::memory::{MemoryCounter, MemoryLedger};
+    use crate::store::memory::{MemoryCounter, MemoryLedger, MemoryRegistry};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn the_memory_counter_conforms() {
@@ -146,6 +172,14 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn the_memory_ledger_conforms() {
         ledger(async || (Arc::new(MemoryLedger::new()) as _, ())).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_memory_registry_conforms() {
+        registry(async || (Arc::new(MemoryRegistry::new()) as _, ())).await;
+        // Two handles on it are the same one, and it is not opened again but kept.
+        let kept = Arc::new(MemoryRegistry::new());
+        durable_registry(async || Arc::clone(&kept) as _).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]

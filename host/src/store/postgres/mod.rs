@@ -1,4 +1,5 @@
-//! The ledger of real runs: a PostgreSQL database that any number of hosts share.
+//! The ledger of real runs: a PostgreSQL database that any number of hosts share. The service's
+//! [records](PostgresRegistry) are in it as well.
 //!
 //! The rules of the books are in the database, as constraints and triggers (`migrations/`). The
 //! checks in Rust only say which rule it was.
@@ -19,6 +20,7 @@ mod load;
 mod migrate;
 mod open;
 mod read;
+mod registry;
 mod rows;
 mod sessions;
 mod settle;
@@ -31,17 +33,21 @@ use deadpool_postgres::Client;
 
 pub use self::migrate::Schema;
 pub use self::open::OpenError;
+pub use self::registry::PostgresRegistry;
 
 use self::claim::Claims;
 use self::error::Error;
 use self::load::Loads;
-use self::open::Address;
+use self::open::{Address, REHEARSAL};
 use self::sessions::{ANSWER, LONG, Sessions};
 use super::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
     checks,
 };
 use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
+
+/// Connections of one ledger. Claims and reads are gathered, so few carry much.
+const MOST: usize = 8;
 
 /// A ledger in PostgreSQL, 14 or later.
 pub struct PostgresLedger {
@@ -58,8 +64,9 @@ impl PostgresLedger {
     /// When the database cannot be reached, or is not ours, not whole or not of our version.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let address = Address::parse(url)?;
-        address.check().await?;
-        let sessions = Sessions::new(address.config).map_err(|error| OpenError::Url(error.to_string()))?;
+        address.check(REHEARSAL).await?;
+        let sessions =
+            Sessions::new(address.config, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
         Ok(Self { claims: Claims::start(&sessions), loads: Loads::start(&sessions), sessions })
     }
 

@@ -201,8 +201,9 @@ impl Address {
         Ok((client, tokio::spawn(async { _ = connection.await })))
     }
 
-    /// Checks that the books are there, whole, of our version, and that we may write to them.
-    pub(super) async fn check(&self) -> Result<(), OpenError> {
+    /// Checks that the books are there, whole, of our version, and that we may do what `rehearsal`
+    /// does, which changes nothing.
+    pub(super) async fn check(&self, rehearsal: &str) -> Result<(), OpenError> {
         let looked = self.once(ANSWER, async |client| {
             let schema = migrate::schema(client).await?;
             let row = client
@@ -210,8 +211,8 @@ impl Address {
                 .await?;
             let difference = here_ms().saturating_sub(row.try_get(0)?);
             if schema == Schema::Current {
-                // What a claim does, on no rows: a missing permission shows here and not at midnight.
-                client.batch_execute(REHEARSAL).await?;
+                // What a call does, on no rows: a missing permission shows here and not at midnight.
+                client.batch_execute(rehearsal).await?;
             }
             Ok((schema, difference))
         });
@@ -282,7 +283,7 @@ fn here_ms() -> i64 {
 }
 
 /// Touches each table as the ledger does, and changes nothing.
-const REHEARSAL: &str = "
+pub(super) const REHEARSAL: &str = "
     SELECT nextval('hongbao.outbox_sequence') WHERE false;
     SELECT FROM hongbao.packets WHERE false FOR UPDATE;
     SELECT FROM hongbao.postings WHERE false;

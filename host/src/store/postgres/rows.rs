@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, Name, Order, Packet, PacketId, Priority, Status, Strategy, TenantId, UserId,
+    Amount, Audience, Claim, KeyId, Name, Order, Packet, PacketId, Priority, Scopes, Status, Strategy,
+    TenantId, UserId,
 };
 use crate::store::StoreError;
 
@@ -56,7 +57,7 @@ impl<'r> Columns<'r> {
         from_name(name).ok_or_else(|| corrupt(format_args!("{name} is not known")))
     }
 
-    fn name(&mut self) -> Column<Name> {
+    pub(super) fn name(&mut self) -> Column<Name> {
         Name::new(self.get::<&str>()?).map_err(corrupt)
     }
 
@@ -66,6 +67,45 @@ impl<'r> Columns<'r> {
 
     pub(super) fn tenant(&mut self) -> Column<TenantId> {
         TenantId::new(self.get()?).map_err(corrupt)
+    }
+
+    /// Whose something is: nobody's in particular where the name is empty.
+    pub(super) fn owner(&mut self) -> Column<Option<TenantId>> {
+        let name: &str = self.get()?;
+        if name.is_empty() { Ok(None) } else { TenantId::new(name).map(Some).map_err(corrupt) }
+    }
+
+    pub(super) fn optional_user(&mut self) -> Column<Option<UserId>> {
+        self.get::<Option<&str>>()?.map(UserId::new).transpose().map_err(corrupt)
+    }
+
+    /// Bytes of a fixed number.
+    pub(super) fn bytes<const N: usize>(&mut self) -> Column<[u8; N]> {
+        let bytes: &[u8] = self.get()?;
+        bytes.try_into().map_err(|_| corrupt(format_args!("{} bytes where {N} belong", bytes.len())))
+    }
+
+    pub(super) fn key_id(&mut self) -> Column<KeyId> {
+        self.bytes().map(KeyId::from_bytes)
+    }
+
+    pub(super) fn optional_key_id(&mut self) -> Column<Option<KeyId>> {
+        let bytes: Option<&[u8]> = self.get()?;
+        let bytes = bytes.map(<[u8; 8]>::try_from).transpose().map_err(corrupt)?;
+        Ok(bytes.map(KeyId::from_bytes))
+    }
+
+    pub(super) fn scopes(&mut self) -> Column<Scopes> {
+        let bits: i32 = self.get()?;
+        let known = u8::try_from(bits).ok().and_then(Scopes::from_bits);
+        known.ok_or_else(|| corrupt(format_args!("{bits:#b} has a scope that is not known")))
+    }
+
+    /// A whole number of the domain's type that may be missing.
+    pub(super) fn optional<T: TryFrom<i64>>(&mut self) -> Column<Option<T>> {
+        let number: Option<i64> = self.get()?;
+        let out = |number| corrupt(format_args!("{number} is out of range"));
+        number.map(|number| T::try_from(number).map_err(|_| out(number))).transpose()
     }
 
     pub(super) fn id(&mut self) -> Column<PacketId> {

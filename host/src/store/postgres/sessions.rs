@@ -12,8 +12,6 @@ use tokio_postgres::{Config, NoTls};
 use super::error::Error;
 use crate::store::StoreError;
 
-/// Connections of one ledger. Claims and reads are gathered, so few carry much.
-const MOST: usize = 8;
 /// To wait for a connection, new or returned.
 const WAIT: Duration = Duration::from_secs(2);
 /// For the answer of a statement that users wait for. The server gives up at the same time, so
@@ -35,14 +33,14 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Connects when somebody first asks for a connection.
-    pub(super) fn new(mut config: Config) -> Result<Self, Error> {
+    /// Connects when somebody first asks for a connection, and `most` times at most.
+    pub(super) fn new(mut config: Config, most: usize) -> Result<Self, Error> {
         let options = config.get_options().map(|own| format!("{SETTINGS} {own}"));
         config.options(options.unwrap_or_else(|| SETTINGS.into()));
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) };
         let pool = Pool::builder(Manager::from_config(config, NoTls, manager))
-            .config(PoolConfig { max_size: MOST, timeouts, ..PoolConfig::default() })
+            .config(PoolConfig { max_size: most, timeouts, ..PoolConfig::default() })
             .runtime(Runtime::Tokio1)
             .build();
         Ok(Self { pool: pool.map_err(|error| StoreError::Corrupt(error.to_string()))? })

@@ -1,4 +1,5 @@
-//! The embedded ledger: one SQLite database in a directory.
+//! The embedded ledger: one SQLite database in a directory. Beside it, in a file of its own, the
+//! service's [records](SqliteRegistry).
 //!
 //! Write-ahead logging with `synchronous=FULL`: what is acknowledged has been flushed to the
 //! disk. One thread writes, whatever has gathered in one transaction (see
@@ -16,43 +17,36 @@ mod error;
 mod migrate;
 mod open;
 mod read;
+mod registry;
 mod rows;
+mod sessions;
 mod settle;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 
 pub use self::open::OpenError;
+pub use self::registry::SqliteRegistry;
 
 use self::error::Error;
-use super::committer::{Committer, CommitterError, Job, Limits};
+use self::sessions::Sessions;
 use super::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
     checks,
 };
 use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
 
-/// A queue of this length is worked off in about a second on a slow disk.
-const WRITES: Limits = Limits { queue: 8192, batch: 1024 };
-/// Batches of reads are small, so that a snapshot does not keep the log from being recycled.
-const READS: Limits = Limits { queue: 8192, batch: 256 };
 /// Threads that read.
 const READERS: usize = 2;
 
 /// A ledger in a directory.
 pub struct SqliteLedger {
-    path: PathBuf,
-    /// Before the writer, since the last connection to close tidies up and must be able to write.
-    readers: Vec<Committer<Job<Connection>>>,
-    /// Whose turn it is.
-    turn: AtomicUsize,
-    writer: Committer<Job<Connection>>,
+    sessions: Sessions,
 }
 
 impl SqliteLedger {
@@ -62,33 +56,27 @@ impl SqliteLedger {
     /// # Errors
     /// See [`OpenError`]. Whatever was there stays as it was.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let (db, path) = open::writer(directory)?;
-        let readers = (0..READERS).map(|_| reader(&path)).collect::<Result<_, _>>()?;
-        let writer = Committer::start("ledger-writer", WRITES, move |jobs| batch::write(&db, jobs))
-            .map_err(|error| OpenError::other(&path, error))?;
-        Ok(Self { path, readers, turn: AtomicUsize::new(0), writer })
+        Ok(Self { sessions: Sessions::open(directory, migrate::BOOKS, "ledger", READERS)? })
     }
 
     /// Whether a directory has a ledger.
     #[must_use]
     pub fn exists(directory: &Path) -> bool {
-        directory.join(open::FILE).metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
+        directory.join(migrate::BOOKS.file).metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
     }
 
     async fn write<T: Send + 'static>(
         &self,
         operation: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.run(move |db| Ok(operation(db)?)).await
+        self.sessions.write(operation).await
     }
 
     async fn read<T: Send + 'static>(
         &self,
         question: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % READERS;
-        let reader = self.readers.get(turn).ok_or(CommitterError::Ended)?;
-        reader.run(move |db| Ok(question(db)?)).await
+        self.sessions.read(question).await
     }
 
     /// For questions that read whole tables: a connection and a snapshot of their own, so that
@@ -97,7 +85,7 @@ impl SqliteLedger {
         &self,
         question: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let path = self.path.clone();
+        let path = self.sessions.path().to_owned();
         let survey = tokio::task::spawn_blocking(move || {
             let mut db = open::reader(&path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
             let snapshot = db.transaction().map_err(Error::from)?;
@@ -105,12 +93,6 @@ impl SqliteLedger {
         });
         survey.await.unwrap_or_else(|error| Err(StoreError::Unavailable(Box::new(error))))
     }
-}
-
-fn reader(path: &Path) -> Result<Committer<Job<Connection>>, OpenError> {
-    let db = open::reader(path)?;
-    let thread = Committer::start("ledger-reader", READS, move |jobs| batch::read(&db, jobs));
-    thread.map_err(|error| OpenError::other(path, error))
 }
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Opening a ledger: whose file it is, and how its connections behave.
+//! Opening a database: whose file it is, and how its connections behave.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,8 @@ use std::{fs, thread};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
-use super::migrate::{self, MIGRATIONS, MigrateError};
+use super::migrate::{MigrateError, Series};
 
-/// The database inside of a ledger's directory.
-pub(super) const FILE: &str = "hongbao.db";
 /// How long to wait for another process that holds the lock.
 const BUSY: Duration = Duration::from_secs(5);
 /// More than there are statements, so that each is compiled once for a connection.
@@ -102,9 +100,9 @@ impl OpenError {
         }
     }
 
-    fn from_migration(path: &Path, error: MigrateError) -> Self {
+    fn from_migration(path: &Path, known: usize, error: MigrateError) -> Self {
         match error {
-            MigrateError::Newer(found) => Self::Newer { path: path.into(), found, known: MIGRATIONS.len() },
+            MigrateError::Newer(found) => Self::Newer { path: path.into(), found, known },
             MigrateError::Foreign(found) => Self::Foreign { path: path.into(), found },
             MigrateError::Sql(error) => Self::from_sql(path, error),
         }
@@ -113,16 +111,16 @@ impl OpenError {
 
 /// Opens the database of a directory for writing, migrated to our version, and makes both where
 /// they are missing. Also gives the file, for [`reader`].
-pub(super) fn writer(directory: &Path) -> Result<(Connection, PathBuf), OpenError> {
+pub(super) fn writer(directory: &Path, series: Series<'_>) -> Result<(Connection, PathBuf), OpenError> {
     fs::create_dir_all(directory).map_err(|error| OpenError::directory(directory, error))?;
-    let path = directory.join(FILE);
+    let path = directory.join(series.file);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut db = connect(&path, flags)?;
     if db.is_readonly(MAIN_DB).map_err(|error| OpenError::from_sql(&path, error))? {
         // SQLite falls back to reading where the system lets it do no more.
         return Err(OpenError::directory(directory, "the database is read-only"));
     }
-    prepare(&mut db, &path)?;
+    prepare(&mut db, &path, series)?;
     Ok((db, path))
 }
 
@@ -159,14 +157,14 @@ fn configure(db: &Connection) -> Result<(), rusqlite::Error> {
 
 /// Makes the database ours. It is looked at first, so that a file of somebody else is not
 /// changed by as much as its journal mode.
-fn prepare(db: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let failed = |error| OpenError::from_migration(path, error);
-    migrate::version(db, MIGRATIONS.len()).map_err(failed)?;
+fn prepare(db: &mut Connection, path: &Path, series: Series<'_>) -> Result<(), OpenError> {
+    let failed = |error| OpenError::from_migration(path, series.migrations.len(), error);
+    series.version(db).map_err(failed)?;
     let mode = log_ahead(db).map_err(|error| OpenError::from_sql(path, error))?;
     if mode != "wal" {
         return Err(OpenError::other(path, "write-ahead logging does not work there"));
     }
-    migrate::migrate(db, MIGRATIONS).map_err(failed)
+    series.migrate(db).map_err(failed)
 }
 
 /// Switches to write-ahead logging, so that readers and the writer do not wait for each other;

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, IdError, Name, Order, Packet, PacketId, PacketKey, Priority, Status, Strategy,
-    TenantId, UserId,
+    Amount, Audience, Claim, IdError, KeyId, Name, Order, Packet, PacketId, PacketKey, Priority, Scopes,
+    Status, Strategy, TenantId, UserId,
 };
 use crate::store::StoreError;
 
@@ -67,7 +67,7 @@ impl<'r> Columns<'r> {
         self.parsed(|name| from_name(name).ok_or_else(|| format!("{name} is not known")))
     }
 
-    fn name(&mut self) -> Column<Name> {
+    pub(super) fn name(&mut self) -> Column<Name> {
         self.parsed(|text| Name::new(text))
     }
 
@@ -77,6 +77,45 @@ impl<'r> Columns<'r> {
 
     pub(super) fn tenant(&mut self) -> Column<TenantId> {
         self.parsed(TenantId::new)
+    }
+
+    /// Whose something is: nobody's in particular where the name is empty.
+    pub(super) fn owner(&mut self) -> Column<Option<TenantId>> {
+        self.parsed(|text| if text.is_empty() { Ok(None) } else { TenantId::new(text).map(Some) })
+    }
+
+    pub(super) fn optional_user(&mut self) -> Column<Option<UserId>> {
+        let text = self.optional_text()?;
+        let user = text.map(UserId::new).transpose();
+        user.map_err(|error| invalid(self.next - 1, Type::Text, error))
+    }
+
+    pub(super) fn optional_text(&mut self) -> Column<Option<String>> {
+        self.row.get(self.step())
+    }
+
+    pub(super) fn bytes<const N: usize>(&mut self) -> Column<[u8; N]> {
+        self.row.get(self.step())
+    }
+
+    pub(super) fn key_id(&mut self) -> Column<KeyId> {
+        self.bytes().map(KeyId::from_bytes)
+    }
+
+    pub(super) fn optional_key_id(&mut self) -> Column<Option<KeyId>> {
+        let bytes: Option<[u8; 8]> = self.row.get(self.step())?;
+        Ok(bytes.map(KeyId::from_bytes))
+    }
+
+    pub(super) fn scopes(&mut self) -> Column<Scopes> {
+        let bits: u8 = self.number()?;
+        let unknown =
+            || invalid(self.next - 1, Type::Integer, format!("{bits:#b} has a scope that is not known"));
+        Scopes::from_bits(bits).ok_or_else(unknown)
+    }
+
+    pub(super) fn flag(&mut self) -> Column<bool> {
+        self.row.get(self.step())
     }
 
     pub(super) fn id(&mut self) -> Column<PacketId> {

@@ -5,6 +5,7 @@ mod bringing;
 mod failures;
 mod opening;
 mod refusals;
+mod registry;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -8,8 +8,7 @@ use super::{LIFE, NOW, amount, user};
 use crate::domain::{
     Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
-use crate::store::sqlite::migrate::{self, MIGRATIONS};
-use crate::store::sqlite::open::FILE;
+use crate::store::sqlite::migrate::{BOOKS, Series};
 use crate::store::sqlite::{SqliteLedger, write};
 use crate::store::{Claimed, Closed, Due, Ledger, Recorded};
 
@@ -48,8 +47,8 @@ fn take(db: &Connection, key: &PacketKey, version: u64, user: UserId) {
 /// Books of a version. Of the packets of "here", 1 is finished, 2 refunded, 3 open with a claim, and 4 open
 /// in another room; "elsewhere" has its own 1.
 fn books(directory: &Path, version: usize) {
-    let mut db = Connection::open(directory.join(FILE)).unwrap();
-    migrate::migrate(&mut db, &MIGRATIONS[..version]).unwrap();
+    let mut db = Connection::open(directory.join(BOOKS.file)).unwrap();
+    Series { migrations: &BOOKS.migrations[..version], ..BOOKS }.migrate(&mut db).unwrap();
     for number in 1..=4 {
         send(&db, &key("here", number), if number == 4 { "hall" } else { "room" });
     }
@@ -64,7 +63,7 @@ fn books(directory: &Path, version: usize) {
 #[tokio::test]
 async fn books_of_every_former_version_answer_as_those_of_the_present_one() {
     let here = TenantId::new("here").unwrap();
-    for version in 1..=MIGRATIONS.len() {
+    for version in 1..=BOOKS.migrations.len() {
         let home = tempfile::tempdir().unwrap();
         books(home.path(), version);
         let ledger = SqliteLedger::open(home.path()).unwrap();

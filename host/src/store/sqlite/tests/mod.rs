@@ -4,12 +4,14 @@ mod batches;
 mod bringing;
 mod opening;
 mod refusals;
+mod registry;
 
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::migrate::BOOKS;
 use super::{SqliteLedger, open};
 use crate::domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
@@ -41,7 +43,7 @@ impl Books {
 
     /// Another connection, with the settings of the writer's.
     fn connection(&self) -> Connection {
-        open::writer(self.directory.path()).unwrap().0
+        open::writer(self.directory.path(), BOOKS).unwrap().0
     }
 
     async fn fund(&self, name: &str, minor: u64) {

@@ -5,9 +5,10 @@ use std::{fs, thread};
 
 use rusqlite::Connection;
 
-use crate::store::sqlite::migrate::MIGRATIONS;
-use crate::store::sqlite::open::FILE;
+use crate::store::sqlite::migrate::BOOKS;
 use crate::store::sqlite::{OpenError, SqliteLedger};
+
+const FILE: &str = BOOKS.file;
 
 /// What opening fails with.
 fn refused(directory: &Path) -> OpenError {
@@ -96,7 +97,8 @@ fn a_newer_database_is_refused_with_both_versions_and_stays() {
     let before = made_of(home.path(), "PRAGMA user_version = 1000");
     let error = refused(home.path());
     assert_eq!(error.code(), "ledger-newer");
-    let versions = format!("schema version 1000, and this program knows only up to {}", MIGRATIONS.len());
+    let versions =
+        format!("schema version 1000, and this program knows only up to {}", BOOKS.migrations.len());
     assert!(error.to_string().contains(&versions), "{error}");
     assert_eq!(fs::read(home.path().join(FILE)).unwrap(), before);
 }
