@@ -5,6 +5,8 @@ mod books;
 mod counter;
 mod entry;
 mod ledger;
+mod lists;
+mod outbox;
 
 pub use counter::MemoryCounter;
 pub use ledger::MemoryLedger;

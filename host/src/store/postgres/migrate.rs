@@ -11,8 +11,11 @@ use tokio_postgres::Client;
 use super::error::Error;
 
 /// Every change of the schema there ever was, in order. One that has been released is final.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_books.sql"), include_str!("migrations/0002_lists.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_books.sql"),
+    include_str!("migrations/0002_lists.sql"),
+    include_str!("migrations/0003_users.sql"),
+];
 
 /// How a database stands to this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

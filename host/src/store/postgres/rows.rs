@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, Name, Order, Packet, PacketId, Priority, Status, Strategy, TenantId, UserId,
+    Amount, Audience, Claim, MovementKind, Name, Order, Packet, PacketId, Priority, Status, Strategy,
+    TenantId, UserId,
 };
 use crate::store::StoreError;
 
@@ -56,7 +57,7 @@ impl<'r> Columns<'r> {
         from_name(name).ok_or_else(|| corrupt(format_args!("{name} is not known")))
     }
 
-    fn name(&mut self) -> Column<Name> {
+    pub(super) fn name(&mut self) -> Column<Name> {
         Name::new(self.get::<&str>()?).map_err(corrupt)
     }
 
@@ -70,6 +71,15 @@ impl<'r> Columns<'r> {
 
     pub(super) fn id(&mut self) -> Column<PacketId> {
         self.get().map(|id: Uuid| PacketId::from_bytes(id.into_bytes()))
+    }
+
+    /// An id that may be missing.
+    pub(super) fn optional_id(&mut self) -> Column<Option<PacketId>> {
+        self.get().map(|id: Option<Uuid>| id.map(|id| PacketId::from_bytes(id.into_bytes())))
+    }
+
+    pub(super) fn kind(&mut self) -> Column<MovementKind> {
+        self.one_of(MovementKind::from_name)
     }
 
     /// A whole number of the domain's type.

@@ -13,6 +13,7 @@
 mod audit;
 mod batch;
 mod error;
+mod lists;
 mod migrate;
 mod open;
 mod read;
@@ -33,10 +34,10 @@ pub use self::open::OpenError;
 use self::error::Error;
 use super::committer::{Committer, CommitterError, Job, Limits};
 use super::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
-    checks,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
+    Received, Recorded, Settled, StoreError, checks,
 };
-use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
 
 /// A queue of this length is worked off in about a second on a slow disk.
 const WRITES: Limits = Limits { queue: 8192, batch: 1024 };
@@ -158,10 +159,11 @@ impl Ledger for SqliteLedger {
         tenant: &TenantId,
         user: &UserId,
         amount: Amount,
+        key: Option<&Name>,
         now_ms: u64,
-    ) -> Result<Amount, StoreError> {
-        let (tenant, user) = (tenant.clone(), user.clone());
-        self.write(move |db| write::fund(db, &tenant, &user, amount, now_ms)).await
+    ) -> Result<Funded, StoreError> {
+        let (tenant, user, key) = (tenant.clone(), user.clone(), key.cloned());
+        self.write(move |db| write::fund(db, &tenant, &user, amount, key.as_ref(), now_ms)).await
     }
 
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
@@ -214,7 +216,55 @@ impl Ledger for SqliteLedger {
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError> {
         let (tenant, room) = (tenant.clone(), room.clone());
-        self.read(move |db| read::recent(db, &tenant, &room, before, limit)).await
+        self.read(move |db| lists::recent(db, &tenant, &room, before, limit)).await
+    }
+
+    async fn recent_packets(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        let (tenant, room) = (tenant.clone(), room.clone());
+        self.read(move |db| lists::recent_packets(db, &tenant, &room, before, limit)).await
+    }
+
+    async fn sent(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::sent(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn received(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::received(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn statement(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::statement(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.read(lists::check).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

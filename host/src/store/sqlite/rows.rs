@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, IdError, Name, Order, Packet, PacketId, PacketKey, Priority, Status, Strategy,
-    TenantId, UserId,
+    Amount, Audience, Claim, IdError, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority,
+    Status, Strategy, TenantId, UserId,
 };
 use crate::store::StoreError;
 
@@ -67,7 +67,7 @@ impl<'r> Columns<'r> {
         self.parsed(|name| from_name(name).ok_or_else(|| format!("{name} is not known")))
     }
 
-    fn name(&mut self) -> Column<Name> {
+    pub(super) fn name(&mut self) -> Column<Name> {
         self.parsed(|text| Name::new(text))
     }
 
@@ -81,6 +81,15 @@ impl<'r> Columns<'r> {
 
     pub(super) fn id(&mut self) -> Column<PacketId> {
         self.row.get(self.step()).map(PacketId::from_bytes)
+    }
+
+    /// An id that may be missing.
+    pub(super) fn optional_id(&mut self) -> Column<Option<PacketId>> {
+        self.row.get(self.step()).map(|id: Option<_>| id.map(PacketId::from_bytes))
+    }
+
+    pub(super) fn kind(&mut self) -> Column<MovementKind> {
+        self.one_of(MovementKind::from_name)
     }
 
     /// A whole number of the domain's type.
