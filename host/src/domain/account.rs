@@ -49,6 +49,21 @@ impl MovementKind {
             Self::Refund => "refund",
         }
     }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Fund, Self::Send, Self::Settle, Self::Refund].into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What such a movement does to the user's wallet: minor units, above zero what comes in.
+    #[must_use]
+    pub const fn to_wallet(self, amount: Amount) -> i64 {
+        match self {
+            Self::Send => -amount.as_i64(),
+            Self::Fund | Self::Settle | Self::Refund => amount.as_i64(),
+        }
+    }
 }
 
 /// Money that moved: two postings, `-amount` from one account and `+amount` to the other,
@@ -63,4 +78,6 @@ pub struct Movement {
     pub to: Account,
     /// How much, at least 1.
     pub amount: Amount,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
 }

@@ -102,6 +102,23 @@ impl Refunds {
     }
 }
 
+/// Whether a host's stores can be read.
+#[derive(Debug)]
+pub struct Checked {
+    /// Without the ledger nothing can be opened or sent.
+    pub ledger: Result<(), StoreError>,
+    /// Without the counter the ledger decides alone: slower, and right.
+    pub counter: Result<(), StoreError>,
+}
+
+impl Checked {
+    /// Whether the host can do its work.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.ledger.is_ok()
+    }
+}
+
 /// How a [`Host`] is put together. What is not said stays at its default: an engine of its own, stores
 /// in memory, the machine's clock and randomness.
 #[derive(Default)]
@@ -332,6 +349,12 @@ impl Host {
     /// When the ledger is away.
     pub async fn unpark(&self) -> Result<u64, StoreError> {
         self.shared.ledger.unpark().await
+    }
+
+    /// Asks both stores whether they can be read now, at the same time.
+    pub async fn check(&self) -> Checked {
+        let (ledger, counter) = futures::join!(self.shared.ledger.check(), self.shared.counter.check());
+        Checked { ledger, counter }
     }
 
     /// Frees the seats whose lease has ended; gives how many.

@@ -23,7 +23,7 @@ mod workers;
 pub use call::{CallError, Operation};
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use engine::{Engine, EngineError};
-pub use host::{Host, HostBuilder, HostError, Refunds};
+pub use host::{Checked, Host, HostBuilder, HostError, Refunds};
 pub use plugin::{
     Digest, DigestError, Form, Inspection, Plugin, PluginError, PluginFile, PluginManifest, PluginSource,
     Plugins,

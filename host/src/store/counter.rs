@@ -163,4 +163,7 @@ pub trait Counter: Send + Sync + 'static {
 
     /// Frees the memory of what has ended by now; gives the number of leases that ended.
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError>;
+
+    /// Whether counters can be read now; as cheap as a question can be.
+    async fn check(&self) -> Result<(), StoreError>;
 }

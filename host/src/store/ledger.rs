@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::{
-    Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId,
+    Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId,
 };
 
 /// So much older a normal claim must be to be settled before a large one.
@@ -34,6 +34,17 @@ pub enum Recorded {
     KeyReused,
     /// The sender's wallet holds only this much. Nothing moved.
     InsufficientFunds(Amount),
+}
+
+/// Answer to [`Ledger::fund`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Funded {
+    /// Credited. What the wallet holds then.
+    Funded(Amount),
+    /// The same funding was made before under this key. Nothing moved; what the wallet holds now.
+    Replayed(Amount),
+    /// The key was used for another user or another amount. Nothing moved.
+    KeyReused,
 }
 
 /// A packet, and the claims of those users who were asked for, in the order of claiming.
@@ -146,6 +157,53 @@ pub struct Due {
     pub key: PacketKey,
 }
 
+/// A claim, and of its packet what somebody sees who looks back on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// From which packet.
+    pub packet: PacketId,
+    /// Where it was sent.
+    pub room: Name,
+    /// Who sent it.
+    pub sender: UserId,
+    /// What its card said.
+    pub greeting: String,
+    /// The share. It counts from the claim on, whether or not it is settled.
+    pub claim: Claim,
+}
+
+impl Received {
+    /// Its place among all that the same user received.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place { claimed_at_ms: self.claim.claimed_at_ms, packet: self.packet }
+    }
+}
+
+/// A place among the claims of one user. No two claims share one: a user claims once of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// When the claim was committed.
+    pub claimed_at_ms: u64,
+    /// Of which packet. Of claims of the same time, in the order of ids.
+    pub packet: PacketId,
+}
+
+/// A line of a wallet's statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the books, which says nothing more than that a later one is higher.
+    pub id: u64,
+    /// Why money moved.
+    pub kind: MovementKind,
+    /// Of which packet; None for a funding.
+    pub packet: Option<PacketId>,
+    /// Minor units: above zero what came in, below what went out.
+    pub amount: i64,
+    /// When it was posted.
+    pub at_ms: u64,
+}
+
 /// The sums of a tenant's books. All in minor units; wide, since they are sums of amounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audit {
@@ -244,15 +302,17 @@ pub trait Ledger: Send + Sync + 'static {
     /// Claims in their order, those after sequence `cursor`, at most `limit`.
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError>;
 
-    /// Credits a wallet from outside; gives the new balance. Refused where it would pass
-    /// [`Amount::MAX`] or is nothing.
+    /// Credits a wallet from outside. A key names one funding of its tenant for ever, written in
+    /// the transaction that moves the money; without a key each call is another funding. Refused
+    /// where the wallet would pass [`Amount::MAX`] or the amount is nothing: then the key stays free.
     async fn fund(
         &self,
         tenant: &TenantId,
         user: &UserId,
         amount: Amount,
+        key: Option<&Name>,
         now_ms: u64,
-    ) -> Result<Amount, StoreError>;
+    ) -> Result<Funded, StoreError>;
 
     /// What a wallet holds; nothing where there is none.
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError>;
@@ -301,6 +361,47 @@ pub trait Ledger: Send + Sync + 'static {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError>;
+
+    /// The same packets as [`Ledger::recent`], as they stand now.
+    async fn recent_packets(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError>;
+
+    /// Packets that a user sent, whatever became of them, as they stand now: those with ids below
+    /// `before`, at most `limit`, the latest first.
+    async fn sent(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError>;
+
+    /// Claims of a user, settled or not: those below `before`, at most `limit`, the latest first.
+    async fn received(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError>;
+
+    /// Movements of a user's wallet: those with ids below `before`, at most `limit`, the latest
+    /// first. All of them sum to the balance.
+    async fn statement(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// Whether the books can be read now; as cheap as a question can be.
+    async fn check(&self) -> Result<(), StoreError>;
 
     /// The sums of a tenant's books.
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError>;

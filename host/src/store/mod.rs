@@ -25,8 +25,8 @@ pub use counter::{
 pub use error::StoreError;
 pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
 pub use ledger::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, LARGE_HEAD_START_MS, Ledger, Loaded, Parked, Queue,
-    RETRY_MS, Receipt, Recorded, Refusal, Settled,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Ledger, Loaded,
+    Parked, Place, Queue, RETRY_MS, Receipt, Received, Recorded, Refusal, Settled,
 };
 pub use registry::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, MAX_PLUGIN_BYTES, PluginRecord, RUNNING_MS, Registry,

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Lease, Ledger, Loaded,
-    OpenedSeat, Opening, Parked, Recorded, Seating, Settled, StoreError, Swapped, View,
+    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Funded, Lease, Ledger,
+    Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled, StoreError, Swapped,
+    View,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -120,6 +121,9 @@ impl Counter for Faulty<dyn Counter> {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.pass(self.store.sweep(now_ms)).await
     }
+    async fn check(&self) -> Result<(), StoreError> {
+        self.pass(self.store.check()).await
+    }
 }
 
 #[async_trait]
@@ -166,9 +170,10 @@ impl Ledger for Faulty<dyn Ledger> {
         tenant: &TenantId,
         user: &UserId,
         amount: Amount,
+        key: Option<&Name>,
         now_ms: u64,
-    ) -> Result<Amount, StoreError> {
-        self.pass(self.store.fund(tenant, user, amount, now_ms)).await
+    ) -> Result<Funded, StoreError> {
+        self.pass(self.store.fund(tenant, user, amount, key, now_ms)).await
     }
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
         self.pass(self.store.balance(tenant, user)).await
@@ -210,6 +215,45 @@ impl Ledger for Faulty<dyn Ledger> {
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError> {
         self.pass(self.store.recent(tenant, room, before, limit)).await
+    }
+    async fn recent_packets(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        self.pass(self.store.recent_packets(tenant, room, before, limit)).await
+    }
+    async fn sent(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        self.pass(self.store.sent(tenant, user, before, limit)).await
+    }
+    async fn received(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError> {
+        self.pass(self.store.received(tenant, user, before, limit)).await
+    }
+    async fn statement(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.pass(self.store.statement(tenant, user, before, limit)).await
+    }
+    async fn check(&self) -> Result<(), StoreError> {
+        self.pass(self.store.check()).await
     }
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
         self.pass(self.store.audit(tenant)).await

@@ -28,7 +28,7 @@ pub async fn packets(ledger: &Arc<dyn Ledger>, now_ms: u64, count: u32, shares: 
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let tenant = TenantId::default();
     let total = u64::from(shares) * 20;
-    ledger.fund(&tenant, &user("alice"), amount(total * u64::from(count)), now_ms).await.unwrap();
+    ledger.fund(&tenant, &user("alice"), amount(total * u64::from(count)), None, now_ms).await.unwrap();
     let mut ids = Vec::new();
     for _ in 0..count {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -108,7 +108,10 @@ impl Stage {
             let (_, tenant) = alone(own, everything().policy(Load::policy()));
             for number in 0..SENDERS {
                 let funds = Amount::new(FUNDS).expect("an amount");
-                ledger.fund(&TenantId::default(), &Load::sender(number), funds, 0).await.expect("funds");
+                ledger
+                    .fund(&TenantId::default(), &Load::sender(number), funds, None, 0)
+                    .await
+                    .expect("funds");
             }
             (tenant, ledger)
         });

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hongbao_host::domain::{Expired, Grabbed, Opened, PacketKey, Policy, SendError, Sent, TenantId};
+use hongbao_host::domain::{Expired, Grabbed, Name, Opened, PacketKey, Policy, SendError, Sent, TenantId};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
-use hongbao_host::store::{Counter, Ledger};
+use hongbao_host::store::{Counter, Funded, Ledger};
 use hongbao_host::testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, amount, request, user};
 
@@ -138,6 +138,41 @@ async fn a_send_whose_answer_was_lost_debits_once() {
     assert_eq!(chat.balance("alice").await, 500);
     chat.take(packet, "bob").await;
     chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_funding_whose_answer_was_lost_moves_once() {
+    let Switched { chat, ledger, .. } = switched();
+    let (alice, key) = (user("alice"), Name::new("top-up").unwrap());
+    let fund = async |minor| chat.tenant.fund_once(&alice, amount(minor), &key).await;
+    ledger.set(Fault::Down);
+    assert!(fund(500).await.is_err());
+    assert_eq!(chat.ledger.balance(&TenantId::default(), &alice).await.ok(), None, "it did not arrive");
+    ledger.set(Fault::ReplyLost);
+    assert!(fund(500).await.is_err());
+    ledger.set(Fault::None);
+    assert_eq!(fund(500).await.unwrap(), Funded::Replayed(amount(500)));
+    assert_eq!(fund(501).await.unwrap(), Funded::KeyReused);
+    assert_eq!(chat.balance("alice").await, 500);
+    let statement = chat.tenant.statement(&alice, None, 10).await.unwrap();
+    assert_eq!(statement.iter().map(|entry| entry.amount).collect::<Vec<_>>(), [500]);
+    // Without a key nobody can tell the same funding from another.
+    assert_eq!(chat.tenant.fund(&alice, amount(500)).await.unwrap(), amount(1_000));
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_host_says_which_of_its_stores_is_away() {
+    let Switched { chat, counter, ledger } = switched();
+    let checked = chat.host.check().await;
+    assert!(checked.ledger.is_ok() && checked.counter.is_ok() && checked.is_ready());
+    counter.set(Fault::Down);
+    let checked = chat.host.check().await;
+    assert!(checked.counter.is_err() && checked.is_ready(), "the ledger decides alone");
+    ledger.set(Fault::Down);
+    counter.set(Fault::None);
+    let checked = chat.host.check().await;
+    assert!(checked.ledger.is_err() && checked.counter.is_ok() && !checked.is_ready());
 }
 
 #[tokio::test]

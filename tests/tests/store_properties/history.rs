@@ -26,6 +26,8 @@ pub enum Op {
         tenant: usize,
         user: usize,
         minor: u64,
+        /// One of few, so that it is soon used again.
+        key: Option<u8>,
     },
     Record {
         tenant: usize,
@@ -147,9 +149,10 @@ fn record() -> impl Strategy<Value = Op> {
 fn op() -> impl Strategy<Value = Op> {
     let packet = || 0..=NOWHERE;
     let shares = prop_oneof![1 => vec(wanted(), 0), 10 => vec(wanted(), 1), 5 => vec(wanted(), 2..4)];
-    let fund = (tenants(), 0..USERS.len(), minor(6));
+    let key = proptest::option::of(0..4_u8);
+    let fund = (tenants(), 0..USERS.len(), prop_oneof![2 => 0..3_u64, 3 => minor(6)], key);
     prop_oneof![
-        4 => fund.prop_map(|(tenant, user, minor)| Op::Fund { tenant, user, minor }),
+        6 => fund.prop_map(|(tenant, user, minor, key)| Op::Fund { tenant, user, minor, key }),
         8 => record(),
         2 => packet().prop_map(|packet| Op::RecordAgain { packet }),
         20 => (packet(), version(), shares)

@@ -20,7 +20,7 @@ use super::{START, amount, check, tenant, user, users};
 /// A call, with everything decided.
 #[derive(Clone, Debug)]
 enum Call {
-    Fund(TenantId, UserId, Amount),
+    Fund(TenantId, UserId, Amount, Option<Name>),
     Record(TenantId, PacketId, Order),
     Claim(PacketKey, u64, Vec<Share>),
     Close(PacketKey, u64),
@@ -66,8 +66,9 @@ impl Run {
     /// What the operation comes to; None where it is no call.
     async fn decide(&mut self, op: Op) -> Option<Call> {
         match op {
-            Op::Fund { tenant: number, user: index, minor } => {
-                Some(Call::Fund(tenant(number), user(index), amount(minor)))
+            Op::Fund { tenant: number, user: index, minor, key } => {
+                let key = key.map(|key| Name::new(format!("key {key}")).expect("a good name"));
+                Some(Call::Fund(tenant(number), user(index), amount(minor), key))
             }
             Op::Record { tenant: number, wish } => {
                 Some(Call::Record(tenant(number), self.new_id(), order(&wish)))
@@ -151,9 +152,11 @@ impl Run {
             lines.push(said("open", ledger.open_packets(&tenant, None, u32::MAX).await));
             for room in (0..ROOMS).map(room) {
                 lines.push(said("recent", ledger.recent(&tenant, &room, None, u32::MAX).await));
+                lines.push(said("packets", ledger.recent_packets(&tenant, &room, None, 3).await));
             }
             for user in users() {
                 lines.push(said("balance", ledger.balance(&tenant, &user).await));
+                lines.extend(looking_back(ledger, &tenant, &user).await);
             }
         }
         lines.push(said("due of all", ledger.due(None, self.now_ms, None, u32::MAX).await));
@@ -163,6 +166,8 @@ impl Run {
             let cursor = Due { expires_at_ms: self.now_ms, key: key.clone() };
             let older = ledger.recent(&key.tenant, &order.room, Some(key.packet), 2).await;
             lines.push(said("recent before it", older));
+            let sent = ledger.sent(&key.tenant, &order.sender, Some(key.packet), 2).await;
+            lines.push(said("sent before it", sent));
             lines.push(said("due after it", ledger.due(None, u64::MAX, Some(cursor), 2).await));
             lines.push(said("packet", ledger.load(key, &users()).await));
             lines.push(said("claims", ledger.claims(key, 0, u32::MAX).await));
@@ -208,7 +213,7 @@ impl Run {
     async fn begin(&mut self) -> Result<(), TestCaseError> {
         for tenant in (0..TENANTS).map(tenant) {
             for user in users() {
-                self.call(Call::Fund(tenant.clone(), user, amount(PURSE))).await?;
+                self.call(Call::Fund(tenant.clone(), user, amount(PURSE), None)).await?;
             }
         }
         Ok(())
@@ -238,9 +243,29 @@ fn said<T: Debug>(what: &str, answer: Result<T, StoreError>) -> String {
     format!("{what}: {:?}", answer.map_err(|error| error.code()))
 }
 
+/// What a user looks back on. Places in the books are each backend's own, and of what is settled in one
+/// batch a wallet's order is too.
+async fn looking_back(ledger: &dyn Ledger, tenant: &TenantId, user: &UserId) -> Vec<String> {
+    let statement = ledger.statement(tenant, user, None, u32::MAX).await.map(|entries| {
+        let told =
+            entries.into_iter().map(|entry| (entry.at_ms, entry.kind.name(), entry.packet, entry.amount));
+        sorted(told.collect())
+    });
+    let received = ledger.received(tenant, user, None, u32::MAX).await;
+    let after = received.as_ref().ok().and_then(|all| all.get(1)).map(|second| second.place());
+    vec![
+        said("sent", ledger.sent(tenant, user, None, u32::MAX).await),
+        said("received", received),
+        said("received before it", ledger.received(tenant, user, after, 2).await),
+        said("statement", statement),
+    ]
+}
+
 async fn act(ledger: &dyn Ledger, call: Call, now_ms: u64) -> String {
     match call {
-        Call::Fund(tenant, user, amount) => said("fund", ledger.fund(&tenant, &user, amount, now_ms).await),
+        Call::Fund(tenant, user, amount, key) => {
+            said("fund", ledger.fund(&tenant, &user, amount, key.as_ref(), now_ms).await)
+        }
         Call::Record(tenant, id, order) => said("record", ledger.record(&tenant, id, order, now_ms).await),
         Call::Claim(key, version, shares) => said("claim", ledger.claim(&key, version, shares, now_ms).await),
         Call::Close(key, version) => said("close", ledger.close(&key, version, now_ms).await),

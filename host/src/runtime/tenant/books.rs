@@ -1,9 +1,9 @@
 //! A tenant's money: wallets, audits, refunds.
 
 use super::Tenant;
-use crate::domain::{Amount, Expired, PacketKey, TenantId, UserId};
+use crate::domain::{Amount, Expired, Name, PacketKey, TenantId, UserId};
 use crate::runtime::{CallError, Refunds};
-use crate::store::{Audit, Closed, Discrepancy, StoreError};
+use crate::store::{Audit, Closed, Discrepancy, Funded, StoreError};
 
 /// A packet that is so long past its time is refunded by the host alone: a sender's money must not
 /// hang on a plugin that breaks, or says that it has done what it has not.
@@ -15,7 +15,20 @@ impl Tenant {
     /// # Errors
     /// When the amount is nothing, the wallet would pass [`Amount::MAX`], or the ledger is away.
     pub async fn fund(&self, user: &UserId, amount: Amount) -> Result<Amount, StoreError> {
-        self.inner.shared.ledger.fund(&self.inner.id, user, amount, self.now_ms()).await
+        let ledger = &self.inner.shared.ledger;
+        match ledger.fund(&self.inner.id, user, amount, None, self.now_ms()).await? {
+            Funded::Funded(held) | Funded::Replayed(held) => Ok(held),
+            Funded::KeyReused => Err(StoreError::Corrupt("a key that nobody gave was used before".into())),
+        }
+    }
+
+    /// Credits a wallet from outside, once for each key of this tenant: whoever has had no answer
+    /// asks again with the same key.
+    ///
+    /// # Errors
+    /// As [`Tenant::fund`]. A key whose funding was refused is still free.
+    pub async fn fund_once(&self, user: &UserId, amount: Amount, key: &Name) -> Result<Funded, StoreError> {
+        self.inner.shared.ledger.fund(&self.inner.id, user, amount, Some(key), self.now_ms()).await
     }
 
     /// What a wallet holds.

@@ -3,6 +3,7 @@
 mod books;
 mod config;
 mod file;
+mod lists;
 mod load;
 mod serving;
 mod upgrade;

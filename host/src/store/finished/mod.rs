@@ -270,4 +270,8 @@ impl Counter for FinishedCache {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.counter.sweep(now_ms).await
     }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.counter.check().await
+    }
 }

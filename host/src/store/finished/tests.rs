@@ -82,6 +82,9 @@ impl Counter for Asked {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.counter.sweep(now_ms).await
     }
+    async fn check(&self) -> Result<(), StoreError> {
+        self.counter.check().await
+    }
 }
 
 fn cache() -> (Arc<Asked>, FinishedCache) {

@@ -27,7 +27,14 @@ impl Books {
 
     /// Moves money, unless an account would leave its limits. False where nothing moved.
     #[must_use]
-    pub(super) fn post(&mut self, kind: MovementKind, from: Account, to: Account, amount: Amount) -> bool {
+    pub(super) fn post(
+        &mut self,
+        kind: MovementKind,
+        from: Account,
+        to: Account,
+        amount: Amount,
+        at_ms: u64,
+    ) -> bool {
         let minor = i128::from(amount.get());
         let (gives, gets) = (self.balance(&from) - minor, self.balance(&to) + minor);
         let in_limits = gives >= 0 || from == Account::Treasury;
@@ -36,7 +43,7 @@ impl Books {
         }
         self.balances.insert(from.clone(), gives);
         self.balances.insert(to.clone(), gets);
-        self.movements.push(Movement { kind, from, to, amount });
+        self.movements.push(Movement { kind, from, to, amount, at_ms });
         true
     }
 

@@ -133,4 +133,8 @@ impl Counter for MemoryCounter {
         }
         Ok(ended)
     }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

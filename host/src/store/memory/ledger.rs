@@ -6,13 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::books::{AllBooks, Books};
+use super::outbox::{Standing, Waiting};
 use crate::domain::{
     Account, Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, Status,
     TenantId, UserId,
 };
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, LARGE_HEAD_START_MS, Ledger, Loaded, Parked, Queue,
-    RETRY_MS, Receipt, Recorded, Refusal, Settled, StoreError, checks,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry as Line, Funded, Ledger, Loaded, Parked, Place,
+    Queue, Receipt, Received, Recorded, Refusal, Settled, StoreError, checks,
 };
 
 /// A ledger in this process, for tests and for trying things out: it ends with the process.
@@ -22,60 +23,19 @@ pub struct MemoryLedger {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     packets: BTreeMap<PacketKey, Entry>,
     keys: BTreeMap<(TenantId, UserId, Name), PacketId>,
-    books: AllBooks,
+    /// What was funded under which key.
+    fundings: BTreeMap<(TenantId, Name), (UserId, Amount)>,
+    pub(super) books: AllBooks,
     /// Claims that wait for settlement, in the order of claiming.
     outbox: Vec<Waiting>,
 }
 
-struct Waiting {
-    claim: Settled,
-    attempts: u32,
-    state: Standing,
-}
-
-/// How a claim stands in the outbox.
-#[derive(PartialEq, Eq)]
-enum Standing {
-    /// To be settled from this time on.
-    From(u64),
-    /// Could not be credited: kept and reported, and out of the way of the others.
-    Parked,
-}
-
-impl Waiting {
-    fn new(claim: Settled) -> Self {
-        Self { claim, attempts: 0, state: Standing::From(0) }
-    }
-
-    /// The place in the order of settlement.
-    fn rank_ms(&self) -> i128 {
-        let head_start = match self.claim.priority {
-            Priority::Large => LARGE_HEAD_START_MS,
-            Priority::Normal => 0,
-        };
-        i128::from(self.claim.claimed_at_ms) - i128::from(head_start)
-    }
-
-    fn is_parked(&self) -> bool {
-        self.state == Standing::Parked
-    }
-
-    /// After an attempt that failed.
-    fn put_off(&mut self, now_ms: u64) {
-        self.state = match RETRY_MS.get(self.attempts as usize) {
-            Some(after) => Standing::From(now_ms.saturating_add(*after)),
-            None => Standing::Parked,
-        };
-        self.attempts += 1;
-    }
-}
-
-struct Entry {
-    packet: Packet,
-    claims: Vec<Claim>,
+pub(super) struct Entry {
+    pub(super) packet: Packet,
+    pub(super) claims: Vec<Claim>,
 }
 
 impl MemoryLedger {
@@ -150,7 +110,7 @@ impl State {
         }
         let (sender, escrow) = (Account::Wallet(order.sender.clone()), Account::Escrow(id));
         let books = self.books(tenant);
-        if !books.post(MovementKind::Send, sender.clone(), escrow, order.total) {
+        if !books.post(MovementKind::Send, sender.clone(), escrow, order.total, now_ms) {
             return Ok(Recorded::InsufficientFunds(books.held(&sender)));
         }
         let expires_at_ms = now_ms.saturating_add(order.expires_in_ms);
@@ -201,13 +161,40 @@ impl State {
         let amount = entry.packet.remaining();
         let sender = Account::Wallet(entry.packet.order.sender.clone());
         let books = self.books.entry(key.tenant.clone()).or_default();
-        if !books.post(MovementKind::Refund, Account::Escrow(key.packet), sender, amount) {
+        if !books.post(MovementKind::Refund, Account::Escrow(key.packet), sender, amount, now_ms) {
             return Err(checks::refused_refund(key));
         }
         entry.packet.status = Status::Expired;
         entry.packet.refunded = amount;
         entry.packet.version += 1;
         Ok(Closed::Refunded(amount))
+    }
+
+    fn fund(
+        &mut self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError> {
+        let named = key.map(|key| (tenant.clone(), key.clone()));
+        let before = named.as_ref().and_then(|named| self.fundings.get(named));
+        let is_reused = before.is_some_and(|before| *before != (user.clone(), amount));
+        let (is_replayed, wallet) = (before.is_some(), Account::Wallet(user.clone()));
+        let books = self.books(tenant);
+        if is_reused {
+            return Ok(Funded::KeyReused);
+        }
+        if is_replayed {
+            return Ok(Funded::Replayed(books.held(&wallet)));
+        }
+        if !books.post(MovementKind::Fund, Account::Treasury, wallet.clone(), amount, now_ms) {
+            return Err(checks::refused_funding(amount));
+        }
+        let held = books.held(&wallet);
+        self.fundings.extend(named.map(|named| (named, (user.clone(), amount))));
+        Ok(Funded::Funded(held))
     }
 
     fn settle(&mut self, limit: u32, now_ms: u64) -> Vec<Settled> {
@@ -219,7 +206,7 @@ impl State {
             if is_due && settled.len() < limit as usize {
                 let Settled { key, user, amount, .. } = &waiting.claim;
                 let (from, to) = (Account::Escrow(key.packet), Account::Wallet(user.clone()));
-                if self.books(&key.tenant).post(MovementKind::Settle, from, to, *amount) {
+                if self.books(&key.tenant).post(MovementKind::Settle, from, to, *amount, now_ms) {
                     settled.push(waiting.claim);
                     continue;
                 }
@@ -247,7 +234,10 @@ impl State {
         self.outbox.iter().filter(|waiting| waiting.is_parked())
     }
 
-    fn of<'s>(&'s self, tenant: &'s TenantId) -> impl DoubleEndedIterator<Item = (PacketId, &'s Entry)> {
+    pub(super) fn of<'s>(
+        &'s self,
+        tenant: &'s TenantId,
+    ) -> impl DoubleEndedIterator<Item = (PacketId, &'s Entry)> {
         self.packets
             .iter()
             .filter(move |(key, _)| key.tenant == *tenant)
@@ -342,14 +332,10 @@ impl Ledger for MemoryLedger {
         tenant: &TenantId,
         user: &UserId,
         amount: Amount,
-        _now_ms: u64,
-    ) -> Result<Amount, StoreError> {
-        let mut state = self.state();
-        let (books, wallet) = (state.books(tenant), Account::Wallet(user.clone()));
-        if !books.post(MovementKind::Fund, Account::Treasury, wallet.clone(), amount) {
-            return Err(checks::refused_funding(amount));
-        }
-        Ok(books.held(&wallet))
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError> {
+        self.state().fund(tenant, user, amount, key, now_ms)
     }
 
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
@@ -424,10 +410,52 @@ impl Ledger for MemoryLedger {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError> {
-        let state = self.state();
-        let there = state.of(tenant).filter(|(_, entry)| entry.packet.order.room == *room);
-        let older = there.map(|(id, _)| id).filter(|id| before.is_none_or(|before| *id < before));
-        Ok(older.rev().take(limit as usize).collect())
+        let packets = self.state().recent(tenant, room, before, limit);
+        Ok(packets.into_iter().map(|(id, _)| id).collect())
+    }
+
+    async fn recent_packets(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        Ok(self.state().recent(tenant, room, before, limit))
+    }
+
+    async fn sent(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        Ok(self.state().sent(tenant, user, before, limit))
+    }
+
+    async fn received(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError> {
+        Ok(self.state().received(tenant, user, before, limit))
+    }
+
+    async fn statement(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Line>, StoreError> {
+        Ok(self.state().statement(tenant, user, before, limit))
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

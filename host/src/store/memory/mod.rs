@@ -5,6 +5,8 @@ mod books;
 mod counter;
 mod entry;
 mod ledger;
+mod lists;
+mod outbox;
 mod registry;
 
 pub use counter::MemoryCounter;

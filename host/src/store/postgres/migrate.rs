@@ -14,6 +14,7 @@ use super::error::Error;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_books.sql"),
     include_str!("migrations/0002_lists.sql"),
+    include_str!("migrations/0003_users.sql"),
     include_str!("migrations/0004_registry.sql"),
 ];
 

@@ -16,6 +16,7 @@
 mod audit;
 mod claim;
 mod error;
+mod lists;
 mod load;
 mod migrate;
 mod open;
@@ -41,10 +42,10 @@ use self::load::Loads;
 use self::open::{Address, REHEARSAL};
 use self::sessions::{ANSWER, LONG, Sessions};
 use super::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
-    checks,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
+    Received, Recorded, Settled, StoreError, checks,
 };
-use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
 
 /// Connections of one ledger. Claims and reads are gathered, so few carry much.
 const MOST: usize = 8;
@@ -130,9 +131,10 @@ impl Ledger for PostgresLedger {
         tenant: &TenantId,
         user: &UserId,
         amount: Amount,
+        key: Option<&Name>,
         now_ms: u64,
-    ) -> Result<Amount, StoreError> {
-        self.with(ANSWER, async |client| write::fund(client, tenant, user, amount, now_ms).await).await
+    ) -> Result<Funded, StoreError> {
+        self.with(ANSWER, async |client| write::fund(client, tenant, user, amount, key, now_ms).await).await
     }
 
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
@@ -182,7 +184,52 @@ impl Ledger for PostgresLedger {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError> {
-        self.with(ANSWER, async |client| read::recent(client, tenant, room, before, limit).await).await
+        self.with(ANSWER, async |client| lists::recent(client, tenant, room, before, limit).await).await
+    }
+
+    async fn recent_packets(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        self.with(ANSWER, async |client| lists::recent_packets(client, tenant, room, before, limit).await)
+            .await
+    }
+
+    async fn sent(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        self.with(ANSWER, async |client| lists::sent(client, tenant, user, before, limit).await).await
+    }
+
+    async fn received(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError> {
+        self.with(ANSWER, async |client| lists::received(client, tenant, user, before, limit).await).await
+    }
+
+    async fn statement(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.with(ANSWER, async |client| lists::statement(client, tenant, user, before, limit).await).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.with(ANSWER, async |client| lists::check(client).await).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

@@ -1,15 +1,15 @@
-//! Lists: the claims of a packet, and the packets that somebody has to look after.
+//! Lists for the host: the claims of a packet, and the packets that somebody has to look after.
 
 use deadpool_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::rows::{Columns, claim_columns, uuid};
-use crate::domain::{Claim, Name, PacketId, PacketKey, TenantId};
+use crate::domain::{Claim, PacketId, PacketKey, TenantId};
 use crate::store::Due;
 
 /// A number that a statement compares with: past what a column holds, everything is below it.
-fn bound(number: u64) -> i64 {
+pub(super) fn bound(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -70,23 +70,6 @@ pub(super) async fn due(
         Ok(Due { expires_at_ms, key: PacketKey { tenant: columns.tenant()?, packet: columns.id()? } })
     };
     rows.iter().map(due).collect()
-}
-
-/// Packets of a room before an id, the latest first.
-pub(super) async fn recent(
-    client: &Client,
-    tenant: &TenantId,
-    room: &Name,
-    before: Option<PacketId>,
-    limit: u32,
-) -> Result<Vec<PacketId>, Error> {
-    const SQL: &str = "SELECT packet FROM hongbao.rooms
-                       WHERE room = $1 AND tenant = $2 AND packet < $3 ORDER BY packet DESC LIMIT $4";
-    let before = before.map_or(uuid::Uuid::max(), uuid);
-    let statement = client.prepare_cached(SQL).await?;
-    let params: [&(dyn ToSql + Sync); 4] = [&room.as_str(), &tenant.as_str(), &before, &i64::from(limit)];
-    let rows = client.query(&statement, &params).await?;
-    rows.iter().map(|row| Columns::of(row).id()).collect()
 }
 
 /// Open packets of a tenant after an id, in the order of their ids.

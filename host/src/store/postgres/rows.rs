@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, KeyId, Name, Order, Packet, PacketId, Priority, Scopes, Status, Strategy,
+    Amount, Audience, Claim, KeyId, MovementKind, Name, Order, Packet, PacketId, Priority, Scopes, Status, Strategy,
     TenantId, UserId,
 };
 use crate::store::StoreError;
@@ -110,6 +110,15 @@ impl<'r> Columns<'r> {
 
     pub(super) fn id(&mut self) -> Column<PacketId> {
         self.get().map(|id: Uuid| PacketId::from_bytes(id.into_bytes()))
+    }
+
+    /// An id that may be missing.
+    pub(super) fn optional_id(&mut self) -> Column<Option<PacketId>> {
+        self.get().map(|id: Option<Uuid>| id.map(|id| PacketId::from_bytes(id.into_bytes())))
+    }
+
+    pub(super) fn kind(&mut self) -> Column<MovementKind> {
+        self.one_of(MovementKind::from_name)
     }
 
     /// A whole number of the domain's type.

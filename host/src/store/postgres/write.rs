@@ -5,8 +5,8 @@ use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::rows::{Columns, audience, packet_columns, stored, uuid};
-use crate::domain::{Amount, Order, Packet, PacketId, PacketKey, TenantId, UserId};
-use crate::store::{Closed, Receipt, Recorded, StoreError, checks};
+use crate::domain::{Amount, Name, Order, Packet, PacketId, PacketKey, TenantId, UserId};
+use crate::store::{Closed, Funded, Receipt, Recorded, StoreError, checks};
 
 /// Writes a packet, unless the sender's key names one or the wallet holds too little.
 pub(super) async fn record(
@@ -119,18 +119,30 @@ pub(super) async fn fund(
     tenant: &TenantId,
     user: &UserId,
     amount: Amount,
+    key: Option<&Name>,
     now_ms: u64,
-) -> Result<Amount, Error> {
-    const SQL: &str = "SELECT hongbao.fund_wallet($1, $2, $3, $4)";
-    let statement = client.prepare_cached(SQL).await?;
-    let params: [&(dyn ToSql + Sync); 4] =
-        [&tenant.as_str(), &user.as_str(), &amount.as_i64(), &stored(now_ms)?];
+) -> Result<Funded, Error> {
+    const PLAIN: &str = "SELECT 'funded', hongbao.fund_wallet($1, $2, $3, $4)";
+    const KEYED: &str = "SELECT outcome, held FROM hongbao.fund_wallet_once($1, $5, $2, $3, $4)";
+    let statement = client.prepare_cached(if key.is_some() { KEYED } else { PLAIN }).await?;
+    let (tenant, user, amount_minor, now) =
+        (tenant.as_str(), user.as_str(), amount.as_i64(), stored(now_ms)?);
+    let key = key.map(Name::as_str);
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &user, &amount_minor, &now];
+    params.extend(key.as_ref().map(|key| key as &(dyn ToSql + Sync)));
     let funded = client.query_one(&statement, &params).await.map_err(Error::from);
     let row = funded.map_err(|error| match error.is_refusal() {
         true => checks::refused_funding(amount).into(),
         false => error,
     })?;
-    Columns::of(&row).amount()
+    let mut columns = Columns::of(&row);
+    let outcome: &str = columns.get()?;
+    let held = columns.amount()?;
+    Ok(match outcome {
+        "funded" => Funded::Funded(held),
+        "replayed" => Funded::Replayed(held),
+        _ => Funded::KeyReused,
+    })
 }
 
 /// What a wallet holds; nothing where there is none.

@@ -359,6 +359,13 @@ impl Counter for RedisCounter {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.sweep_on(now_ms).await.map_err(|failure| failure.about(&self.namespace))
     }
+
+    /// Of a cluster, one master answers for all: which packets the others have is not known.
+    async fn check(&self) -> Result<(), StoreError> {
+        let command = redis::cmd("EXISTS").arg(&self.namespace).to_owned();
+        let answered = self.link.call(&command, &self.namespace).await;
+        answered.map(drop).map_err(|failure| failure.about(&self.namespace))
+    }
 }
 
 fn has_twins(users: &[UserId]) -> bool {

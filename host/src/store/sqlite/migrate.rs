@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_books.sql"),
     include_str!("migrations/0002_settlement.sql"),
     include_str!("migrations/0003_lists.sql"),
+    include_str!("migrations/0004_users.sql"),
 ];
 
 /// Why a database cannot be brought to our version.

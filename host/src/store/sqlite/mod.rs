@@ -14,6 +14,7 @@
 mod audit;
 mod batch;
 mod error;
+mod lists;
 mod migrate;
 mod open;
 mod read;
@@ -36,10 +37,10 @@ pub use self::registry::SqliteRegistry;
 use self::error::Error;
 use self::sessions::Sessions;
 use super::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Ledger, Loaded, Parked, Recorded, Settled, StoreError,
-    checks,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
+    Received, Recorded, Settled, StoreError, checks,
 };
-use crate::domain::{Amount, Claim, Name, Order, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
 
 /// Threads that read.
 const READERS: usize = 2;
@@ -140,10 +141,11 @@ impl Ledger for SqliteLedger {
         tenant: &TenantId,
         user: &UserId,
         amount: Amount,
+        key: Option<&Name>,
         now_ms: u64,
-    ) -> Result<Amount, StoreError> {
-        let (tenant, user) = (tenant.clone(), user.clone());
-        self.write(move |db| write::fund(db, &tenant, &user, amount, now_ms)).await
+    ) -> Result<Funded, StoreError> {
+        let (tenant, user, key) = (tenant.clone(), user.clone(), key.cloned());
+        self.write(move |db| write::fund(db, &tenant, &user, amount, key.as_ref(), now_ms)).await
     }
 
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
@@ -196,7 +198,55 @@ impl Ledger for SqliteLedger {
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError> {
         let (tenant, room) = (tenant.clone(), room.clone());
-        self.read(move |db| read::recent(db, &tenant, &room, before, limit)).await
+        self.read(move |db| lists::recent(db, &tenant, &room, before, limit)).await
+    }
+
+    async fn recent_packets(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        let (tenant, room) = (tenant.clone(), room.clone());
+        self.read(move |db| lists::recent_packets(db, &tenant, &room, before, limit)).await
+    }
+
+    async fn sent(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::sent(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn received(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::received(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn statement(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::statement(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.read(lists::check).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::rows::{self, Columns, claim_columns};
-use crate::domain::{Claim, Name, PacketId, PacketKey, TenantId, UserId};
+use crate::domain::{Claim, PacketId, PacketKey, TenantId, UserId};
 use crate::store::{Due, Loaded};
 
 /// A packet and the claims of these users.
@@ -76,24 +76,6 @@ pub(super) fn due(
         Ok(Due { expires_at_ms, key: PacketKey { tenant: columns.tenant()?, packet: columns.id()? } })
     })?;
     Ok(due.collect::<Result<_, _>>()?)
-}
-
-/// Packets of a room before an id, the latest first.
-pub(super) fn recent(
-    db: &Connection,
-    tenant: &TenantId,
-    room: &Name,
-    before: Option<PacketId>,
-    limit: u32,
-) -> Result<Vec<PacketId>, Error> {
-    const SQL: &str = "SELECT id FROM packets WHERE tenant = ?1 AND room = ?2 AND id < ?3
-                       ORDER BY id DESC LIMIT ?4";
-    let mut statement = db.prepare_cached(SQL)?;
-    // After every id is a longer one.
-    let before = before.map_or(vec![0xff; 17], |before| before.to_bytes().to_vec());
-    let params = (tenant.as_str(), room.as_str(), before, limit);
-    let ids = statement.query_map(params, |row| Columns::of(row).id())?;
-    Ok(ids.collect::<Result<_, _>>()?)
 }
 
 /// Open packets of a tenant after an id, in the order of their ids.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, IdError, KeyId, Name, Order, Packet, PacketId, PacketKey, Priority, Scopes,
+    Amount, Audience, Claim, IdError, KeyId, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Scopes,
     Status, Strategy, TenantId, UserId,
 };
 use crate::store::StoreError;
@@ -120,6 +120,15 @@ impl<'r> Columns<'r> {
 
     pub(super) fn id(&mut self) -> Column<PacketId> {
         self.row.get(self.step()).map(PacketId::from_bytes)
+    }
+
+    /// An id that may be missing.
+    pub(super) fn optional_id(&mut self) -> Column<Option<PacketId>> {
+        self.row.get(self.step()).map(|id: Option<_>| id.map(PacketId::from_bytes))
+    }
+
+    pub(super) fn kind(&mut self) -> Column<MovementKind> {
+        self.one_of(MovementKind::from_name)
     }
 
     /// A whole number of the domain's type.

@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Error;
 use super::read;
-use super::rows::{self, packet_columns, stored};
-use crate::domain::{Amount, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId};
-use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, StoreError, checks};
+use super::rows::{self, Columns, packet_columns, stored};
+use crate::domain::{Amount, Name, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId};
+use crate::store::{Claimed, Closed, Funded, Loaded, Receipt, Recorded, Refusal, StoreError, checks};
 
 /// Writes a packet. The key is looked at first: a repeated order is the same packet, even where
 /// the wallet is empty by now.
@@ -184,19 +184,56 @@ fn exactly_one(changed: usize, key: &PacketKey) -> Result<(), Error> {
     }
 }
 
-/// Credits a wallet from outside.
+/// Credits a wallet from outside. The key is looked at first: a repeated funding is the same one,
+/// even where the wallet has no room for another by now.
 pub(super) fn fund(
     db: &Connection,
     tenant: &TenantId,
     user: &UserId,
     amount: Amount,
+    key: Option<&Name>,
     now_ms: u64,
-) -> Result<Amount, Error> {
-    const SQL: &str =
-        "INSERT INTO movements (tenant, kind, user, amount, at_ms) VALUES (?1, 'fund', ?2, ?3, ?4)";
-    let after = rows::balance(db, tenant, user)?.checked_add(amount).filter(|_| !amount.is_zero());
+) -> Result<Funded, Error> {
+    let held = rows::balance(db, tenant, user)?;
+    if let Some(key) = key
+        && let Some(before) = funding(db, tenant, key)?
+    {
+        let is_same = before == (user.clone(), amount);
+        return Ok(if is_same { Funded::Replayed(held) } else { Funded::KeyReused });
+    }
+    let after = held.checked_add(amount).filter(|_| !amount.is_zero());
     let after = after.ok_or_else(|| checks::refused_funding(amount))?;
+    insert_funding(db, tenant, user, amount, key, now_ms)?;
+    Ok(Funded::Funded(after))
+}
+
+/// What was funded under this key.
+fn funding(db: &Connection, tenant: &TenantId, key: &Name) -> Result<Option<(UserId, Amount)>, Error> {
+    const SQL: &str = "SELECT user, amount FROM fundings WHERE tenant = ?1 AND key = ?2";
     let mut statement = db.prepare_cached(SQL)?;
-    statement.execute((tenant.as_str(), user.as_str(), amount.as_i64(), stored(now_ms)?))?;
-    Ok(after)
+    let found = statement.query_row((tenant.as_str(), key.as_str()), |row| {
+        let mut columns = Columns::of(row);
+        Ok((columns.user()?, columns.amount()?))
+    });
+    Ok(found.optional()?)
+}
+
+/// With a key, the credit is the database's: a trigger posts it as the key is written.
+fn insert_funding(
+    db: &Connection,
+    tenant: &TenantId,
+    user: &UserId,
+    amount: Amount,
+    key: Option<&Name>,
+    now_ms: u64,
+) -> Result<(), Error> {
+    const PLAIN: &str =
+        "INSERT INTO movements (tenant, kind, user, amount, at_ms) VALUES (?1, 'fund', ?2, ?3, ?4)";
+    const KEYED: &str = "INSERT INTO fundings (tenant, user, amount, at_ms, key) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let (tenant, user, amount, now) = (tenant.as_str(), user.as_str(), amount.as_i64(), stored(now_ms)?);
+    match key {
+        None => db.prepare_cached(PLAIN)?.execute((tenant, user, amount, now))?,
+        Some(key) => db.prepare_cached(KEYED)?.execute((tenant, user, amount, now, key.as_str()))?,
+    };
+    Ok(())
 }

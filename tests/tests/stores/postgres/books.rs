@@ -7,7 +7,7 @@ use hongbao_host::domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
 use hongbao_host::store::postgres::PostgresLedger;
-use hongbao_host::store::{Claimed, Ledger, Recorded, StoreError};
+use hongbao_host::store::{Claimed, Funded, Ledger, Recorded, StoreError};
 use hongbao_tests::chat::{amount, user};
 
 use super::{fresh, open, server};
@@ -43,8 +43,8 @@ pub fn id(number: u128) -> PacketId {
     PacketId::from_bytes(number.to_be_bytes())
 }
 
-pub async fn fund(ledger: &dyn Ledger, name: &str, minor: u64) -> Amount {
-    ledger.fund(&TenantId::default(), &user(name), amount(minor), NOW).await.unwrap()
+pub async fn fund(ledger: &dyn Ledger, name: &str, minor: u64) -> Funded {
+    ledger.fund(&TenantId::default(), &user(name), amount(minor), None, NOW).await.unwrap()
 }
 
 pub fn order(shares: u32, total: u64, audience: Audience) -> Order {

@@ -1,13 +1,17 @@
-//! Books of the former version, brought to the present one with what is in them.
+//! Books of every former version, brought to the present one with what is in them.
 
 use hongbao_host::domain::{Audience, Name, PacketKey, TenantId};
 use hongbao_host::store::postgres::{OpenError, PostgresLedger, Schema};
 use hongbao_host::store::{Due, Ledger};
+use hongbao_tests::chat::user;
 
-use super::books::{LIFE, NOW, assert_in_order, id, key, send};
+use super::books::{LIFE, NOW, assert_in_order, fund, id, key, send};
 use super::{open, server};
 
-const FORMER: &str = include_str!("../../../../host/src/store/postgres/migrations/0001_books.sql");
+const FORMER: [&str; 2] = [
+    include_str!("../../../../host/src/store/postgres/migrations/0001_books.sql"),
+    include_str!("../../../../host/src/store/postgres/migrations/0002_lists.sql"),
+];
 
 /// Packets of alice's, each of 100 in 2 shares: 1 is finished, 2 refunded, 3 open with a claim, and 4 open in
 /// another room; of "elsewhere" there is one with the id of 3.
@@ -23,16 +27,19 @@ const PACKETS: &str = "
     UPDATE packets SET status = 'expired', refunded = total, version = version + 1, ended_at_ms = expires_at_ms
      WHERE key = 'key 2';";
 
-/// The name of a database with books of the former version.
-fn former() -> String {
+/// The name of a database with books of a former version.
+fn former(version: usize) -> String {
     let url = server().fresh_database();
     let name = url.rsplit('/').next().unwrap().to_owned();
-    server().psql(&name, &format!("CREATE SCHEMA hongbao; SET search_path = hongbao, pg_catalog; {FORMER}"));
+    let former = FORMER[..version].concat();
+    server().psql(&name, &format!("CREATE SCHEMA hongbao; SET search_path = hongbao, pg_catalog; {former}"));
     server().psql(
         &name,
-        "CREATE TABLE hongbao.migrations (version bigint PRIMARY KEY, guards bigint NOT NULL,
-                                          applied_at timestamptz NOT NULL DEFAULT now());
-         INSERT INTO hongbao.migrations VALUES (1, 1)",
+        &format!(
+            "CREATE TABLE hongbao.migrations (version bigint PRIMARY KEY, guards bigint NOT NULL,
+                                              applied_at timestamptz NOT NULL DEFAULT now());
+             INSERT INTO hongbao.migrations VALUES ({version}, 1)"
+        ),
     );
     let packets = PACKETS.replace("[n]", "lpad(to_hex(n), 32, '0')");
     let packets = packets.replace("[now]", &NOW.to_string()).replace("[life]", &LIFE.to_string());
@@ -41,12 +48,20 @@ fn former() -> String {
 }
 
 #[tokio::test]
-async fn books_of_the_former_version_answer_as_those_of_the_present_one() {
-    let name = former();
+async fn books_of_every_former_version_answer_as_those_of_the_present_one() {
+    for version in 1..=FORMER.len() {
+        brought(version).await;
+    }
+}
+
+async fn brought(version: usize) {
+    let name = former(version);
     let url = server().url(&name);
     let refused = PostgresLedger::open(&url).await;
-    assert!(matches!(refused, Err(OpenError::Older { found: 1, known: 3, .. })), "{:?}", refused.err());
-    assert_eq!(PostgresLedger::migrate(&url).await.unwrap(), Schema::Older(1));
+    let is_older = matches!(refused, Err(OpenError::Older { found, known, .. }) if (found, known > found) == (version, true));
+    assert!(is_older, "{:?}", refused.err());
+    assert_eq!(PostgresLedger::migrate(&url).await.unwrap(), Schema::Older(version));
+    looked_back_on(&open(&url).await).await;
     let ledger = open(&url).await;
     send(&ledger, 5, Audience::Everyone).await;
 
@@ -64,16 +79,44 @@ async fn books_of_the_former_version_answer_as_those_of_the_present_one() {
     assert_in_order(&ledger).await;
 }
 
+/// What users look back on, of books that were written before there were such lists.
+async fn looked_back_on(ledger: &dyn Ledger) {
+    let (tenant, alice, bob) = (TenantId::default(), user("alice"), user("bob"));
+    let sent = ledger.sent(&tenant, &alice, None, 10).await.unwrap();
+    assert_eq!(sent.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [4, 3, 2, 1].map(id));
+    let received = ledger.received(&tenant, &bob, None, 10).await.unwrap();
+    assert_eq!(received.iter().map(|received| received.packet).collect::<Vec<_>>(), [3, 1].map(id));
+    let statement = ledger.statement(&tenant, &alice, None, 10).await.unwrap();
+    let told: Vec<_> = statement.iter().map(|entry| (entry.amount, entry.packet)).collect();
+    let sends = [4, 3, 2, 1].map(|number| (-100, Some(id(number))));
+    assert_eq!(told, [&[(100, Some(id(2)))][..], &sends, &[(1_000, None)]].concat(), "in the order of time");
+    fund(ledger, "alice", 1).await;
+    let latest = ledger.statement(&tenant, &alice, None, 1).await.unwrap();
+    assert_eq!((latest[0].amount, latest[0].id > statement[0].id), (1, true), "places go on");
+}
+
 #[tokio::test]
 async fn what_a_version_adds_is_guarded_as_well() {
-    let name = former();
+    let name = former(1);
     let url = server().url(&name);
     PostgresLedger::migrate(&url).await.unwrap();
-    for table in ["rooms", "rooms_7"] {
+    for (table, why) in [
+        ("rooms", "a packet stays in its room"),
+        ("rooms_7", "a packet stays in its room"),
+        ("fundings", "a key names its funding for ever"),
+        ("fundings_7", "a key names its funding for ever"),
+        ("movements", "a movement never changes"),
+    ] {
         let refused = server().try_psql(&name, &format!("DELETE FROM hongbao.{table}")).unwrap_err();
-        assert!(refused.contains("a packet stays in its room"), "{refused}");
+        assert!(refused.contains(why), "{refused}");
     }
-    for trigger in ["rooms_7 % TRIGGER rooms_are_kept", "packets % TRIGGER a_packet_is_listed"] {
+    for trigger in [
+        "rooms_7 % TRIGGER rooms_are_kept",
+        "packets % TRIGGER a_packet_is_listed",
+        "fundings_7 % TRIGGER fundings_are_kept",
+        "fundings % TRIGGER a_funding_is_posted",
+        "movements % TRIGGER movements_are_kept",
+    ] {
         let alter = |does: &str| format!("ALTER TABLE hongbao.{}", trigger.replace('%', does));
         server().psql(&name, &alter("DISABLE"));
         let refused = PostgresLedger::open(&url).await;

@@ -28,7 +28,7 @@ async fn a_wallet_that_never_was_holds_nothing(bench: Bench) {
 /// Funds, which must be refused without any effect.
 async fn refuses(bench: &Bench, name: &str, minor: u64) {
     let (balance, audit) = (bench.balance(name).await, bench.audit().await);
-    let refused = bench.try_fund(name, amount(minor)).await;
+    let refused = bench.try_fund(name, amount(minor), None).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "funding {minor} is refused, not {refused:?}");
     assert_eq!(bench.balance(name).await, balance);
     assert_eq!(bench.audit().await, audit);

@@ -8,26 +8,31 @@ use crate::domain::{
     TenantId,
 };
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, LARGE_HEAD_START_MS, Ledger, Loaded, Parked, Queue,
-    RETRY_MS, Receipt, Recorded, Refusal, Settled, StoreError,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Funded, LARGE_HEAD_START_MS, Ledger, Loaded, Parked,
+    Queue, RETRY_MS, Receipt, Recorded, Refusal, Settled, StoreError,
 };
 
 mod claiming;
 mod closing;
 mod funding;
 mod hostile;
+mod keyed;
 mod listing;
 mod races;
+mod received;
 mod recent;
 mod replaying;
 mod sending;
+mod sent;
 mod settling;
+mod statement;
 
 pub(super) fn checks() -> Vec<Check<dyn Ledger>> {
-    let sending = [funding::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
+    let sending = [funding::CHECKS, keyed::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
     let claiming = [claiming::CHECKS, hostile::CHECKS, closing::CHECKS].concat();
-    let rest = [listing::CHECKS, recent::CHECKS, settling::CHECKS, races::CHECKS].concat();
-    [sending, claiming, rest].concat()
+    let rest = [listing::CHECKS, settling::CHECKS, races::CHECKS].concat();
+    let lists = [recent::CHECKS, sent::CHECKS, received::CHECKS, statement::CHECKS].concat();
+    [sending, claiming, rest, lists].concat()
 }
 
 /// How long a packet lives, unless its check says otherwise.
@@ -82,12 +87,16 @@ impl Bench {
         self.ledger.verify(&self.tenant).await.expect("verify answers")
     }
 
-    async fn try_fund(&self, name: &str, funding: Amount) -> Result<Amount, StoreError> {
-        self.ledger.fund(&self.tenant, &user(name), funding, START).await
+    async fn try_fund(&self, name: &str, funding: Amount, key: Option<&str>) -> Result<Funded, StoreError> {
+        let key = key.map(text);
+        self.ledger.fund(&self.tenant, &user(name), funding, key.as_ref(), START).await
     }
 
     async fn fund(&self, name: &str, minor: u64) -> u64 {
-        self.try_fund(name, amount(minor)).await.expect("fund answers").get()
+        match self.try_fund(name, amount(minor), None).await.expect("fund answers") {
+            Funded::Funded(held) => held.get(),
+            other => panic!("without a key each funding is another one, not {other:?}"),
+        }
     }
 
     async fn balance(&self, name: &str) -> u64 {

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::store::sqlite::migrate::{BOOKS, Series};
 use crate::store::sqlite::{SqliteLedger, write};
-use crate::store::{Claimed, Closed, Due, Ledger, Recorded};
+use crate::store::{Claimed, Closed, Due, Funded, Ledger, Recorded};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -33,7 +33,7 @@ fn send(db: &Connection, key: &PacketKey, room: &str) {
         greeting: String::new(),
         expires_in_ms: LIFE,
     };
-    write::fund(db, &key.tenant, &order.sender, amount(100), NOW).unwrap();
+    write::fund(db, &key.tenant, &order.sender, amount(100), None, NOW).unwrap();
     let recorded = write::record(db, &key.tenant, key.packet, &order, NOW).unwrap();
     assert!(matches!(recorded, Recorded::Recorded(_)), "{recorded:?}");
 }
@@ -78,8 +78,28 @@ async fn books_of_every_former_version_answer_as_those_of_the_present_one() {
             .map(|key| Due { expires_at_ms: NOW + LIFE, key });
         assert_eq!(due(Some(&here)).await, [second.clone(), third.clone()], "of version {version}");
         assert_eq!(due(None).await, [first, second, third], "of version {version}");
+        look_back(&ledger, &ids, version).await;
         assert_eq!(ledger.settle(10, NOW + LIFE).await.unwrap().len(), 3, "of version {version}");
         assert!(ledger.audit(&here).await.unwrap().is_conserved(), "of version {version}");
         assert_eq!(ledger.verify(&here).await.unwrap(), [], "of version {version}");
     }
+}
+
+/// What users look back on, of books that were written before there were such lists.
+async fn look_back(ledger: &SqliteLedger, ids: &dyn Fn(&[u128]) -> Vec<PacketId>, version: usize) {
+    let (here, alice, bob) = (TenantId::new("here").unwrap(), user("alice"), user("bob"));
+    let sent = ledger.sent(&here, &alice, None, 10).await.unwrap();
+    let sent: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(sent, ids(&[4, 3, 2, 1]), "of version {version}");
+    let received = ledger.received(&here, &bob, None, 10).await.unwrap();
+    let received: Vec<_> = received.iter().map(|received| received.packet).collect();
+    assert_eq!(received, ids(&[3, 1]), "of version {version}");
+    let entries = ledger.statement(&here, &alice, None, 100).await.unwrap();
+    let amounts: Vec<_> = entries.iter().map(|entry| entry.amount).collect();
+    assert_eq!(amounts, [100, -100, 100, -100, 100, -100, 100, -100, 100], "of version {version}");
+    assert_eq!(ledger.statement(&here, &bob, None, 100).await.unwrap(), [], "of version {version}");
+    let key = name("key");
+    let fund = async || ledger.fund(&here, &bob, amount(7), Some(&key), NOW).await.unwrap();
+    assert_eq!(fund().await, Funded::Funded(amount(7)), "of version {version}");
+    assert_eq!(fund().await, Funded::Replayed(amount(7)), "of version {version}");
 }

@@ -2,6 +2,7 @@
 
 mod batches;
 mod bringing;
+mod lists;
 mod opening;
 mod refusals;
 mod registry;
@@ -16,7 +17,7 @@ use super::{SqliteLedger, open};
 use crate::domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
-use crate::store::{Claimed, Ledger, Recorded, conformance};
+use crate::store::{Claimed, Funded, Ledger, Recorded, conformance};
 
 const NOW: u64 = 1_750_000_000_000;
 const LIFE: u64 = 1_000;
@@ -47,7 +48,7 @@ impl Books {
     }
 
     async fn fund(&self, name: &str, minor: u64) {
-        self.ledger.fund(&TenantId::default(), &user(name), amount(minor), NOW).await.unwrap();
+        self.ledger.fund(&TenantId::default(), &user(name), amount(minor), None, NOW).await.unwrap();
     }
 
     /// Records a packet of alice's under the id that is this number.
@@ -100,11 +101,38 @@ async fn two_ledgers_on_one_directory_are_one_ledger() {
     let other = SqliteLedger::open(books.directory.path()).unwrap();
     let (tenant, alice) = (TenantId::default(), user("alice"));
     let both = [&books.ledger, &other];
-    let fundings = (0..50).map(|turn| both[turn % 2].fund(&tenant, &alice, amount(1), NOW));
+    let fundings = (0..50).map(|turn| both[turn % 2].fund(&tenant, &alice, amount(1), None, NOW));
     futures::future::try_join_all(fundings).await.unwrap();
     for ledger in both {
         assert_eq!(ledger.balance(&tenant, &alice).await.unwrap(), amount(50));
     }
+}
+
+#[tokio::test]
+async fn two_ledgers_on_one_directory_fund_once_for_each_key() {
+    let books = Books::new();
+    let other = SqliteLedger::open(books.directory.path()).unwrap();
+    let (tenant, alice) = (TenantId::default(), user("alice"));
+    let both = [&books.ledger, &other];
+    let keys: Vec<_> = (0..10).map(|number| Name::new(format!("key {number}")).unwrap()).collect();
+    let fundings =
+        (0..60).map(|turn| both[turn % 2].fund(&tenant, &alice, amount(1), Some(&keys[turn / 6]), NOW));
+    let told = futures::future::try_join_all(fundings).await.unwrap();
+    assert_eq!(told.iter().filter(|told| matches!(told, Funded::Funded(_))).count(), 10);
+    assert_eq!(told.iter().filter(|told| matches!(told, Funded::Replayed(_))).count(), 50);
+    assert_eq!(books.ledger.balance(&tenant, &alice).await.unwrap(), amount(10));
+}
+
+#[tokio::test]
+async fn a_key_is_used_for_good_after_opening_again() {
+    let Books { ledger, directory } = Books::new();
+    let (tenant, alice, key) = (TenantId::default(), user("alice"), Name::new("key").unwrap());
+    ledger.fund(&tenant, &alice, amount(10), Some(&key), NOW).await.unwrap();
+    drop(ledger);
+    let ledger = SqliteLedger::open(directory.path()).unwrap();
+    let fund = async |minor| ledger.fund(&tenant, &alice, amount(minor), Some(&key), NOW + 1).await.unwrap();
+    assert_eq!(fund(10).await, Funded::Replayed(amount(10)));
+    assert_eq!(fund(11).await, Funded::KeyReused);
 }
 
 #[tokio::test]
