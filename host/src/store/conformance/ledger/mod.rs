@@ -23,7 +23,7 @@ mod replaying;
 mod sending;
 mod settling;
 
-pub(super) fn checks() -> Vec<Check<dyn Ledger>> {
+pub(super) fn checks() -> Vec<Check<Arc<dyn Ledger>>> {
     let sending = [funding::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
     let claiming = [claiming::CHECKS, hostile::CHECKS, closing::CHECKS].concat();
     let rest = [listing::CHECKS, recent::CHECKS, settling::CHECKS, races::CHECKS].concat();
