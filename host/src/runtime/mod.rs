@@ -4,6 +4,7 @@
 //! as long as its host serves it, an instance some thousand calls, a lane as long as its packet is
 //! busy. [`Host`] ties them together and is what a chat platform embeds.
 
+mod announcer;
 mod breaker;
 mod call;
 mod code_cache;
@@ -20,6 +21,7 @@ mod tenant;
 mod turns;
 mod workers;
 
+pub use announcer::Announcer;
 pub use call::{CallError, Operation};
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use engine::{Engine, EngineError};

@@ -4,6 +4,7 @@
 //! Backends know nothing of plugins or components. Every backend, and every wrapper around
 //! one, passes the same suite in [`conformance`].
 
+pub mod announced;
 mod checks;
 pub mod committer;
 pub mod conformance;

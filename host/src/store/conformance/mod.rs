@@ -1,5 +1,10 @@
+<<<<<<< HEAD
 //! What every [`Counter`], every [`Ledger`] and every [`Registry`] does, as code: each backend runs it,
 //! and so does each wrapper around one.
+=======
+//! What every [`Counter`], every [`Ledger`] and every [`Events`] does, as code: each backend runs it, and so does
+//! each wrapper around one.
+>>>>>>> events
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -28,24 +33,34 @@ use futures::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Barrier;
 
+<<<<<<< HEAD
 use super::{Counter, Ledger, Registry};
+=======
+use super::{Counter, Events, Ledger};
+>>>>>>> events
 use crate::domain::{Amount, PacketId, PacketKey, TenantId, UserId};
 
 /// Lists checks, functions of a `$bench` that is made of a store, as [`Check`]s named by the
 /// functions.
 macro_rules! checks {
     ($bench:ident of $store:ident: $($check:ident),+ $(,)?) => {
-        pub(super) const CHECKS: &[crate::store::conformance::Check<dyn $store>] =
+        pub(super) const CHECKS: &[crate::store::conformance::Check<std::sync::Arc<dyn $store>>] =
             &[$((stringify!($check), |store| Box::pin($bench::run(store, $check)))),+];
+    };
+    // The same of two handles on one store, as two hosts have them.
+    ($bench:ident of two $store:ident: $($check:ident),+ $(,)?) => {
+        pub(super) const CHECKS: &[crate::store::conformance::Check<[std::sync::Arc<dyn $store>; 2]>] =
+            &[$((stringify!($check), |stores| Box::pin($bench::run(stores, $check)))),+];
     };
 }
 
 mod counter;
+mod events;
 mod ledger;
 mod registry;
 
 /// A check's name and what it does with a store that nobody used before.
-type Check<S> = (&'static str, fn(Arc<S>) -> BoxFuture<'static, ()>);
+type Check<S> = (&'static str, fn(S) -> BoxFuture<'static, ()>);
 
 /// When checks begin, in milliseconds: far from zero, so that "a little before" exists.
 const START: u64 = 1_750_000_000_000;
@@ -75,12 +90,18 @@ pub async fn ledger<K>(fresh: impl AsyncFn() -> (Arc<dyn Ledger>, K)) {
     run(&ledger::checks(), fresh).await;
 }
 
+<<<<<<< HEAD
 /// Runs every check of a registry. `fresh` makes an empty one, and with it whatever has to live as long
 /// as it does: a directory, a server, or nothing.
+=======
+/// Runs every check of events. `fresh` makes two handles on the same empty store, as two hosts have
+/// them, and with them whatever has to live as long as they do.
+>>>>>>> events
 ///
 /// # Panics
 /// When checks fail, with their names and what they expected. Outside of a multi-thread
 /// runtime, where nothing would race.
+<<<<<<< HEAD
 pub async fn registry<K>(fresh: impl AsyncFn() -> (Arc<dyn Registry>, K)) {
     run(&registry::checks(), fresh).await;
 }
@@ -98,6 +119,15 @@ pub async fn durable_registry(open: impl AsyncFn() -> Arc<dyn Registry>) {
 
 async fn run<S: ?Sized, K>(checks: &[Check<S>], fresh: impl AsyncFn() -> (Arc<S>, K)) {
     assert_races();
+=======
+pub async fn events<K>(fresh: impl AsyncFn() -> ([Arc<dyn Events>; 2], K)) {
+    run(&events::checks(), fresh).await;
+}
+
+async fn run<S, K>(checks: &[Check<S>], fresh: impl AsyncFn() -> (S, K)) {
+    let flavor = Handle::current().runtime_flavor();
+    assert!(flavor == RuntimeFlavor::MultiThread, "races need a multi-thread runtime");
+>>>>>>> events
     let mut failed = Vec::new();
     for (name, check) in checks {
         let (store, _kept) = fresh().await;
@@ -162,7 +192,12 @@ fn packet(tenant_name: &str, number: u64) -> PacketKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+<<<<<<< HEAD
     use crate::store::memory::{MemoryCounter, MemoryLedger, MemoryRegistry};
+=======
+    use crate::store::announced::Announced;
+    use crate::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger};
+>>>>>>> events
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn the_memory_counter_conforms() {
@@ -175,17 +210,38 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+<<<<<<< HEAD
     async fn the_memory_registry_conforms() {
         registry(async || (Arc::new(MemoryRegistry::new()) as _, ())).await;
         // Two handles on it are the same one, and it is not opened again but kept.
         let kept = Arc::new(MemoryRegistry::new());
         durable_registry(async || Arc::clone(&kept) as _).await;
+=======
+    async fn an_announced_ledger_conforms() {
+        let announced = || Announced::new(Arc::new(MemoryLedger::new()));
+        ledger(async || {
+            let (ledger, changes) = announced();
+            (Arc::new(ledger) as _, changes)
+        })
+        .await;
+        // And where nobody listens to what it says.
+        ledger(async || (Arc::new(announced().0) as _, ())).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn the_memory_events_conform() {
+        events(async || {
+            let events = Arc::new(MemoryEvents::new());
+            ([Arc::clone(&events) as _, events as _], ())
+        })
+        .await;
+>>>>>>> events
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[should_panic(expected = "1 of 2 checks failed\n- the second fails: because 2")]
     async fn a_suite_names_the_checks_that_failed_and_what_they_said() {
-        let checks: [Check<dyn Counter>; 2] = [
+        let checks: [Check<Arc<dyn Counter>>; 2] = [
             ("the_first_passes", |_| Box::pin(async {})),
             ("the_second_fails", |_| Box::pin(async { panic!("because {}", 2) })),
         ];

@@ -1,14 +1,16 @@
 //! Stores in memory: the reference that tests compare every other backend with, and the
-//! counter of an embedded host.
+//! counter and the events of an embedded host.
 
 mod books;
 mod counter;
 mod entry;
+mod events;
 mod ledger;
 mod lists;
 mod outbox;
 mod registry;
 
 pub use counter::MemoryCounter;
+pub use events::MemoryEvents;
 pub use ledger::MemoryLedger;
 pub use registry::MemoryRegistry;

@@ -28,6 +28,13 @@ pub(super) const LEASES: &str = ":leases";
 #[error("{0} cannot be read")]
 pub(super) struct DecodeError(&'static str);
 
+impl DecodeError {
+    /// Of this part.
+    pub(super) const fn of(part: &'static str) -> Self {
+        Self(part)
+    }
+}
+
 /// The two keys of a counter.
 pub(super) struct Keys {
     pub entry: String,

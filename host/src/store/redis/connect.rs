@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
-use redis::aio::MultiplexedConnection;
+use futures::future::{join_all, select_ok};
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
@@ -97,6 +97,28 @@ impl Place {
             Self::Cluster(nodes) => cluster(nodes).await.map(Connection::Cluster),
         }
     }
+}
+
+impl Place {
+    /// A connection for messages alone: to the server that takes writes, or to any node of a cluster,
+    /// since there a message reaches all of them.
+    pub(super) async fn subscription(&self) -> Result<PubSub, Failure> {
+        match self {
+            Self::Single(node) => pubsub(node).await,
+            Self::Sentinel(sentinels) => pubsub(&sentinels.master().await?).await,
+            Self::Cluster(nodes) => {
+                // All at once, since one that is away must not use up the time of the others.
+                let asked = nodes.iter().map(|node| Box::pin(pubsub(node)));
+                Ok(select_ok(asked).await?.0)
+            }
+        }
+    }
+}
+
+async fn pubsub(node: &ConnectionInfo) -> Result<PubSub, Failure> {
+    let client = Client::open(node.clone())?;
+    let connected = timeout(CONNECT, client.get_async_pubsub()).await;
+    Ok(connected.map_err(|_| Failure::Late)??)
 }
 
 async fn single(node: &ConnectionInfo, probe: &str) -> Result<MultiplexedConnection, Failure> {

@@ -25,9 +25,9 @@ use super::url::Place;
 /// machine answers as many in a good part of [`RESPONSE`], so more would only wait in vain.
 const CALLS: usize = 8192;
 /// The first pause between two attempts to connect. It doubles up to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The last pause.
-const LAST_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The one connection.
 pub(super) struct Link {
@@ -70,7 +70,7 @@ impl Link {
     }
 
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self.place, Place::Cluster(_))
+        self.place.is_cluster()
     }
 
     /// Sends a command about a key. Once more where the connection turns out to be closed: the
@@ -188,7 +188,7 @@ async fn reconnect(link: Weak<Link>, generation: u64) {
 }
 
 /// Between half of the pause and all of it, so that many hosts do not come back at the same time.
-fn spread(pause: Duration) -> Duration {
+pub(super) fn spread(pause: Duration) -> Duration {
     // Each of these hashes differently, which is random enough here.
     let part = RandomState::new().hash_one(0) % 1024;
     pause / 2 + pause / 2 * part as u32 / 1024

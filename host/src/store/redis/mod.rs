@@ -1,4 +1,5 @@
-//! Counters that many hosts share: a Redis server, one found by sentinels, or a cluster.
+//! Counters and events that many hosts share: a Redis server, one found by sentinels, or a cluster.
+//! Of events more is said at [`RedisEvents`].
 //!
 //! **The data** of a packet is two keys, written down in `codec.rs`: a hash with everything that
 //! reading needs, so that a load is one `HMGET`, and a sorted set of leases by their end, which is
@@ -31,7 +32,10 @@
 mod codec;
 mod connect;
 mod error;
+mod events;
 mod link;
+mod listeners;
+mod news;
 mod scan;
 mod scripts;
 mod url;
@@ -45,9 +49,10 @@ use redis::{Cmd, Value};
 use tokio::sync::Mutex;
 
 pub use self::error::OpenError;
+pub use self::events::RedisEvents;
 
 use self::codec::{DecodeError, Keys, LEASES, Meta, field};
-use self::error::{Failure, is_unknown_script};
+use self::error::Failure;
 use self::link::Link;
 use self::scan::Scan;
 use self::scripts::{Script, Scripts};
@@ -90,29 +95,9 @@ impl RedisCounter {
         let failed = |failure| OpenError::new(&name, failure);
         let link = Link::new(place, format!("{namespace}:")).await.map_err(failed)?;
         let counter = Self { link, namespace, scripts: Scripts::new(), sweep: Mutex::default() };
-        counter.recognise(&name).await?;
+        recognise(&counter.link, &name).await?;
         counter.rehearse().await.map_err(failed)?;
         Ok(counter)
-    }
-
-    /// Looks whether it is a server that will do, if it tells.
-    async fn recognise(&self, address: &str) -> Result<(), OpenError> {
-        let told = match self.link.call(redis::cmd("INFO").arg("server"), "").await {
-            // Whether this user may ask is of no interest.
-            Err(Failure::Redis(error)) if error.code() == Some("NOPERM") => return Ok(()),
-            told => told.map_err(|failure| OpenError::new(address, failure))?,
-        };
-        let info: String = redis::from_redis_value(told).unwrap_or_default();
-        let find = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        if let Some(found) = find("redis_version:")
-            && is_older(found)
-        {
-            return Err(OpenError::TooOld { address: address.to_owned(), found: found.to_owned() });
-        }
-        match find("redis_mode:") {
-            Some("cluster") if !self.link.is_cluster() => Err(OpenError::node_of_a_cluster(address)),
-            _ => Ok(()),
-        }
     }
 
     /// Does what a counter does, to a packet that cannot be, and forgets it.
@@ -147,14 +132,8 @@ impl RedisCounter {
         command
     }
 
-    /// Runs a script, with its code where the server does not know it.
     async fn run(&self, script: &Script, command: &Cmd, keys: &Keys) -> Result<Value, Failure> {
-        match self.link.call(command, &keys.entry).await {
-            Err(Failure::Redis(error)) if is_unknown_script(&error) => {
-                self.link.call(&script.in_full(command), &keys.entry).await
-            }
-            answer => answer,
-        }
+        script.run(&self.link, command, &keys.entry).await
     }
 
     /// Runs a script about a packet. `with` adds the arguments after the time.
@@ -229,6 +208,26 @@ impl RedisCounter {
 
 fn unlink(keys: &Keys) -> Cmd {
     redis::cmd("UNLINK").arg(&keys.entry).arg(&keys.leases).take()
+}
+
+/// Looks whether it is a server that will do, if it tells.
+async fn recognise(link: &Arc<Link>, address: &str) -> Result<(), OpenError> {
+    let told = match link.call(redis::cmd("INFO").arg("server"), "").await {
+        // Whether this user may ask is of no interest.
+        Err(Failure::Redis(error)) if error.code() == Some("NOPERM") => return Ok(()),
+        told => told.map_err(|failure| OpenError::new(address, failure))?,
+    };
+    let info: String = redis::from_redis_value(told).unwrap_or_default();
+    let find = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if let Some(found) = find("redis_version:")
+        && is_older(found)
+    {
+        return Err(OpenError::TooOld { address: address.to_owned(), found: found.to_owned() });
+    }
+    match find("redis_mode:") {
+        Some("cluster") if !link.is_cluster() => Err(OpenError::node_of_a_cluster(address)),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a version is below [`OLDEST`], by its first two numbers.

@@ -1,6 +1,11 @@
 //! The scripts, each one atomic operation of the server.
 
-use redis::{Arg, Cmd, Script as Digest};
+use std::sync::Arc;
+
+use redis::{Arg, Cmd, Script as Digest, Value};
+
+use super::error::{Failure, is_unknown_script};
+use super::link::Link;
 
 /// A Lua script, known to the server by its digest.
 pub(super) struct Script {
@@ -8,7 +13,7 @@ pub(super) struct Script {
     digest: String,
 }
 
-/// All of them.
+/// Those about counters.
 pub(super) struct Scripts {
     pub open: Script,
     /// Reads the fields that it is asked for, so it serves `load` and `seats`.
@@ -59,6 +64,21 @@ impl Scripts {
     }
 }
 
+/// Those about rooms.
+pub(super) struct EventScripts {
+    pub tell: Script,
+    pub since: Script,
+}
+
+impl EventScripts {
+    pub(super) fn new() -> Self {
+        Self {
+            tell: Script::new(include_str!("scripts/tell.lua")),
+            since: Script::new(include_str!("scripts/since.lua")),
+        }
+    }
+}
+
 impl Script {
     fn new(code: &'static str) -> Self {
         Self { code, digest: Digest::new(code).get_hash().to_owned() }
@@ -69,6 +89,17 @@ impl Script {
         let mut command = Cmd::with_capacity(16, 320);
         command.arg("EVALSHA").arg(&self.digest);
         command
+    }
+
+    /// Runs it by a command that it made, about this key; with its code where the server does not
+    /// know it.
+    pub(super) async fn run(&self, link: &Arc<Link>, command: &Cmd, key: &str) -> Result<Value, Failure> {
+        match link.call(command, key).await {
+            Err(Failure::Redis(error)) if is_unknown_script(&error) => {
+                link.call(&self.in_full(command), key).await
+            }
+            answer => answer,
+        }
     }
 
     /// The same command with the code in place of the digest. The server knows the digest from

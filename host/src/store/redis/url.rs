@@ -69,6 +69,10 @@ impl Address {
 }
 
 impl Place {
+    pub(super) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
     /// The addresses, for messages.
     pub(super) fn name(&self) -> String {
         match self {

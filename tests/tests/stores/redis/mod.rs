@@ -1,7 +1,8 @@
-//! The counter in Redis.
+//! The counter and the events in Redis.
 
 mod cluster;
 mod data;
+mod events;
 mod faults;
 mod opening;
 mod races;

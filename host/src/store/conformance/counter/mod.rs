@@ -14,7 +14,7 @@ mod life;
 mod races;
 mod swaps;
 
-pub(super) fn checks() -> Vec<Check<dyn Counter>> {
+pub(super) fn checks() -> Vec<Check<Arc<dyn Counter>>> {
     [life::CHECKS, swaps::CHECKS, leases::CHECKS, confirms::CHECKS, races::CHECKS].concat()
 }
 

@@ -1,0 +1,208 @@
+//! Whoever listens, and the one connection that wakes them.
+//!
+//! A task holds the connection and is subscribed to what somebody listens to. Listening never waits
+//! for it: a room is woken once its subscription stands, so whoever read the room before that reads
+//! it again. A room that nobody listens to any more is found by the next beat.
+
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use redis::aio::{PubSubSink, PubSubStream};
+use redis::{Msg, RedisError, Value};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::connect::RESPONSE;
+use super::error::Failure;
+use super::link::{FIRST_PAUSE, LAST_PAUSE, spread};
+use super::url::Place;
+
+/// How often the connection shows that it is there, and rooms that nobody listens to are left.
+const BEAT: Duration = Duration::from_secs(1);
+/// So many rooms are subscribed to at once.
+const AT_ONCE: usize = 1024;
+
+/// Those who listen. Dropping this ends the connection.
+pub(super) struct Listeners {
+    rooms: Arc<Rooms>,
+    _task: JoinSet<()>,
+}
+
+/// Rooms by their channels.
+#[derive(Default)]
+struct Rooms {
+    wakes: Mutex<HashMap<String, watch::Sender<u64>>>,
+    /// Told of a room that is new.
+    is_new: Notify,
+}
+
+/// A connection for messages alone.
+struct Subscription {
+    sink: PubSubSink,
+    messages: PubSubStream,
+    /// The channels that it is subscribed to.
+    channels: HashSet<String>,
+}
+
+impl Listeners {
+    /// Connects, and tries out on this channel whether a subscription is allowed.
+    pub(super) async fn start(place: Place, channel: &str) -> Result<Self, Failure> {
+        let mut first = Subscription::new(&place).await?;
+        first.subscribe(&[channel.to_owned()]).await?;
+        first.unsubscribe(&[channel.to_owned()]).await?;
+        let rooms = Arc::<Rooms>::default();
+        let mut task = JoinSet::new();
+        task.spawn(keep(place, first, Arc::clone(&rooms)));
+        Ok(Self { rooms, _task: task })
+    }
+
+    pub(super) fn listen(&self, channel: String) -> watch::Receiver<u64> {
+        let mut wakes = self.rooms.wakes();
+        let is_new = !wakes.contains_key(&channel);
+        let listener = wakes.entry(channel).or_default().subscribe();
+        if is_new {
+            self.rooms.is_new.notify_one();
+        }
+        listener
+    }
+}
+
+impl Rooms {
+    fn wakes(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<u64>>> {
+        // Every change is one insertion or removal, so a panic leaves a whole map.
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, channel: &str) {
+        if let Some(room) = self.wakes().get(channel) {
+            ring(room);
+        }
+    }
+
+    fn wake_all(&self) {
+        self.wakes().values().for_each(ring);
+    }
+
+    /// Leaves the rooms that nobody listens to.
+    fn leave(&self) {
+        self.wakes().retain(|_, room| room.receiver_count() > 0);
+    }
+}
+
+fn ring(room: &watch::Sender<u64>) {
+    room.send_modify(|rung| *rung = rung.wrapping_add(1));
+}
+
+/// Listens for ever; connects again whenever the connection is lost.
+async fn keep(place: Place, first: Subscription, rooms: Arc<Rooms>) {
+    let mut subscription = first;
+    loop {
+        let error = match follow(&mut subscription, &rooms, place.is_cluster()).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        tracing::warn!(redis = place.name(), "the subscription to Redis is lost: {error}");
+        subscription = again(&place).await;
+        tracing::info!(redis = place.name(), "the subscription to Redis is back");
+        // The new one begins with all rooms and wakes each of them, whatever was missed.
+    }
+}
+
+/// Connects, sooner or later.
+async fn again(place: &Place) -> Subscription {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match Subscription::new(place).await {
+            Ok(subscription) => return subscription,
+            Err(failure) => {
+                tracing::debug!(redis = place.name(), "Redis cannot be subscribed to: {failure}");
+            }
+        }
+        sleep(spread(pause)).await;
+        pause = LAST_PAUSE.min(pause * 2);
+    }
+}
+
+/// Wakes rooms by messages until the connection is lost.
+async fn follow(
+    subscription: &mut Subscription,
+    rooms: &Rooms,
+    is_cluster: bool,
+) -> Result<Infallible, Failure> {
+    let mut beat = interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            message = subscription.messages.next() => {
+                let message: Msg = message.ok_or_else(closed)?;
+                rooms.wake(message.get_channel_name());
+                continue;
+            }
+            () = rooms.is_new.notified() => {}
+            _ = beat.tick() => {
+                rooms.leave();
+                subscription.ping().await?;
+                if is_cluster {
+                    rooms.wake_all();
+                }
+            }
+        }
+        subscription.agree(rooms).await?;
+    }
+}
+
+fn closed() -> Failure {
+    RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset)).into()
+}
+
+/// The answer, if it comes in time.
+async fn in_time<T>(call: impl Future<Output = Result<T, RedisError>>) -> Result<T, Failure> {
+    Ok(timeout(RESPONSE, call).await.map_err(|_| Failure::Late)??)
+}
+
+impl Subscription {
+    async fn new(place: &Place) -> Result<Self, Failure> {
+        let (sink, messages) = place.subscription().await?.split();
+        Ok(Self { sink, messages, channels: HashSet::new() })
+    }
+
+    /// Subscribes to what is listened to, and to nothing else. New rooms are woken.
+    async fn agree(&mut self, rooms: &Rooms) -> Result<(), Failure> {
+        let (new, left) = {
+            let wakes = rooms.wakes();
+            let new = wakes.keys().filter(|channel| !self.channels.contains(*channel));
+            let left = self.channels.iter().filter(|channel| !wakes.contains_key(*channel));
+            (new.cloned().collect::<Vec<_>>(), left.cloned().collect::<Vec<_>>())
+        };
+        for part in new.chunks(AT_ONCE) {
+            self.subscribe(part).await?;
+            part.iter().for_each(|channel| rooms.wake(channel));
+        }
+        for part in left.chunks(AT_ONCE) {
+            self.unsubscribe(part).await?;
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, channels: &[String]) -> Result<(), Failure> {
+        in_time(self.sink.subscribe(channels)).await?;
+        self.channels.extend(channels.iter().cloned());
+        Ok(())
+    }
+
+    async fn unsubscribe(&mut self, channels: &[String]) -> Result<(), Failure> {
+        in_time(self.sink.unsubscribe(channels)).await?;
+        channels.iter().for_each(|channel| {
+            self.channels.remove(channel);
+        });
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), Failure> {
+        in_time(self.sink.ping::<Value>()).await.map(drop)
+    }
+}
