@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-//! What every [`Counter`], every [`Ledger`] and every [`Registry`] does, as code: each backend runs it,
-//! and so does each wrapper around one.
-=======
-//! What every [`Counter`], every [`Ledger`] and every [`Events`] does, as code: each backend runs it, and so does
-//! each wrapper around one.
->>>>>>> events
+//! What every [`Counter`], every [`Ledger`], every [`Registry`] and every [`Events`] does, as code: each
+//! backend runs it, and so does each wrapper around one.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -33,11 +28,7 @@ use futures::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Barrier;
 
-<<<<<<< HEAD
-use super::{Counter, Ledger, Registry};
-=======
-use super::{Counter, Events, Ledger};
->>>>>>> events
+use super::{Counter, Events, Ledger, Registry};
 use crate::domain::{Amount, PacketId, PacketKey, TenantId, UserId};
 
 /// Lists checks, functions of a `$bench` that is made of a store, as [`Check`]s named by the
@@ -90,18 +81,22 @@ pub async fn ledger<K>(fresh: impl AsyncFn() -> (Arc<dyn Ledger>, K)) {
     run(&ledger::checks(), fresh).await;
 }
 
-<<<<<<< HEAD
-/// Runs every check of a registry. `fresh` makes an empty one, and with it whatever has to live as long
-/// as it does: a directory, a server, or nothing.
-=======
 /// Runs every check of events. `fresh` makes two handles on the same empty store, as two hosts have
 /// them, and with them whatever has to live as long as they do.
->>>>>>> events
 ///
 /// # Panics
 /// When checks fail, with their names and what they expected. Outside of a multi-thread
 /// runtime, where nothing would race.
-<<<<<<< HEAD
+pub async fn events<K>(fresh: impl AsyncFn() -> ([Arc<dyn Events>; 2], K)) {
+    run(&events::checks(), fresh).await;
+}
+
+/// Runs every check of a registry. `fresh` makes an empty one, and with it whatever has to live as long
+/// as it does: a directory, a server, or nothing.
+///
+/// # Panics
+/// When checks fail, with their names and what they expected. Outside of a multi-thread
+/// runtime, where nothing would race.
 pub async fn registry<K>(fresh: impl AsyncFn() -> (Arc<dyn Registry>, K)) {
     run(&registry::checks(), fresh).await;
 }
@@ -117,17 +112,8 @@ pub async fn durable_registry(open: impl AsyncFn() -> Arc<dyn Registry>) {
     registry::durable(open).await;
 }
 
-async fn run<S: ?Sized, K>(checks: &[Check<S>], fresh: impl AsyncFn() -> (Arc<S>, K)) {
-    assert_races();
-=======
-pub async fn events<K>(fresh: impl AsyncFn() -> ([Arc<dyn Events>; 2], K)) {
-    run(&events::checks(), fresh).await;
-}
-
 async fn run<S, K>(checks: &[Check<S>], fresh: impl AsyncFn() -> (S, K)) {
-    let flavor = Handle::current().runtime_flavor();
-    assert!(flavor == RuntimeFlavor::MultiThread, "races need a multi-thread runtime");
->>>>>>> events
+    assert_races();
     let mut failed = Vec::new();
     for (name, check) in checks {
         let (store, _kept) = fresh().await;
@@ -192,12 +178,8 @@ fn packet(tenant_name: &str, number: u64) -> PacketKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-<<<<<<< HEAD
-    use crate::store::memory::{MemoryCounter, MemoryLedger, MemoryRegistry};
-=======
     use crate::store::announced::Announced;
-    use crate::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger};
->>>>>>> events
+    use crate::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn the_memory_counter_conforms() {
@@ -210,13 +192,14 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-<<<<<<< HEAD
     async fn the_memory_registry_conforms() {
         registry(async || (Arc::new(MemoryRegistry::new()) as _, ())).await;
         // Two handles on it are the same one, and it is not opened again but kept.
         let kept = Arc::new(MemoryRegistry::new());
         durable_registry(async || Arc::clone(&kept) as _).await;
-=======
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn an_announced_ledger_conforms() {
         let announced = || Announced::new(Arc::new(MemoryLedger::new()));
         ledger(async || {
@@ -235,7 +218,6 @@ mod tests {
             ([Arc::clone(&events) as _, events as _], ())
         })
         .await;
->>>>>>> events
     }
 
     #[tokio::test(flavor = "multi_thread")]

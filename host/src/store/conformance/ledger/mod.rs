@@ -27,13 +27,8 @@ mod sent;
 mod settling;
 mod statement;
 
-<<<<<<< HEAD
-pub(super) fn checks() -> Vec<Check<dyn Ledger>> {
-    let sending = [funding::CHECKS, keyed::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
-=======
 pub(super) fn checks() -> Vec<Check<Arc<dyn Ledger>>> {
-    let sending = [funding::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
->>>>>>> events
+    let sending = [funding::CHECKS, keyed::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
     let claiming = [claiming::CHECKS, hostile::CHECKS, closing::CHECKS].concat();
     let rest = [listing::CHECKS, settling::CHECKS, races::CHECKS].concat();
     let lists = [recent::CHECKS, sent::CHECKS, received::CHECKS, statement::CHECKS].concat();

@@ -19,7 +19,7 @@ mod tenants;
 
 pub(super) use durable::run as durable;
 
-pub(super) fn checks() -> Vec<Check<dyn Registry>> {
+pub(super) fn checks() -> Vec<Check<Arc<dyn Registry>>> {
     let callers = [keys::CHECKS, requests::CHECKS].concat();
     [callers, notes::CHECKS.into(), tenants::CHECKS.into(), plugins::CHECKS.into(), races::CHECKS.into()]
         .concat()
