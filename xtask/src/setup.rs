@@ -10,11 +10,20 @@ use crate::process::{self, Failure};
 /// The plugin is built for this target, without any system interface.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Debian's packages of the servers, with programs of theirs that tests start.
+/// Debian's packages of the servers and of the browser, with programs of theirs that tests start.
 const SERVERS: &[(&str, &[&str])] = &[
     ("redis-server", &["redis-server", "redis-cli"]),
     ("postgresql", &["initdb", "postgres", "pg_basebackup", "psql"]),
+    ("haproxy", &["haproxy"]),
+    ("chromium", &["chromium"]),
+    ("chromium-driver", &["chromedriver"]),
+    ("wrk", &["wrk"]),
 ];
+
+/// What judges the page (accessibility), and where the tests find it.
+const AXE_PACKAGE: &str = "axe-core@4.14.1";
+const AXE_FOLDER: &str = "target/axe";
+const AXE: &str = "target/axe/node_modules/axe-core/axe.min.js";
 
 /// Where Debian keeps PostgreSQL's programs, by version, and off PATH.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
@@ -48,14 +57,15 @@ pub fn components() -> Result<(), Failure> {
 pub fn servers() -> Result<(), Failure> {
     let missing = missing_packages(&directories());
     if missing.is_empty() {
-        say("Redis and PostgreSQL are there.");
+        say("Redis, PostgreSQL, HAProxy, Chromium and wrk are there.");
         return Ok(());
     }
     let packages = missing.join(" ");
     let failure = || {
         Failure::unavailable(format!(
             "the tests start servers of their own, and some programs are missing that could not be installed; \
-             install the packages {packages} (Redis, and PostgreSQL with its server programs)"
+             install the packages {packages} (Redis, PostgreSQL with its server programs, HAProxy, Chromium \
+             with its driver, and the load generator wrk)"
         ))
     };
     let root = becoming_root().ok_or_else(failure)?;
@@ -65,6 +75,24 @@ pub fn servers() -> Result<(), Failure> {
         || apt_get(&root, &["update"], &[]).is_some()
             && apt_get(&root, &["install", "-y"], &missing).is_some();
     if installed && missing_packages(&directories()).is_empty() { Ok(()) } else { Err(failure()) }
+}
+
+/// Checks the rules by which the tests judge whether everybody can use the page. Installs them.
+pub fn axe() -> Result<(), Failure> {
+    if Path::new(AXE).is_file() {
+        return Ok(());
+    }
+    say(&format!("Installing {AXE_PACKAGE} by npm."));
+    let mut command = process::program("npm");
+    let options = ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"];
+    command.args(options).args(["--prefix", AXE_FOLDER, AXE_PACKAGE]).stdin(Stdio::null()).stdout(Stdio::null());
+    let installed = process::run(command).is_ok() && Path::new(AXE).is_file();
+    if installed {
+        return Ok(());
+    }
+    Err(Failure::unavailable(format!(
+        "the tests of the page need {AXE_PACKAGE}, and npm could not install it; install Node.js with npm"
+    )))
 }
 
 fn say(line: &str) {
@@ -142,7 +170,9 @@ fn missing_packages(directories: &[PathBuf]) -> Vec<&'static str> {
 fn directories() -> Vec<PathBuf> {
     let versions = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).chain(versions.map(|version| version.path().join("bin"))).collect()
+    // Daemons are off the PATH of those who are not root.
+    let daemons = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    env::split_paths(&path).chain(daemons).chain(versions.map(|version| version.path().join("bin"))).collect()
 }
 
 /// What stands before a command of root: nothing if we are root already, `sudo` if it asks for no
@@ -185,8 +215,10 @@ mod tests {
     fn a_package_is_missing_when_one_of_its_programs_is() {
         let directory = env::temp_dir().join(format!("hongbao-setup-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
-        assert_eq!(missing_packages(std::slice::from_ref(&directory)), ["redis-server", "postgresql"]);
-        for program in ["redis-server", "redis-cli", "initdb"] {
+        let all: Vec<_> = SERVERS.iter().map(|(package, _)| *package).collect();
+        assert_eq!(missing_packages(std::slice::from_ref(&directory)), all);
+        let others = SERVERS.iter().flat_map(|(_, programs)| *programs);
+        for program in others.filter(|program| **program != "psql") {
             fs::write(directory.join(program), "").unwrap();
         }
         assert_eq!(missing_packages(std::slice::from_ref(&directory)), ["postgresql"]);

@@ -16,13 +16,20 @@ pub fn run(task: Task) -> Result<(), Failure> {
             print!("{}", usage::TEXT);
             Ok(())
         }
-        Task::Setup => setup::run().and_then(|()| setup::servers()),
+        Task::Setup => setup::run().and_then(|()| setup::servers()).and_then(|()| setup::axe()),
+        Task::Serve(arguments) => serve(&arguments),
         Task::Demo(arguments) => demo(&arguments),
         Task::Test(arguments) => test(&arguments),
         Task::Bench(name, arguments) => bench(&name, arguments),
         Task::Chaos(arguments) => chaos(&arguments),
         Task::Check => check(),
     }
+}
+
+fn serve(arguments: &[OsString]) -> Result<(), Failure> {
+    setup::run()?;
+    // Without --package, as in `demo`.
+    cargo("run --bin hongbao -- serve --demo --open", arguments)
 }
 
 fn demo(arguments: &[OsString]) -> Result<(), Failure> {
@@ -37,6 +44,7 @@ fn demo(arguments: &[OsString]) -> Result<(), Failure> {
 fn test(arguments: &[OsString]) -> Result<(), Failure> {
     setup::run()?;
     setup::servers()?;
+    setup::axe()?;
     cargo("test --workspace", arguments)
 }
 

@@ -11,13 +11,16 @@ Usage: cargo xtask <TASK> [-- ARGS]
 Tasks:
   setup           Checks that everything the build and the tests need is there;
                   installs the wasm32-unknown-unknown target, and by apt-get
-                  Redis and PostgreSQL, where they are missing
+                  Redis, PostgreSQL, HAProxy and Chromium, where they are missing
+  serve [-- ARGS] Sets up, then runs `hongbao serve --demo --open ARGS`: a chat with
+                  red packets in the browser
   demo [-- ARGS]  Sets up, then runs `hongbao demo ARGS`
   test [-- ARGS]  Sets up, then runs every test: `cargo test --workspace ARGS`
   bench NAME [-- ARGS]
                   Sets up, then measures: `contract` is what a call of the plugin
                   costs, `stores` is Redis and PostgreSQL behind it,
-                  `tenants` is what many tenants cost each other
+                  `tenants` is what many tenants cost each other, `serve` is
+                  what HTTP costs
   chaos [-- ARGS] Sets up, then kills, cuts off and slows down whatever hosts
                   depend on, and looks for what was lost; ARGS as in
                   `cargo xtask chaos -- --help`
@@ -29,12 +32,13 @@ Exit codes: that of the program that failed; 64 for a wrong usage;
 ";
 
 /// What can be measured.
-const BENCHES: [&str; 3] = ["contract", "stores", "tenants"];
+const BENCHES: [&str; 4] = ["contract", "stores", "tenants", "serve"];
 
 /// A task with what it is given.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Task {
     Setup,
+    Serve(Vec<OsString>),
     Demo(Vec<OsString>),
     Test(Vec<OsString>),
     Bench(OsString, Vec<OsString>),
@@ -53,6 +57,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Task, Failure> {
         "setup" => none(&name, rest, Task::Setup),
         "check" => none(&name, rest, Task::Check),
         "help" | "--help" | "-h" => none(&name, rest, Task::Help),
+        "serve" => after_dashes(&name, rest).map(Task::Serve),
         "demo" => after_dashes(&name, rest).map(Task::Demo),
         "test" => after_dashes(&name, rest).map(Task::Test),
         "bench" => match rest.split_first() {
@@ -111,7 +116,7 @@ mod tests {
             .filter(|line| !line.starts_with("   "))
             .filter_map(|line| line.split_whitespace().next())
             .collect();
-        assert_eq!(names.len(), 7);
+        assert_eq!(names.len(), 8);
         for name in names {
             let line = if name == "bench" { "bench stores" } else { name };
             assert!(parsed(line).is_ok(), "{name}");

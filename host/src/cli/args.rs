@@ -155,6 +155,10 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     pub(super) demo: bool,
 
+    /// Open the page, or the documentation, in a browser
+    #[arg(long)]
+    pub(super) open: bool,
+
     #[command(flatten)]
     pub(super) stores: StoreArgs,
 

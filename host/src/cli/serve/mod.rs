@@ -4,6 +4,7 @@ mod table;
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,8 +49,12 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     let scheme = if tls.is_some() { "https" } else { "http" };
     let listening = service.listen(address, tls, &stores.tenants).await?;
     let workers = Workers::start(&host, Pace::default());
-    greet(args, &stores, &host, &listening, scheme)?;
+    let url = format!("{scheme}://{}", listening.address());
+    greet(args, &stores, &host, &url)?;
     first_key(&stores, &host, &*registry).await?;
+    if args.open {
+        open_in_browser(&url);
+    }
 
     until_told(&listening).await?;
     tracing::info!("stopping: requests under way finish");
@@ -104,10 +109,8 @@ fn greet(
     args: &ServeArgs,
     stores: &Stores,
     host: &Host,
-    listening: &Listening,
-    scheme: &str,
+    url: &str,
 ) -> anyhow::Result<()> {
-    let url = format!("{scheme}://{}", listening.address());
     let books = match &stores.books {
         Books::Memory => "in memory: gone when this ends".to_owned(),
         Books::Directory(directory) => format!("SQLite in {}", directory.display()),
@@ -129,6 +132,16 @@ fn greet(
     writeln!(out, "  tenants   {}: {}{more}", tenants.len(), names.join(", "))?;
     out.flush()?;
     Ok(())
+}
+
+/// Where there is no browser, the address was printed all the same.
+fn open_in_browser(url: &str) {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut command = std::process::Command::new(opener);
+    command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = command.spawn() {
+        tracing::debug!("no browser was opened: {opener}: {error}");
+    }
 }
 
 /// A service that nobody has a key for is of no use. Where keys outlive the process, making one is a
