@@ -155,10 +155,11 @@ async fn a_way_that_is_cut_or_silent_is_unavailable_and_heals() {
     let proxy = Proxy::start(server().address());
     let registry = open(&proxy.through(&url)).await;
     assert_eq!(registry.begin(&request("one"), [1; 32], NOW).await.unwrap(), Begun::New);
+    let two = request("two");
     for mode in [Mode::Refuse, Mode::Blackhole] {
         proxy.set(mode);
         tokio::join!(
-            unavailable(registry.begin(&request("two"), [1; 32], NOW)),
+            unavailable(registry.begin(&two, [1; 32], NOW)),
             unavailable(registry.put_tenant(tenant())),
             unavailable(registry.check()),
         );
