@@ -7,26 +7,33 @@ use super::rows::{self, Columns, packet_columns};
 use crate::domain::{Claim, Name, Packet, PacketId, TenantId, UserId};
 use crate::store::{Entry, Place, Received};
 
-pub(super) const RECENT: &str =
-    "SELECT id FROM packets WHERE tenant = ?1 AND room = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+// Each names its index: of its own accord SQLite goes by the key at times, through all that is the tenant's.
+
+pub(super) const RECENT: &str = "SELECT id FROM packets INDEXED BY packets_recent
+                                  WHERE tenant = ?1 AND room = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
 pub(super) const RECENT_PACKETS: &str = concat!(
     "SELECT ",
     packet_columns!(),
-    " FROM packets WHERE tenant = ?1 AND room = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
+    " FROM packets INDEXED BY packets_recent
+      WHERE tenant = ?1 AND room = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
 );
 pub(super) const SENT: &str = concat!(
     "SELECT ",
     packet_columns!(),
-    " FROM packets WHERE tenant = ?1 AND sender = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
+    " FROM packets INDEXED BY packets_sent
+      WHERE tenant = ?1 AND sender = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
 );
 // A cross join is carried out as it stands: claims first, then each one's packet by its key.
 pub(super) const RECEIVED: &str =
     "SELECT packet, room, sender, greeting, user, amount, sequence, claimed_at_ms
-       FROM claims CROSS JOIN packets ON packets.tenant = claims.tenant AND packets.id = claims.packet
-      WHERE claims.tenant = ?1 AND user = ?2 AND (claimed_at_ms, packet) < (?3, ?4)
+       FROM claims INDEXED BY claims_received
+            CROSS JOIN packets ON packets.tenant = claims.tenant AND packets.id = claims.packet
+      WHERE claims.tenant = ?1 AND user = ?2 AND (claimed_at_ms, packet) < (?3, ?4) AND amount > 0
       ORDER BY claimed_at_ms DESC, packet DESC LIMIT ?5";
-pub(super) const STATEMENT: &str = "SELECT id, kind, packet, amount, at_ms FROM movements
-                                    WHERE tenant = ?1 AND user = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+pub(super) const STATEMENT: &str = "SELECT id, kind, packet, amount, at_ms
+                                      FROM movements INDEXED BY movements_of_a_wallet
+                                     WHERE tenant = ?1 AND user = ?2 AND id < ?3 AND amount > 0
+                                     ORDER BY id DESC LIMIT ?4";
 
 /// A number to compare with: past what a column holds, everything is below it.
 fn bound(number: Option<u64>) -> i64 {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hongbao_host::domain::{Audience, PacketKey, Priority, Share, TenantId};
+use hongbao_host::domain::{Audience, Name, PacketKey, Priority, Share, TenantId};
 use hongbao_host::store::postgres::PostgresLedger;
-use hongbao_host::store::{Claimed, Ledger, Recorded};
+use hongbao_host::store::{Claimed, Funded, Ledger, Recorded};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::{Mode, Postgres, Proxy};
 
@@ -59,8 +59,10 @@ async fn a_way_that_is_cut_is_unavailable_and_heals() {
     unavailable(ledger.load(&packet, &[])).await;
     unavailable(claim(&ledger, &packet, 1, "bob", 10)).await;
     unavailable(ledger.settle(10, NOW)).await;
+    unavailable(ledger.check()).await;
     proxy.set(Mode::Pass);
     healed(&ledger, &packet).await;
+    ledger.check().await.unwrap();
     take(&ledger, &packet, "bob", 10).await;
     proxy.cut();
     healed(&ledger, &packet).await;
@@ -109,6 +111,18 @@ async fn a_reply_that_is_lost_after_the_commit_is_found_by_asking_again() {
     healed(&ledger, &packet).await;
     let recorded = ledger.record(&tenant, id(5), again, NOW).await.unwrap();
     assert!(matches!(recorded, Recorded::Replayed(receipt) if receipt.id == id(4)), "{recorded:?}");
+
+    let erin = user("erin");
+    let fund_once = async |key: &str| {
+        let key = Name::new(key).unwrap();
+        ledger.fund(&tenant, &erin, amount(9), Some(&key), NOW).await
+    };
+    fund_once("first").await.unwrap();
+    proxy.set(Mode::DropReplies);
+    unavailable(fund_once("second")).await;
+    proxy.set(Mode::Pass);
+    healed(&ledger, &packet).await;
+    assert_eq!(fund_once("second").await.unwrap(), Funded::Replayed(amount(18)), "it had moved, once");
 
     while !ledger.settle(10, NOW).await.unwrap().is_empty() {}
     take(&ledger, &packet, "carol", 5).await;

@@ -1,11 +1,14 @@
 //! What users look back on costs as much as it shows, and a key of a funding holds between hosts.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use hongbao_host::domain::{Audience, Name, TenantId};
+use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::{Funded, Ledger};
 use hongbao_tests::chat::{amount, user};
+use hongbao_tests::servers::Postgres;
 
 use super::books::{Books, NOW, assert_in_order, id, send, take};
 use super::{open, server};
@@ -33,6 +36,39 @@ async fn two_hosts_fund_once_for_each_key() {
         assert_eq!(told, Funded::Replayed(amount(20)));
     }
     assert_in_order(&again).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fundings_that_a_death_of_the_server_cut_off_are_made_once() {
+    let server = Postgres::start();
+    let url = server.fresh_database();
+    PostgresLedger::migrate(&url).await.unwrap();
+    let ledger = Arc::new(open(&url).await);
+    let (tenant, bob, keys) = (TenantId::default(), user("bob"), keys(40));
+    let funding = keys.clone().into_iter().map(|key| {
+        let (ledger, tenant, bob) = (Arc::clone(&ledger), tenant.clone(), bob.clone());
+        tokio::spawn(async move { ledger.fund(&tenant, &bob, amount(1), Some(&key), NOW).await.is_ok() })
+    });
+    let funding: Vec<_> = funding.collect();
+    while ledger.balance(&tenant, &bob).await.unwrap() < amount(3) {}
+    server.kill();
+    let mut acknowledged = Vec::new();
+    for (key, funding) in keys.iter().zip(funding) {
+        acknowledged.extend(funding.await.unwrap().then_some(key));
+    }
+    server.restart();
+    let begun = Instant::now();
+    while ledger.check().await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the ledger heals by itself");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for key in &keys {
+        let told = ledger.fund(&tenant, &bob, amount(1), Some(key), NOW).await.unwrap();
+        let is_kept = matches!(told, Funded::Replayed(_)) || !acknowledged.contains(&key);
+        assert!(is_kept, "{key} was acknowledged, and now {told:?}");
+    }
+    assert_eq!(ledger.balance(&tenant, &bob).await.unwrap(), amount(40));
+    assert_in_order(&*ledger).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ async fn a_server_that_is_away_is_unavailable_at_once_and_heals() {
     for _ in 0..20 {
         assert_unavailable(bounded(counter.load(&packet(1), &[], NOW)).await);
     }
+    assert_unavailable(bounded(counter.check()).await);
     assert!(started.elapsed() < BOUND, "twenty calls took {:?}", started.elapsed());
     server.restart();
     let loaded = healed("a server that is back", async || counter.load(&packet(1), &[], NOW).await).await;
@@ -63,6 +64,7 @@ async fn a_server_that_hangs_is_unavailable_in_time_and_heals() {
     join_all(calls).await.into_iter().for_each(assert_unavailable);
     assert_unavailable(bounded(counter.clear()).await);
     assert_unavailable(bounded(counter.sweep(NOW)).await);
+    assert_unavailable(bounded(counter.check()).await);
     proxy.set(Mode::Pass);
     healed("a proxy that lets pass", async || counter.load(&packet(1), &[], NOW).await).await;
     assert_eq!(take(&counter, &packet(1), "alice").await, Swapped::Won(2));

@@ -19,6 +19,14 @@ checks! { Bench of Counter:
     a_sweep_leaves_what_has_not_ended,
     tenants_do_not_share_counters,
     packets_do_not_share_a_counter,
+    counters_can_be_read,
+}
+
+async fn counters_can_be_read(bench: Bench) {
+    bench.counter.check().await.expect("no counters can be read");
+    let bench = bench.with_slots(1).await;
+    bench.counter.check().await.expect("and so can some");
+    assert_eq!(bench.slots(0).await, 1, "asking changes nothing");
 }
 
 async fn a_counter_that_is_missing_answers_so(bench: Bench) {

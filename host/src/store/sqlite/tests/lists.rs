@@ -40,6 +40,9 @@ fn no_list_is_a_choice_for_what_is_looked_up_by_a_key() {
             "SELECT * FROM movements WHERE tenant = ?1 AND packet = ?2 AND user = ?3 AND kind = 'settle'",
             "a_claim_is_settled_once",
         ),
+        // What goes over all of a tenant's rows goes by their own order, and not by the users'.
+        ("SELECT sum(amount) FROM claims WHERE tenant = ?1", "PRIMARY KEY"),
+        ("SELECT sum(amount) FROM movements WHERE tenant = ?1 AND kind = 'fund'", "SCAN movements"),
     ] {
         let plan = plan(&db, sql);
         assert!(matches!(plan.as_slice(), [step] if step.contains(expected)), "{sql}: {plan:?}");
