@@ -283,3 +283,109 @@ impl Ledger for Announced {
         self.ledger.verify(tenant).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Audience, Priority, Strategy};
+    use crate::store::memory::MemoryLedger;
+
+    const NOW: u64 = 1_750_000_000_000;
+
+    fn alice() -> UserId {
+        UserId::new("alice").unwrap()
+    }
+
+    fn order(key: &str, total: u64) -> Order {
+        Order {
+            key: Name::new(key).unwrap(),
+            room: Name::new("room").unwrap(),
+            sender: alice(),
+            strategy: Strategy::Equal,
+            total: Amount::new(total).unwrap(),
+            shares: 2,
+            audience: Audience::Everyone,
+            greeting: String::new(),
+            expires_in_ms: 1000,
+        }
+    }
+
+    fn share(name: &str, minor: u64) -> Vec<Share> {
+        let (user, amount) = (UserId::new(name).unwrap(), Amount::new(minor).unwrap());
+        vec![Share { user, amount, priority: Priority::Normal }]
+    }
+
+    fn key(number: u128) -> PacketKey {
+        PacketKey { tenant: TenantId::default(), packet: PacketId::new(NOW, number) }
+    }
+
+    /// What was said since the last look.
+    fn said(changes: &mut Changes) -> Vec<(PacketKey, ChangeKind, bool)> {
+        let next = || changes.try_next().map(|Change { key, kind, is_certain }| (key, kind, is_certain));
+        std::iter::from_fn(next).collect()
+    }
+
+    #[tokio::test]
+    async fn what_changed_is_said_and_nothing_else() {
+        let (ledger, mut changes) = Announced::new(Arc::new(MemoryLedger::new()));
+        let tenant = TenantId::default();
+        let record = async |number: u128, order: Order| {
+            ledger.record(&tenant, key(number).packet, order, NOW).await.unwrap()
+        };
+        ledger.fund(&tenant, &alice(), Amount::new(10).unwrap(), NOW).await.unwrap();
+        record(1, order("a", 10)).await;
+        assert_eq!(said(&mut changes), [(key(1), ChangeKind::Recorded, true)]);
+        record(2, order("a", 10)).await;
+        record(2, order("a", 9)).await;
+        record(2, order("b", 10)).await;
+        assert_eq!(said(&mut changes), [], "replayed, key reused, too little money");
+
+        let claim = async |version, shares, now| ledger.claim(&key(1), version, shares, now).await.unwrap();
+        claim(1, share("bob", 4), NOW).await;
+        assert_eq!(said(&mut changes), [(key(1), ChangeKind::Claimed, true)]);
+        claim(1, share("carol", 6), NOW).await;
+        claim(2, share("carol", 5), NOW).await;
+        claim(2, share("carol", 6), NOW + 1000).await;
+        assert_eq!(said(&mut changes), [], "stale, refused, too late");
+
+        let close = async |version, now| ledger.close(&key(1), version, now).await.unwrap();
+        close(2, NOW).await;
+        close(1, NOW + 1000).await;
+        assert_eq!(said(&mut changes), [], "not due, stale");
+        close(2, NOW + 1000).await;
+        assert_eq!(said(&mut changes), [(key(1), ChangeKind::Closed, true)]);
+        close(3, NOW + 1000).await;
+        ledger.settle(9, NOW).await.unwrap();
+        assert_eq!(said(&mut changes), [], "already, and settlement changes no packet");
+    }
+
+    #[tokio::test]
+    async fn what_may_have_changed_is_said_with_doubt() {
+        let (ledger, mut changes) = Announced::new(Arc::new(MemoryLedger::new()));
+        let away = || Err::<(), _>(StoreError::Unavailable("away".into()));
+        ledger.about(key(1), ChangeKind::Claimed).after(&away(), |()| true);
+        drop(ledger.about(key(2), ChangeKind::Closed));
+        ledger
+            .about(key(3), ChangeKind::Closed)
+            .after(&Err::<(), _>(StoreError::Refused("no".into())), |()| true);
+        let expected = [(key(1), ChangeKind::Claimed, false), (key(2), ChangeKind::Closed, false)];
+        assert_eq!(said(&mut changes), expected);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_away_is_dropped_and_counted_and_holds_nobody_up() {
+        let (ledger, mut changes) = Announced::new(Arc::new(MemoryLedger::new()));
+        let tenant = TenantId::default();
+        ledger.fund(&tenant, &alice(), Amount::new(1 << 40).unwrap(), NOW).await.unwrap();
+        for number in 0..WAITING as u128 + 5 {
+            let order = order(&number.to_string(), 10);
+            let recorded = ledger.record(&tenant, key(number).packet, order, NOW).await.unwrap();
+            assert!(matches!(recorded, Recorded::Recorded(_)));
+        }
+        assert_eq!(changes.dropped(), 5);
+        assert_eq!(said(&mut changes).len(), WAITING);
+        drop(changes);
+        let recorded = ledger.record(&tenant, key(1 << 50).packet, order("last", 10), NOW).await.unwrap();
+        assert!(matches!(recorded, Recorded::Recorded(_)), "nobody listens any more");
+    }
+}

@@ -4,14 +4,17 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
+use crate::domain::{
+    Amount, Claim, Event, EventId, Name, Order, Packet, PacketId, PacketKey, RoomKey, Share, TenantId, UserId,
+};
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Funded, Lease, Ledger,
-    Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled, StoreError, Swapped,
-    View,
+    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, Lease,
+    Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled, Since,
+    StoreError, Swapped, View,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use tokio::sync::watch;
 
 /// What happens to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub enum Fault {
     Contended,
     /// It takes a quarter of a second.
     Slow,
+    /// It never comes to an end.
+    Hangs,
 }
 
 /// A store with a switch in front.
@@ -61,6 +66,9 @@ impl<S: ?Sized> Faulty<S> {
     async fn pass<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         if self.is(Fault::Down) {
             return Err(StoreError::Unavailable("switched off".into()));
+        }
+        if self.is(Fault::Hangs) {
+            std::future::pending::<()>().await;
         }
         if self.is(Fault::Slow) {
             tokio::time::sleep(Duration::from_millis(250)).await;
@@ -260,5 +268,21 @@ impl Ledger for Faulty<dyn Ledger> {
     }
     async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
         self.pass(self.store.verify(tenant)).await
+    }
+}
+
+#[async_trait]
+impl Events for Faulty<dyn Events> {
+    async fn post(&self, room: &RoomKey, event: Event, now_ms: u64) -> Result<Option<EventId>, StoreError> {
+        self.pass(self.store.post(room, event, now_ms)).await
+    }
+    async fn latest(&self, room: &RoomKey) -> Result<EventId, StoreError> {
+        self.pass(self.store.latest(room)).await
+    }
+    async fn since(&self, room: &RoomKey, after: EventId, limit: u32) -> Result<Since, StoreError> {
+        self.pass(self.store.since(room, after, limit)).await
+    }
+    async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {
+        self.pass(self.store.listen(room)).await
     }
 }

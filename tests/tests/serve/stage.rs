@@ -170,8 +170,8 @@ impl Stage {
 
     /// A tenant, with a key for each scope.
     pub async fn tenant(&self, name: &str) -> Keys {
-        let made = self.once("/v1/tenants", &self.operator, &format!("make {name}"), json!({"tenant": name}));
-        made.await.ok();
+        let salt = format!("make {name}");
+        self.once("/v1/tenants", &self.operator, &salt, json!({"tenant": name})).await.ok();
         let mut keys = Keys::new();
         for scope in ["member", "fund", "admin"] {
             let path = format!("/v1/tenants/{name}/keys");

@@ -117,6 +117,10 @@ impl Desk {
                 let was_new = waiting.errand.is_some_and(|errand| errand.is_new);
                 waiting.errand = Some(Errand { is_new: is_new || was_new });
                 waiting.worth = waiting.worth.max(worth);
+            } else if let (Some(due), None) = (waiting.due, waiting.errand) {
+                waiting.errand = Some(Errand { is_new });
+                waiting.worth = worth;
+                waiting.due = Some(due.max(later));
             } else {
                 waiting.doubt = Some(later);
             }
@@ -231,5 +235,157 @@ impl Desk {
             self.by_worth.insert((waiting.worth, waiting.arrival, key.clone()));
         }
         self.packets.insert(key, waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{PacketId, TenantId};
+
+    const MS: Duration = Duration::from_millis(1);
+    const PAUSES: Pauses = Pauses {
+        rest: Duration::from_millis(100),
+        doubt: Duration::from_millis(1000),
+        first: Duration::from_millis(100),
+        last: Duration::from_millis(500),
+    };
+
+    fn key(number: u128) -> PacketKey {
+        PacketKey { tenant: TenantId::default(), packet: PacketId::new(1, number) }
+    }
+
+    fn change(number: u128, kind: ChangeKind) -> Change {
+        Change { key: key(number), kind, is_certain: true }
+    }
+
+    fn claimed(number: u128) -> Change {
+        change(number, ChangeKind::Claimed)
+    }
+
+    const OLD: Errand = Errand { is_new: false };
+
+    fn given(desk: &mut Desk, now: Instant) -> Option<PacketKey> {
+        desk.next(now).map(|(key, _)| key)
+    }
+
+    #[test]
+    fn the_first_change_is_told_at_once_and_the_next_ones_together_after_a_rest() {
+        let (mut desk, start) = (Desk::new(9, PAUSES), Instant::now());
+        desk.hear(claimed(1), start);
+        assert_eq!(desk.next(start), Some((key(1), OLD)));
+        desk.hear(claimed(1), start);
+        desk.hear(change(1, ChangeKind::Recorded), start);
+        assert_eq!(desk.next(start), None, "while it is told of, it is not given out again");
+        desk.told(&key(1), false, start + 5 * MS);
+        desk.hear(claimed(1), start + 50 * MS);
+        assert_eq!(desk.next(start + 104 * MS), None);
+        assert_eq!(desk.wakes(), Some(start + 105 * MS));
+        assert_eq!(desk.next(start + 105 * MS), Some((key(1), Errand { is_new: true })));
+        desk.told(&key(1), true, start + 105 * MS);
+        assert_eq!(desk.next(start + 205 * MS), Some((key(1), OLD)), "there was more");
+        desk.told(&key(1), false, start + 205 * MS);
+        assert!(desk.is_idle());
+        assert_eq!(desk.next(start + 305 * MS), None);
+        assert!(desk.packets.is_empty() && desk.by_time.is_empty() && desk.by_worth.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_tried_again_with_growing_pauses() {
+        let (mut desk, mut now) = (Desk::new(9, PAUSES), Instant::now());
+        desk.hear(change(1, ChangeKind::Recorded), now);
+        for pause in [100, 200, 400, 500, 500] {
+            assert_eq!(desk.next(now), Some((key(1), Errand { is_new: true })));
+            desk.put_off(&key(1), Errand { is_new: true }, None, now);
+            // What happens meanwhile makes it no sooner.
+            desk.hear(claimed(1), now);
+            assert_eq!(desk.next(now + (pause - 1) * MS), None);
+            now += pause * MS;
+        }
+        assert!(desk.next(now).is_some());
+        desk.told(&key(1), false, now);
+        desk.hear(claimed(1), now);
+        assert!(desk.next(now + 100 * MS).is_some());
+        desk.put_off(&key(1), OLD, None, now);
+        assert!(desk.next(now + 100 * MS).is_some(), "after a success pauses are short again");
+    }
+
+    #[test]
+    fn what_may_have_happened_is_looked_at_later() {
+        let (mut desk, start) = (Desk::new(9, PAUSES), Instant::now());
+        let doubted = Change { is_certain: false, ..claimed(1) };
+        desk.hear(doubted.clone(), start);
+        assert_eq!(desk.next(start + 999 * MS), None);
+        assert_eq!(given(&mut desk, start + 1000 * MS), Some(key(1)));
+        desk.hear(doubted, start + 1000 * MS);
+        desk.told(&key(1), false, start + 1001 * MS);
+        assert_eq!(desk.next(start + 1999 * MS), None);
+        assert_eq!(given(&mut desk, start + 2000 * MS), Some(key(1)));
+        desk.told(&key(1), false, start + 2000 * MS);
+        // While it rests.
+        desk.hear(Change { is_certain: false, ..claimed(1) }, start + 2050 * MS);
+        assert_eq!(desk.next(start + 3049 * MS), None);
+        assert_eq!(given(&mut desk, start + 3050 * MS), Some(key(1)));
+    }
+
+    #[test]
+    fn the_least_loss_is_dropped_first() {
+        let (mut desk, now) = (Desk::new(5, PAUSES), Instant::now());
+        // 1 rests, 2 and 3 go on, 4 may be over, 5 is over.
+        desk.hear(claimed(1), now);
+        desk.next(now);
+        desk.told(&key(1), false, now);
+        for number in [2, 3] {
+            desk.hear(change(number, ChangeKind::Recorded), now);
+        }
+        desk.hear(claimed(4), now);
+        desk.hear(change(5, ChangeKind::Closed), now);
+        let mut dropped = Vec::new();
+        for number in 6..11 {
+            desk.hear(change(number, ChangeKind::Closed), now);
+            assert_eq!(desk.packets.len(), 5);
+            let is_gone = |number: &u128| !desk.packets.contains_key(&key(*number));
+            dropped.push((1..number).filter(is_gone).collect::<Vec<_>>());
+        }
+        let expected = [vec![1], vec![1, 2], vec![1, 2, 3], vec![1, 2, 3, 4], vec![1, 2, 3, 4, 5]];
+        assert_eq!(dropped, expected);
+        assert_eq!(desk.dropped(), 4, "what rested is no loss");
+        desk.hear(claimed(20), now);
+        assert!(!desk.packets.contains_key(&key(20)), "all others are worth more");
+        assert_eq!(desk.dropped(), 5);
+    }
+
+    #[test]
+    fn what_is_known_to_go_on_is_worth_less_than_what_may_be_over() {
+        let (mut desk, now) = (Desk::new(2, PAUSES), Instant::now());
+        desk.hear(claimed(1), now);
+        desk.hear(claimed(2), now + MS);
+        assert_eq!(given(&mut desk, now + MS), Some(key(1)));
+        assert_eq!(given(&mut desk, now + MS), Some(key(2)));
+        desk.put_off(&key(1), OLD, Some(true), now);
+        desk.put_off(&key(2), OLD, Some(false), now);
+        desk.hear(claimed(3), now);
+        assert!(desk.packets.contains_key(&key(1)) && !desk.packets.contains_key(&key(2)));
+    }
+
+    #[test]
+    fn in_a_hurry_nobody_rests() {
+        let (mut desk, now) = (Desk::new(9, PAUSES), Instant::now());
+        for number in [1, 2, 3] {
+            desk.hear(claimed(number), now);
+            desk.next(now);
+        }
+        desk.told(&key(1), false, now);
+        desk.told(&key(2), false, now);
+        desk.hear(claimed(2), now);
+        desk.hurry(now);
+        assert_eq!(given(&mut desk, now), Some(key(2)));
+        desk.told(&key(2), true, now);
+        desk.told(&key(3), false, now);
+        assert!(!desk.is_idle());
+        while given(&mut desk, now).is_some() {
+            desk.told(&key(2), false, now);
+        }
+        assert!(desk.is_idle());
     }
 }

@@ -71,7 +71,7 @@ impl State {
     fn room(&mut self, key: &RoomKey) -> &mut Room {
         if self.rooms.len() >= self.sweep_at.max(FEW) {
             let now_ms = self.now_ms;
-            self.rooms.retain(|_, room| room.is_listened_to() || !is_old(room.last().ms, now_ms));
+            self.rooms.retain(|_, room| room.is_listened_to() || room.is_fresh(now_ms));
             self.sweep_at = self.rooms.len().saturating_mul(2);
         }
         self.rooms.entry(key.clone()).or_default()
@@ -81,6 +81,11 @@ impl State {
 impl Room {
     fn is_listened_to(&self) -> bool {
         self.posted.receiver_count() > 0
+    }
+
+    /// Whether something happened lately.
+    fn is_fresh(&self, now_ms: u64) -> bool {
+        self.kept.back().is_some_and(|(last, _)| !is_old(last.ms, now_ms))
     }
 
     /// The place of the last event; the beginning where there is none.
@@ -157,5 +162,81 @@ impl Events for MemoryEvents {
 
     async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {
         Ok(self.state().room(room).posted.subscribe())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Name, News, TenantId, UserId};
+
+    const NOW: u64 = 1_750_000_000_000;
+
+    fn room(number: usize) -> RoomKey {
+        RoomKey { tenant: TenantId::default(), room: Name::new(format!("room {number}")).unwrap() }
+    }
+
+    async fn post(events: &MemoryEvents, number: usize, packet: u128, now_ms: u64) -> Option<EventId> {
+        let event = Event::Packet(PacketEvent {
+            packet: PacketId::new(NOW, packet),
+            version: 3,
+            sender: UserId::new("alice").unwrap(),
+            shares: 9,
+            claimed_shares: 1,
+            news: News::Progress,
+        });
+        events.post(&room(number), event, now_ms).await.unwrap()
+    }
+
+    fn rooms(events: &MemoryEvents) -> usize {
+        events.state().rooms.len()
+    }
+
+    #[tokio::test]
+    async fn rooms_of_long_ago_are_forgotten_where_nobody_listens() {
+        let events = MemoryEvents::new();
+        let old = post(&events, 0, 0, NOW).await.unwrap();
+        let listener = events.listen(&room(0)).await.unwrap();
+        for number in 1..3 * FEW {
+            post(&events, number, 0, NOW).await;
+        }
+        assert_eq!(rooms(&events), 3 * FEW, "those of today are kept");
+        for number in 3 * FEW..9 * FEW {
+            post(&events, number, 0, NOW + KEPT_MS).await;
+        }
+        assert_eq!(rooms(&events), 6 * FEW + 1, "and those of yesterday are not");
+        assert_eq!(events.latest(&room(0)).await.unwrap(), old, "but where somebody listens");
+        assert_eq!(events.latest(&room(1)).await.unwrap(), EventId::default());
+        assert!(!listener.has_changed().unwrap());
+        drop(listener);
+        for number in 9 * FEW..16 * FEW {
+            post(&events, number, 0, NOW + 2 * KEPT_MS).await;
+        }
+        assert_eq!(rooms(&events), 7 * FEW);
+    }
+
+    #[tokio::test]
+    async fn rooms_that_were_listened_to_and_nothing_else_are_forgotten() {
+        let events = MemoryEvents::new();
+        for number in 0..20 * FEW {
+            drop(events.listen(&room(number)).await.unwrap());
+        }
+        assert!(rooms(&events) <= FEW, "{}", rooms(&events));
+    }
+
+    #[tokio::test]
+    async fn packets_of_long_ago_are_forgotten() {
+        let events = MemoryEvents::new();
+        let packets = || events.state().rooms.values().map(|room| room.packets.len()).sum::<usize>();
+        for packet in 0..2000 {
+            post(&events, 0, packet, NOW).await;
+        }
+        assert_eq!(packets(), 2000);
+        for packet in 2000..5000 {
+            post(&events, 0, packet, NOW + KEPT_MS).await;
+        }
+        assert_eq!(packets(), 3000);
+        assert_eq!(post(&events, 0, 4999, NOW + KEPT_MS).await, None);
+        assert_eq!(post(&events, 0, 2000, NOW + KEPT_MS).await, None);
     }
 }

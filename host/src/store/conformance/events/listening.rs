@@ -16,17 +16,17 @@ async fn a_listener_is_woken_by_either_host(bench: Bench) {
         bench.tell(message(&format!("here {number}")), 0).await;
         assert!(is_woken(&mut listener).await, "by its own host");
         listener.mark_unchanged();
-        bench.from_there().tell(message(&format!("there {number}")), 0).await;
+        bench.other_host().tell(message(&format!("there {number}")), 0).await;
         assert!(is_woken(&mut listener).await, "by the other host");
     }
 }
 
 async fn everybody_who_listens_to_a_room_is_woken(bench: Bench) {
     let other = bench.at(room("elsewhere", "room {}"));
-    let there = bench.from_there();
+    let there = bench.other_host();
     let mut listeners =
         vec![bench.asleep().await, bench.asleep().await, there.asleep().await, bench.asleep().await];
-    let mut elsewhere = vec![other.asleep().await, other.from_there().asleep().await];
+    let mut elsewhere = vec![other.asleep().await, other.other_host().asleep().await];
     // One that left keeps nobody from being woken.
     drop(listeners.pop());
     bench.tell(message("a"), 0).await;
@@ -42,7 +42,7 @@ async fn everybody_who_listens_to_a_room_is_woken(bench: Bench) {
 async fn who_comes_after_all_have_left_is_woken(bench: Bench) {
     for number in 0..3 {
         let mut listener = bench.asleep().await;
-        bench.from_there().tell(message(&number.to_string()), 0).await;
+        bench.other_host().tell(message(&number.to_string()), 0).await;
         assert!(is_woken(&mut listener).await);
         drop(listener);
         // Meanwhile a subscription may have been ended.
@@ -71,10 +71,10 @@ async fn follow(bench: Bench, events: usize) -> Vec<EventId> {
 
 async fn who_follows_misses_nothing(bench: Bench) {
     const EACH: usize = KEPT_EVENTS / RACERS as usize;
-    let there = bench.from_there();
+    let there = bench.other_host();
     let readers = [&bench, &there].map(|bench| tokio::spawn(follow(bench.clone(), EACH * RACERS as usize)));
     let racer = |racer: u32| {
-        let bench = if racer % 2 == 0 { bench.clone() } else { bench.from_there() };
+        let bench = bench.of_racer(racer);
         async move {
             for number in 0..EACH {
                 bench.tell(message(&format!("{racer} {number}")), number as u64).await;

@@ -48,9 +48,14 @@ impl Bench {
     }
 
     /// The same room from the other host.
-    fn from_there(&self) -> Self {
+    fn other_host(&self) -> Self {
         let Self { here, there, room } = self.clone();
         Self { here: there, there: here, room }
+    }
+
+    /// Every second racer works from the other host.
+    fn of_racer(&self, racer: u32) -> Self {
+        if racer.is_multiple_of(2) { self.clone() } else { self.other_host() }
     }
 
     async fn post(&self, event: Event, now: u64) -> Option<EventId> {

@@ -37,7 +37,7 @@ async fn every_kind_is_read_as_it_was_told(bench: Bench) {
         expected.push((bench.tell(event.clone(), 0).await, event));
     }
     assert_eq!(bench.all().await, expected);
-    assert_eq!(bench.from_there().all().await, expected, "the other host reads the same");
+    assert_eq!(bench.other_host().all().await, expected, "the other host reads the same");
 }
 
 async fn events_are_in_the_order_of_posting(bench: Bench) {
@@ -60,7 +60,7 @@ async fn a_place_is_made_from_the_callers_time(bench: Bench) {
 
 async fn places_rise_when_the_clock_goes_back(bench: Bench) {
     let first = bench.tell(progress(1, 1), 1_000).await;
-    let second = bench.from_there().tell(progress(1, 2), 0).await;
+    let second = bench.other_host().tell(progress(1, 2), 0).await;
     assert_eq!(second, EventId { ms: first.ms, sequence: 1 });
     let third = bench.tell(message("a"), 999).await;
     assert_eq!(third, EventId { ms: first.ms, sequence: 2 });
@@ -78,7 +78,7 @@ async fn no_place_is_that_of_the_beginning(bench: Bench) {
 
 async fn an_earlier_state_of_a_packet_and_the_same_are_not_told(bench: Bench) {
     let told = bench.tell(progress(1, 5), 0).await;
-    let there = bench.from_there();
+    let there = bench.other_host();
     for version in [0, 1, 4, 5] {
         assert_eq!(bench.post(progress(1, version), 9).await, None, "version {version}");
         assert_eq!(there.post(progress(1, version), 9).await, None, "version {version}, from there");
@@ -113,7 +113,7 @@ async fn packets_and_rooms_have_versions_of_their_own(bench: Bench) {
 async fn a_message_is_told_once(bench: Bench) {
     let told = bench.tell(message("a"), 0).await;
     assert_eq!(bench.post(message("a"), 5).await, None, "a repeated call");
-    assert_eq!(bench.from_there().post(message("a"), 5).await, None, "a repeated call to another host");
+    assert_eq!(bench.other_host().post(message("a"), 5).await, None, "a repeated call to another host");
     assert_eq!(bench.all().await, [(told, message("a"))]);
     let by_bob = Event::Message { id: text("a"), sender: user("bob"), text: "mine".into() };
     assert!(bench.post(by_bob, 5).await.is_some(), "another sender's id is another's");
@@ -125,7 +125,7 @@ async fn a_message_is_told_once(bench: Bench) {
 async fn racing_versions_of_a_packet_only_rise(bench: Bench) {
     const VERSIONS: u64 = 40;
     let racer = |racer: u32| {
-        let bench = if racer % 2 == 0 { bench.clone() } else { bench.from_there() };
+        let bench = bench.of_racer(racer);
         async move {
             let mut told = Vec::new();
             for version in 1..=VERSIONS {
@@ -147,7 +147,7 @@ async fn racing_versions_of_a_packet_only_rise(bench: Bench) {
 
 async fn racing_messages_are_all_told_and_each_has_its_place(bench: Bench) {
     let racer = |racer: u32| {
-        let bench = if racer % 2 == 0 { bench.clone() } else { bench.from_there() };
+        let bench = bench.of_racer(racer);
         async move {
             let mut places = Vec::new();
             for number in 0..10 {

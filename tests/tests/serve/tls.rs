@@ -1,0 +1,50 @@
+//! TLS by option, with certificates that are read again.
+
+use std::fs;
+
+use hongbao_host::http::{ServiceSettings, TlsFiles};
+use reqwest::{Certificate, Client};
+use tempfile::TempDir;
+
+use crate::stage::{Stage, Stores};
+
+/// A certificate for 127.0.0.1 that signs itself, written where the files say.
+fn certificate(folder: &TempDir) -> (TlsFiles, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+    let files = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    let pem = made.cert.pem();
+    fs::write(&files.certificate, &pem).unwrap();
+    fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    (files, pem)
+}
+
+fn trusting(pem: &str) -> Client {
+    let root = Certificate::from_pem(pem.as_bytes()).unwrap();
+    Client::builder().tls_certs_only([root]).build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_used_and_can_be_renewed() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = TempDir::new().unwrap();
+    let (files, old) = certificate(&folder);
+    let stage = Stage::with(Stores::default(), ServiceSettings::default(), Some(files)).await;
+    let healthy = |client: Client| {
+        let request = client.get(format!("{}/healthz", stage.url));
+        async move { request.send().await.is_ok_and(|answer| answer.status().is_success()) }
+    };
+    assert!(healthy(trusting(&old)).await);
+    let plain = stage.url.replace("https", "http");
+    assert!(!stage.client.get(format!("{plain}/healthz")).send().await.is_ok_and(|answer| answer.status().is_success()));
+
+    let (_, new) = certificate(&folder);
+    assert!(!healthy(trusting(&new)).await, "not read again yet");
+    stage.listening.reload_certificate().await.unwrap();
+    assert!(healthy(trusting(&new)).await);
+
+    fs::write(folder.path().join("cert.pem"), "rubbish").unwrap();
+    let refused = stage.listening.reload_certificate().await.unwrap_err();
+    assert_eq!(refused.code(), "cannot-use-certificate");
+    assert!(healthy(trusting(&new)).await, "the former one stays");
+    stage.stop().await;
+}
