@@ -85,7 +85,11 @@ pub fn axe() -> Result<(), Failure> {
     say(&format!("Installing {AXE_PACKAGE} by npm."));
     let mut command = process::program("npm");
     let options = ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"];
-    command.args(options).args(["--prefix", AXE_FOLDER, AXE_PACKAGE]).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .args(options)
+        .args(["--prefix", AXE_FOLDER, AXE_PACKAGE])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let installed = process::run(command).is_ok() && Path::new(AXE).is_file();
     if installed {
         return Ok(());

@@ -34,7 +34,11 @@ async fn check(file: &Path, connect: bool) -> anyhow::Result<Exit> {
         let grants = tenant.config().grants;
         let grants = if grants == Grants::ALL { "all".to_owned() } else { grants.to_string() };
         let (id, name, version) = (tenant.id(), &manifest.name, &manifest.version);
-        let origin = if tenant.plugin().digest() == Plugin::embedded(host.engine())?.digest() { ", embedded" } else { "" };
+        let origin = if tenant.plugin().digest() == Plugin::embedded(host.engine())?.digest() {
+            ", embedded"
+        } else {
+            ""
+        };
         writeln!(out, "tenant    {id}: {name} {version}{origin}, {}, grants: {grants}", policy.currency)?;
     }
     if connect {

@@ -95,7 +95,13 @@ async fn list(stores: &Stores, tenant: Option<TenantId>) -> anyhow::Result<Exit>
         for key in keys {
             let state = state(&key, now_ms);
             let made = age(now_ms.saturating_sub(key.created_at_ms));
-            table.row(vec![key.id.to_string(), key.label.into_string(), key.scopes.to_string(), made, state.into()]);
+            table.row(vec![
+                key.id.to_string(),
+                key.label.into_string(),
+                key.scopes.to_string(),
+                made,
+                state.into(),
+            ]);
         }
         if is_last {
             break;

@@ -92,9 +92,13 @@ fn log_to_stderr(cli: &Cli) {
         (_, 1) => "info",
         (_, _) => "debug",
     };
-    let form = if let Command::Serve(args) = &cli.command { args.log.unwrap_or_default() } else { LogForm::Text };
+    let form =
+        if let Command::Serve(args) = &cli.command { args.log.unwrap_or_default() } else { LogForm::Text };
     let filter = EnvFilter::try_from_env("HONGBAO_LOG").unwrap_or_else(|_| EnvFilter::new(by_default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
+    // https://no-color.org
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_colourful = stderr().is_terminal() && !is_plain;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(is_colourful);
     // A program that embeds this may have its own log already, which is then used.
     let _ = match form {
         LogForm::Text => log.try_init(),

@@ -15,12 +15,12 @@ use crate::domain::TenantId;
 use crate::runtime::TenantsFile;
 use crate::store::finished::FinishedCache;
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::postgres::{self, PostgresLedger};
-use crate::store::redis::RedisCounter;
-use crate::store::sqlite::SqliteLedger;
 use crate::store::memory::{MemoryEvents, MemoryRegistry};
 use crate::store::postgres::PostgresRegistry;
+use crate::store::postgres::{self, PostgresLedger};
+use crate::store::redis::RedisCounter;
 use crate::store::redis::RedisEvents;
+use crate::store::sqlite::SqliteLedger;
 use crate::store::sqlite::SqliteRegistry;
 use crate::store::{Counter, Events, Ledger, Registry};
 

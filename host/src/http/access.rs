@@ -175,7 +175,10 @@ impl Caller {
     /// The tenant that this key is of.
     fn tenant(&self, service: &Service) -> Result<Tenant, Problem> {
         let id = self.key.tenant.as_ref().ok_or_else(|| {
-            Problem::new(Kind::FORBIDDEN, "an operator's API key speaks for no tenant; make one of the tenant's")
+            Problem::new(
+                Kind::FORBIDDEN,
+                "an operator's API key speaks for no tenant; make one of the tenant's",
+            )
         })?;
         service.host().tenant(id).ok_or_else(|| Problem::not_found("there is no such tenant any more"))
     }

@@ -96,8 +96,7 @@ async fn join(State(service): State<Service>, Json(join): Json<Join>) -> Result<
         scopes,
         expires_at_ms: Some(expires_at_ms),
     };
-    let (key, text) =
-        new.make(now_ms).map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))?;
+    let (key, text) = new.make(now_ms).map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))?;
     service.registry().add_key(key).await?;
     let session = Session {
         key: text,

@@ -74,8 +74,7 @@ struct VersionLabel {
 pub(super) struct Code(pub(super) &'static str);
 
 /// In seconds.
-const BUCKETS: [f64; 13] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Counts of what is asked over HTTP.
 pub(super) struct HttpMetrics {
@@ -163,9 +162,23 @@ pub(super) async fn observe(State(service): State<Service>, request: Request, ne
     }
     let (ms, status_code) = (begun.elapsed().as_millis(), status.as_u16());
     if status.is_server_error() {
-        tracing::warn!(request_id = format_args!("{id:016x}"), method, route, status = status_code, ms, "answered");
+        tracing::warn!(
+            request_id = format_args!("{id:016x}"),
+            method,
+            route,
+            status = status_code,
+            ms,
+            "answered"
+        );
     } else {
-        tracing::debug!(request_id = format_args!("{id:016x}"), method, route, status = status_code, ms, "answered");
+        tracing::debug!(
+            request_id = format_args!("{id:016x}"),
+            method,
+            route,
+            status = status_code,
+            ms,
+            "answered"
+        );
     }
     if let Ok(id) = HeaderValue::from_str(&format!("{id:016x}")) {
         answer.headers_mut().insert(REQUEST_ID, id);

@@ -19,12 +19,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use super::Service;
 use super::access::Caller;
 use super::input::{from_json, is_json, unread};
 use super::observe::RequestId;
 use super::output::{answer, json};
 use super::problem::{Kind, PROBLEM_JSON, Problem};
-use super::Service;
 use crate::domain::{Name, TenantId};
 use crate::store::{Answer, Begun, RequestKey};
 
@@ -85,11 +85,16 @@ pub(super) struct Raw(pub(super) Bytes);
 impl Once<Bytes> {
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
         let key = request.headers().get(KEY).ok_or_else(|| {
-            Problem::new(Kind::KEY_MISSING, "send an Idempotency-Key that no other request has, such as a UUID")
+            Problem::new(
+                Kind::KEY_MISSING,
+                "send an Idempotency-Key that no other request has, such as a UUID",
+            )
         })?;
         let key = key.to_str().ok().filter(|key| key.len() <= MAX_KEY_BYTES);
         let key = key.and_then(|key| Name::new(key).ok()).ok_or_else(|| {
-            Problem::invalid(format!("an Idempotency-Key is 1 to {MAX_KEY_BYTES} printable characters of ASCII"))
+            Problem::invalid(format!(
+                "an Idempotency-Key is 1 to {MAX_KEY_BYTES} printable characters of ASCII"
+            ))
         })?;
         let mut hash = Sha256::new();
         for part in [request.method().as_str(), request.uri().path()] {
@@ -130,7 +135,10 @@ impl<B: Send + 'static> Once<B> {
                 return Err(Problem::new(Kind::IN_PROGRESS, "the same request is under way; ask again"));
             }
             Begun::Other => {
-                return Err(Problem::new(Kind::KEY_REUSED, "this Idempotency-Key was sent with another request"));
+                return Err(Problem::new(
+                    Kind::KEY_REUSED,
+                    "this Idempotency-Key was sent with another request",
+                ));
             }
         }
         let service = service.clone();

@@ -188,7 +188,10 @@ impl From<CallError> for Problem {
             CallError::Unavailable => Self::new(Kind::UNAVAILABLE, said),
             CallError::Trapped { why, .. } => {
                 tracing::error!(request_id = RequestId::current().as_deref(), "a plugin broke: {why}");
-                Self::new(Kind::PLUGIN_FAILED, "the tenant's plugin broke; what was done stands in the ledger")
+                Self::new(
+                    Kind::PLUGIN_FAILED,
+                    "the tenant's plugin broke; what was done stands in the ledger",
+                )
             }
             CallError::Other(why) => Self::internal(&why),
         }

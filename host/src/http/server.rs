@@ -10,8 +10,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::routing::get;
+use axum::response::{IntoResponse as _, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
@@ -118,7 +117,7 @@ impl Service {
         let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         api.merge(demo)
             .merge(page::router(self.demo().is_some()))
-            .merge(docs.route("/docs/", get(|| async { Redirect::permanent("/docs") })))
+            .merge(docs)
             .fallback(nowhere)
             .method_not_allowed_fallback(|| async {
                 Problem::new(Kind::METHOD, "see /openapi.json for what each path takes")
@@ -256,5 +255,6 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<String>().map(String::as_str);
     let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
     tracing::error!("a request ended in a panic: {words}");
-    Problem::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id").into_response()
+    Problem::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id")
+        .into_response()
 }

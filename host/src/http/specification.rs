@@ -43,8 +43,7 @@ pub(super) fn with_problems(mut openapi: utoipa::openapi::OpenApi) -> utoipa::op
         if !path.starts_with("/v1/") {
             continue;
         }
-        let operations =
-            [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             add_problems(operation);
         }

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place, Received,
-    Recorded, Settled, StoreError,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
+    Received, Recorded, Settled, StoreError,
 };
 use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
 
@@ -332,7 +332,7 @@ mod tests {
         let record = async |number: u128, order: Order| {
             ledger.record(&tenant, key(number).packet, order, NOW).await.unwrap()
         };
-        ledger.fund(&tenant, &alice(), Amount::new(10).unwrap(), NOW).await.unwrap();
+        ledger.fund(&tenant, &alice(), Amount::new(10).unwrap(), None, NOW).await.unwrap();
         record(1, order("a", 10)).await;
         assert_eq!(said(&mut changes), [(key(1), ChangeKind::Recorded, true)]);
         record(2, order("a", 10)).await;
@@ -376,7 +376,7 @@ mod tests {
     async fn what_nobody_takes_away_is_dropped_and_counted_and_holds_nobody_up() {
         let (ledger, mut changes) = Announced::new(Arc::new(MemoryLedger::new()));
         let tenant = TenantId::default();
-        ledger.fund(&tenant, &alice(), Amount::new(1 << 40).unwrap(), NOW).await.unwrap();
+        ledger.fund(&tenant, &alice(), Amount::new(1 << 40).unwrap(), None, NOW).await.unwrap();
         for number in 0..WAITING as u128 + 5 {
             let order = order(&number.to_string(), 10);
             let recorded = ledger.record(&tenant, key(number).packet, order, NOW).await.unwrap();

@@ -18,7 +18,19 @@ fn the_command_explains_itself() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["demo", "play", "simulate", "audit", "reconcile", "settle", "migrate", "plugin"] {
+    for command in [
+        "serve",
+        "key",
+        "config",
+        "demo",
+        "play",
+        "simulate",
+        "audit",
+        "reconcile",
+        "settle",
+        "migrate",
+        "plugin",
+    ] {
         assert_snapshot!(command, help(&[command, "--help"]));
         assert!(help(&["--help"]).contains(command));
         assert!(
@@ -26,6 +38,15 @@ fn every_command_explains_itself() {
             "{command} has examples"
         );
     }
+}
+
+#[test]
+fn every_command_about_keys_explains_itself() {
+    for command in ["create", "list", "revoke"] {
+        assert_snapshot!(format!("key_{command}"), help(&["key", command, "--help"]));
+        assert!(help(&["key", "--help"]).contains(&format!("hongbao key {command} ")));
+    }
+    assert_snapshot!("config_check", help(&["config", "check", "--help"]));
 }
 
 #[test]

@@ -5,12 +5,14 @@
 
 mod audit;
 mod bad_input;
+mod config;
 mod crowd;
 mod data_directory;
 mod demo;
 mod details;
 mod events;
 mod help;
+mod keys;
 mod log;
 mod malformed;
 mod money;
@@ -20,6 +22,8 @@ mod plugin_run;
 mod process;
 mod replay;
 mod send;
+#[cfg(unix)]
+mod serve;
 #[cfg(unix)]
 mod servers;
 mod simulate;

@@ -4,7 +4,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::stage::{Keys, Stage};
+use crate::stage::{Keys, Stage, until};
 
 /// What nobody of another tenant may ever read.
 const SECRET: &str = "only-for-the-family-of-b";
@@ -63,12 +63,22 @@ async fn operations(stage: &Stage) -> Vec<(Method, String, String)> {
     found
 }
 
-fn request(stage: &Stage, operation: &(Method, String, String), things: &Things, key: &str, salt: &str) -> RequestBuilder {
+fn request(
+    stage: &Stage,
+    operation: &(Method, String, String),
+    things: &Things,
+    key: &str,
+    salt: &str,
+) -> RequestBuilder {
     let (method, path, name) = operation;
-    let request = stage.request(method.clone(), &things.path(path), key).header("idempotency-key", format!("{name} {salt}"));
+    let request = stage
+        .request(method.clone(), &things.path(path), key)
+        .header("idempotency-key", format!("{name} {salt}"));
     match body(name, things) {
         Some(body) => request.json(&body),
-        None if *method == Method::POST => request.header("content-type", "application/wasm").body("no plugin"),
+        None if *method == Method::POST => {
+            request.header("content-type", "application/wasm").body("no plugin")
+        }
         None => request,
     }
 }
@@ -79,6 +89,8 @@ async fn things(stage: &Stage, tenant: &str, keys: &Keys) -> Things {
     let packet = stage.once("/v1/packets", &keys["member"], "p", order).await.ok();
     let packet = packet["packet"].as_str().unwrap().to_owned();
     stage.tap(keys, &packet, "grab-and-open", "bruno").await.ok();
+    let audit = format!("/v1/tenants/{tenant}/audit");
+    until("settled", || async { stage.get(&audit, &keys["admin"]).await.ok()["unsettled"] == 0 }).await;
     let key = keys["member"][3..19].to_owned();
     Things { tenant: tenant.into(), packet, room: "kitchen".into(), user: "bella".into(), key }
 }
@@ -87,7 +99,13 @@ async fn things(stage: &Stage, tenant: &str, keys: &Keys) -> Things {
 async fn state(stage: &Stage, things: &Things, keys: &Keys) -> Vec<Value> {
     let mut state = Vec::new();
     let tenant = format!("/v1/tenants/{}", things.tenant);
-    for path in [tenant.clone(), format!("{tenant}/keys"), format!("{tenant}/plugins"), format!("{tenant}/audit"), format!("{tenant}/log")] {
+    for path in [
+        tenant.clone(),
+        format!("{tenant}/keys"),
+        format!("{tenant}/plugins"),
+        format!("{tenant}/audit"),
+        format!("{tenant}/log"),
+    ] {
         state.push(stage.get(&path, &keys["admin"]).await.ok());
     }
     for path in [format!("/v1/packets/{}", things.packet), "/v1/users/bella/wallet".into()] {
@@ -113,7 +131,10 @@ async fn no_route_gives_one_tenant_anything_of_anothers() {
             assert!(!answer.text.contains("bruno"), "{operation:?} with {scope}: {answer:?}");
             assert!(!answer.status.is_server_error(), "{operation:?} with {scope}: {answer:?}");
             if operation.1.contains("{tenant}") || operation.1.contains("{packet}") {
-                assert!(!answer.status.is_success() || answer.text.contains("not-found"), "{operation:?} with {scope}: {answer:?}");
+                assert!(
+                    !answer.status.is_success() || answer.text.contains("not-found"),
+                    "{operation:?} with {scope}: {answer:?}"
+                );
             }
         }
     }
@@ -139,7 +160,11 @@ async fn no_route_opens_without_a_key_or_with_a_wrong_one() {
         let (method, path, _) = &operation;
         let none = stage.client.request(method.clone(), format!("{}{}", stage.url, things.path(path)));
         let answer = stage.send(none).await;
-        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (401, "unauthenticated"), "{operation:?}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.problem().as_str()),
+            (401, "unauthenticated"),
+            "{operation:?}"
+        );
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
         for key in &wrong {
             let answer = stage.send(request(&stage, &operation, &things, key, "x")).await;
@@ -171,7 +196,11 @@ async fn a_scope_opens_its_own_routes_alone() {
             }
             let key = if scope == "operator" { &stage.operator } else { &b[scope] };
             let answer = stage.send(request(&stage, &operation, &things, key, scope)).await;
-            assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (403, "forbidden"), "{operation:?} with {scope}");
+            assert_eq!(
+                (answer.status.as_u16(), answer.problem().as_str()),
+                (403, "forbidden"),
+                "{operation:?} with {scope}"
+            );
         }
     }
     stage.stop().await;

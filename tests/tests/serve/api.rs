@@ -60,7 +60,13 @@ async fn history_comes_in_pages_without_gaps() {
         let mut next = String::new();
         loop {
             let page = stage.get(&format!("{path}?limit=2{next}"), &keys["member"]).await.ok();
-            seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["packet"].as_str().unwrap().to_owned()));
+            seen.extend(
+                page["items"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|item| item["packet"].as_str().unwrap().to_owned()),
+            );
             match page["next"].as_str() {
                 Some(place) => next = format!("&before={place}"),
                 None => break,

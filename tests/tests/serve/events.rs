@@ -40,14 +40,17 @@ impl Stream {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
                 self.read = rest;
                 let field = |name: &str| {
-                    event.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+                    event
+                        .lines()
+                        .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
                 };
                 if let (Some(name), Some(data)) = (field("event"), field("data")) {
                     return Some(Told { id: field("id"), name, data: serde_json::from_str(&data).unwrap() });
                 }
                 continue;
             }
-            let chunk = timeout(Duration::from_secs(20), self.response.chunk()).await.expect("an event in time");
+            let chunk =
+                timeout(Duration::from_secs(20), self.response.chunk()).await.expect("an event in time");
             self.read.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
         }
     }
@@ -85,7 +88,10 @@ async fn a_room_is_told_of_a_packet_from_sending_to_its_end() {
     stream.named("sent").await;
     stage.clock.advance(24 * 60 * 60 * 1000);
     let expired = stream.named("expired").await;
-    assert_eq!((expired.data["packet"].as_str(), &expired.data["refunded"]), (Some(late.as_str()), &json!(300)));
+    assert_eq!(
+        (expired.data["packet"].as_str(), &expired.data["refunded"]),
+        (Some(late.as_str()), &json!(300))
+    );
     stage.stop().await;
 }
 
@@ -123,7 +129,12 @@ async fn rooms_and_tenants_hear_nothing_of_each_other() {
     let mut kitchen = Stream::open(&stage, &a, "kitchen", None).await;
     let mut elsewhere = Stream::open(&stage, &b, "family", None).await;
     let mut family = Stream::open(&stage, &a, "family", None).await;
-    let say = |room: &str| (format!("/v1/rooms/{room}/messages"), json!({"id": "m", "sender": "x", "text": format!("to {room} of a")}));
+    let say = |room: &str| {
+        (
+            format!("/v1/rooms/{room}/messages"),
+            json!({"id": "m", "sender": "x", "text": format!("to {room} of a")}),
+        )
+    };
     let (path, body) = say("family");
     stage.post(&path, &a["member"], body).await.ok();
     assert_eq!(family.next().await.unwrap().data["text"], "to family of a");

@@ -1,6 +1,5 @@
 //! API keys: shown once, kept as a hash, revoked at once.
 
-use hongbao_host::store::Registry as _;
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -28,7 +27,10 @@ async fn a_key_is_made_listed_and_revoked() {
     let revoked = stage.delete(&format!("{path}/{id}"), &keys["admin"]).await.ok();
     assert!(revoked["revoked_at_ms"].is_u64());
     assert_eq!(stage.get("/v1/users/bob/wallet", &key).await.problem(), "unauthenticated");
-    assert_eq!(stage.delete(&format!("{path}/0000000000000000"), &keys["admin"]).await.problem(), "not-found");
+    assert_eq!(
+        stage.delete(&format!("{path}/0000000000000000"), &keys["admin"]).await.problem(),
+        "not-found"
+    );
     stage.stop().await;
 }
 
@@ -49,7 +51,9 @@ async fn a_key_ends_at_its_time() {
 async fn a_tenants_key_is_no_operators() {
     let stage = Stage::start().await;
     let keys = stage.tenant("acme").await;
-    for (index, scopes) in [json!(["operator"]), json!(["member", "operator"]), json!([])].into_iter().enumerate() {
+    for (index, scopes) in
+        [json!(["operator"]), json!(["member", "operator"]), json!([])].into_iter().enumerate()
+    {
         let body = json!({"label": "x", "scopes": scopes});
         let made = stage.once("/v1/tenants/acme/keys", &keys["admin"], &format!("k{index}"), body).await;
         assert_eq!(made.problem(), "invalid-argument");
@@ -67,11 +71,22 @@ async fn what_administrators_do_is_written_down() {
     stage.post("/v1/tenants/acme/resume", &keys["admin"], json!({})).await.ok();
     stage.post("/v1/tenants/acme/rollback", &keys["admin"], json!({})).await.problem();
     let log = stage.get("/v1/tenants/acme/log?limit=3", &keys["admin"]).await.ok();
-    let told: Vec<_> = log["items"].as_array().unwrap().iter().map(|one| (one["action"].as_str().unwrap(), one["outcome"].as_str().unwrap(), one["key"].as_str().unwrap())).collect();
+    let told: Vec<_> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (one["action"].as_str().unwrap(), one["outcome"].as_str().unwrap(), one["key"].as_str().unwrap())
+        })
+        .collect();
     let id = &keys["admin"][3..19];
     assert_eq!(
         told,
-        [("tenant.rollback", "no-former-plugin", id), ("tenant.resume", "ok", id), ("tenant.suspend", "ok", id)]
+        [
+            ("tenant.rollback", "no-former-plugin", id),
+            ("tenant.resume", "ok", id),
+            ("tenant.suspend", "ok", id)
+        ]
     );
     let all = stage.get("/v1/log", &stage.operator).await.ok();
     assert!(all["items"].as_array().unwrap().iter().any(|one| one["action"] == "tenant.create"));

@@ -35,7 +35,8 @@ async fn a_key_that_asks_too_often_waits_and_others_do_not() {
     let keys = stage.tenant("acme").await;
     let mut statuses = Vec::new();
     for index in 0..20 {
-        statuses.push(stage.get(&format!("/v1/users/u{index}/wallet"), &keys["member"]).await.status.as_u16());
+        statuses
+            .push(stage.get(&format!("/v1/users/u{index}/wallet"), &keys["member"]).await.status.as_u16());
     }
     assert!(statuses.contains(&200) && statuses.contains(&429), "{statuses:?}");
     stage.get("/v1/tenants/acme", &keys["admin"]).await.ok();

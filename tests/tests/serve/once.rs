@@ -21,7 +21,10 @@ async fn the_same_request_has_the_same_answer_and_moves_nothing() {
     let first = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
     let again = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
     assert_eq!((first.status.as_u16(), &first.text), (201, &again.text));
-    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), (None, Some("true")));
+    assert_eq!(
+        (first.header("idempotency-replayed"), again.header("idempotency-replayed")),
+        (None, Some("true"))
+    );
     let other = stage.once("/v1/packets", &keys["member"], "k1", packet(301)).await;
     assert_eq!((other.status.as_u16(), other.problem().as_str()), (422, "key-reused"));
     let wallet = stage.get("/v1/users/alice/wallet", &keys["member"]).await.ok();
@@ -33,7 +36,8 @@ async fn the_same_request_has_the_same_answer_and_moves_nothing() {
     // Another path with the same key and body is another request.
     let elsewhere = stage.once("/v1/users/bob/wallet/funds", &keys["fund"], "k2", json!({"amount": 5})).await;
     elsewhere.ok();
-    let elsewhere = stage.once("/v1/users/carol/wallet/funds", &keys["fund"], "k2", json!({"amount": 5})).await;
+    let elsewhere =
+        stage.once("/v1/users/carol/wallet/funds", &keys["fund"], "k2", json!({"amount": 5})).await;
     assert_eq!(elsewhere.problem(), "key-reused");
     stage.stop().await;
 }
@@ -45,8 +49,12 @@ async fn a_key_is_needed_and_must_be_printable() {
     let none = stage.post("/v1/packets", &keys["member"], packet(300)).await;
     assert_eq!((none.status.as_u16(), none.problem().as_str()), (400, "idempotency-key-missing"));
     let long = "k".repeat(129);
-    assert_eq!(stage.once("/v1/packets", &keys["member"], &long, packet(300)).await.problem(), "invalid-argument");
-    let odd = stage.request(Method::POST, "/v1/packets", &keys["member"]).header("idempotency-key", &b"\xff"[..]);
+    assert_eq!(
+        stage.once("/v1/packets", &keys["member"], &long, packet(300)).await.problem(),
+        "invalid-argument"
+    );
+    let odd =
+        stage.request(Method::POST, "/v1/packets", &keys["member"]).header("idempotency-key", &b"\xff"[..]);
     assert_eq!(stage.send(odd.json(&packet(300))).await.problem(), "invalid-argument");
     stage.stop().await;
 }
@@ -113,7 +121,8 @@ async fn after_a_day_the_answer_is_forgotten_and_the_ledger_remembers() {
     stage.clock.advance(24 * 60 * 60 * 1000);
     let late = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
     assert_eq!((late.header("idempotency-replayed"), late.ok()), (None, first.ok()));
-    let other = stage.once("/v1/users/alice/wallet/funds", &keys["fund"], "fund alice 1000", json!({"amount": 7}));
+    let other =
+        stage.once("/v1/users/alice/wallet/funds", &keys["fund"], "fund alice 1000", json!({"amount": 7}));
     assert_eq!(other.await.problem(), "key-reused", "a day later the key still belongs to its funding");
     stage.stop().await;
 }
@@ -125,8 +134,12 @@ async fn a_caller_that_hangs_up_changes_nothing() {
     stage.fund(&keys, "alice", 1_000).await;
     for round in 0..20 {
         let key = format!("k{round}");
-        let request = stage.request(Method::POST, "/v1/packets", &keys["member"]).header("idempotency-key", &key);
-        let hang_up = tokio::time::timeout(std::time::Duration::from_micros(200 * round), request.json(&packet(10)).send());
+        let request =
+            stage.request(Method::POST, "/v1/packets", &keys["member"]).header("idempotency-key", &key);
+        let hang_up = tokio::time::timeout(
+            std::time::Duration::from_micros(200 * round),
+            request.json(&packet(10)).send(),
+        );
         let _ = hang_up.await;
     }
     for round in 0..20 {

@@ -16,9 +16,18 @@ async fn probes_and_metrics_need_no_key() {
     stage.get("/v1/users/bob/wallet", &keys["member"]).await.ok();
     assert_eq!(stage.get("/healthz", "").await.text, "ok\n");
     let ready = stage.get("/readyz", "").await.ok();
-    assert_eq!(ready, json!({"ready": true, "counter": "ok", "ledger": "ok", "registry": "ok", "host": "ok"}));
+    assert_eq!(
+        ready,
+        json!({"ready": true, "counter": "ok", "ledger": "ok", "registry": "ok", "host": "ok"})
+    );
     let metrics = stage.get("/metrics", "").await;
-    assert!(metrics.text.contains("hongbao_http_requests_total{method=\"GET\",route=\"/v1/users/{user}/wallet\",status=\"200\"} 1"), "{}", metrics.text);
+    assert!(
+        metrics.text.contains(
+            "hongbao_http_requests_total{method=\"GET\",route=\"/v1/users/{user}/wallet\",status=\"200\"} 1"
+        ),
+        "{}",
+        metrics.text
+    );
     assert!(metrics.text.contains("hongbao_tenants"));
     assert_eq!(metrics.text.matches("# EOF").count(), 1);
     assert!(metrics.text.ends_with("# EOF\n"));
@@ -32,8 +41,9 @@ async fn probes_and_metrics_need_no_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_is_away_is_told_and_nothing_is_lost() {
     let stores = Stores::default();
-    let faulty = Arc::new(Faulty::new(Arc::clone(&stores.ledger)));
-    let stage = Stage::with(Stores { ledger: faulty.clone(), ..stores }, ServiceSettings::default(), None).await;
+    let faulty = Faulty::new(Arc::clone(&stores.ledger));
+    let stage =
+        Stage::with(Stores { ledger: faulty.clone(), ..stores }, ServiceSettings::default(), None).await;
     let keys = stage.tenant("acme").await;
     stage.fund(&keys, "alice", 1_000).await;
     let packet = stage.packet(&keys, "p", 100, 2).await;

@@ -26,7 +26,11 @@ async fn rubbish_is_refused_with_a_code() {
         (raw(r#"{"user":"a\u0007"}"#, "application/json"), 400, "invalid-argument"),
         (raw("user=a", "application/x-www-form-urlencoded"), 415, "unsupported-media-type"),
         (raw(r#"{"user":"a"}"#, "application/json; charset=utf-8"), 404, "not-found"),
-        (stage.request(Method::POST, "/v1/packets/no-packet/grab", key).json(&json!({"user": "a"})), 404, "not-found"),
+        (
+            stage.request(Method::POST, "/v1/packets/no-packet/grab", key).json(&json!({"user": "a"})),
+            404,
+            "not-found",
+        ),
         (stage.request(Method::GET, &format!("/v1/packets/{NOWHERE}"), key), 404, "not-found"),
         (stage.request(Method::GET, "/v1/nothing", key), 404, "not-found"),
         (stage.request(Method::GET, "/nothing", key), 404, "not-found"),
@@ -46,7 +50,11 @@ async fn rubbish_is_refused_with_a_code() {
     ];
     for (index, (request, status, code)) in cases.into_iter().enumerate() {
         let answer = stage.send(request).await;
-        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (status, code), "case {index}: {answer:?}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.problem().as_str()),
+            (status, code),
+            "case {index}: {answer:?}"
+        );
         assert_eq!(answer.header("x-request-id").map(str::len), Some(16));
         assert!(answer.text.contains(answer.header("x-request-id").unwrap()), "{answer:?}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
@@ -77,7 +85,8 @@ async fn an_order_that_cannot_be_is_said_in_a_sentence() {
     let stage = Stage::start().await;
     let keys = stage.tenant("acme").await;
     stage.fund(&keys, "alice", 100_000).await;
-    let order = |total: u64, shares: u32| json!({"room": "r", "sender": "alice", "total": total, "shares": shares});
+    let order =
+        |total: u64, shares: u32| json!({"room": "r", "sender": "alice", "total": total, "shares": shares});
     let cases = [
         (order(1, 2), 400),
         (order(u64::MAX, 2), 400),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongbao_host::domain::{Name, Scope};
-use hongbao_host::http::{Listening, NewKey, Service, ServiceSettings, TlsFiles};
+use hongbao_host::http::{Listening, NewKey, RateSettings, Service, ServiceSettings, TlsFiles};
 use hongbao_host::imports::ManualClock;
 use hongbao_host::runtime::{Announcer, Host, Pace, TenantsFile, Workers};
 use hongbao_host::store::announced::Announced;
@@ -39,7 +39,6 @@ impl Default for Stores {
 pub struct Stage {
     pub url: String,
     pub client: Client,
-    pub host: Host,
     pub clock: Arc<ManualClock>,
     pub stores: Stores,
     pub operator: String,
@@ -94,7 +93,7 @@ impl Answer {
 
 impl Stage {
     pub async fn start() -> Self {
-        Self::with(Stores::default(), ServiceSettings::default(), None).await
+        Self::with(Stores::default(), unhurried(), None).await
     }
 
     pub async fn with(stores: Stores, settings: ServiceSettings, tls: Option<TlsFiles>) -> Self {
@@ -134,8 +133,10 @@ impl Stage {
         let url = format!("{scheme}://{}", listening.address());
         let pace = Pace { settle: Duration::from_millis(10), sweep: Duration::from_millis(20) };
         let workers = Workers::start(&host, pace);
+        // The client wants one, also where it speaks plain HTTP.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
-        Self { url, client, host, clock, stores, operator, listening, announcer, workers }
+        Self { url, client, clock, stores, operator, listening, announcer, workers }
     }
 
     /// A request, to be changed before it is sent.
@@ -184,12 +185,15 @@ impl Stage {
 
     pub async fn fund(&self, keys: &Keys, user: &str, amount: u64) {
         let path = format!("/v1/users/{user}/wallet/funds");
-        self.once(&path, &keys["fund"], &format!("fund {user} {amount}"), json!({"amount": amount})).await.ok();
+        self.once(&path, &keys["fund"], &format!("fund {user} {amount}"), json!({"amount": amount}))
+            .await
+            .ok();
     }
 
     /// A packet of alice's in the room family.
     pub async fn packet(&self, keys: &Keys, id: &str, total: u64, shares: u32) -> String {
-        let body = json!({"room": "family", "sender": "alice", "total": total, "shares": shares, "greeting": "hi"});
+        let body =
+            json!({"room": "family", "sender": "alice", "total": total, "shares": shares, "greeting": "hi"});
         let sent = self.once("/v1/packets", &keys["member"], id, body).await.ok();
         sent["packet"].as_str().unwrap().to_owned()
     }
@@ -203,6 +207,12 @@ impl Stage {
         self.announcer.stop().await;
         self.workers.stop().await;
     }
+}
+
+/// Settings under which nobody asks too often: `limits` is about that.
+pub fn unhurried() -> ServiceSettings {
+    let rate = RateSettings { key_per_second: None, user_per_second: None };
+    ServiceSettings { rate, ..ServiceSettings::default() }
 }
 
 /// Waits until something is so.

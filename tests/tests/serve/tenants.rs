@@ -16,7 +16,9 @@ fn another(version: u8) -> Vec<u8> {
 
 async fn install(stage: &Stage, keys: &Keys, salt: &str, code: Vec<u8>) -> Answer {
     let request = stage.request(Method::POST, "/v1/tenants/acme/plugins", &keys["admin"]);
-    stage.send(request.header("idempotency-key", salt).header("content-type", "application/wasm").body(code)).await
+    stage
+        .send(request.header("idempotency-key", salt).header("content-type", "application/wasm").body(code))
+        .await
 }
 
 async fn serving(stage: &Stage, keys: &Keys) -> Value {
@@ -33,7 +35,8 @@ async fn a_plugin_is_installed_serves_and_makes_way_again() {
     assert_eq!((&installed["name"], &installed["serves"]), (&json!("hongbao"), &json!(false)));
     assert_eq!(serving(&stage, &keys).await, embedded, "installed is not serving");
     let digest = installed["digest"].clone();
-    let upgraded = stage.post("/v1/tenants/acme/upgrade", &keys["admin"], json!({"digest": digest})).await.ok();
+    let upgraded =
+        stage.post("/v1/tenants/acme/upgrade", &keys["admin"], json!({"digest": digest})).await.ok();
     assert_eq!(upgraded["plugin"]["digest"], digest);
     stage.packet(&keys, "p1", 100, 1).await;
     let listed = stage.get("/v1/tenants/acme/plugins", &keys["admin"]).await.ok();
@@ -52,7 +55,9 @@ async fn what_is_no_plugin_is_refused_and_the_old_one_serves_on() {
     let stage = Stage::start().await;
     let keys = stage.tenant("acme").await;
     let embedded = serving(&stage, &keys).await;
-    for (index, code) in [b"no wasm".to_vec(), Plugin::EMBEDDED[..1000].to_vec(), Vec::new()].into_iter().enumerate() {
+    for (index, code) in
+        [b"no wasm".to_vec(), Plugin::EMBEDDED[..1000].to_vec(), Vec::new()].into_iter().enumerate()
+    {
         let refused = install(&stage, &keys, &format!("k{index}"), code).await;
         assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "not-a-plugin"));
     }
@@ -63,7 +68,10 @@ async fn what_is_no_plugin_is_refused_and_the_old_one_serves_on() {
     let refused = stage.put("/v1/tenants/acme/settings", &stage.operator, less).await;
     assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "not-granted"));
     let wrong = json!({"policy": {"max_shares": 0}});
-    assert_eq!(stage.put("/v1/tenants/acme/settings", &stage.operator, wrong).await.problem(), "invalid-argument");
+    assert_eq!(
+        stage.put("/v1/tenants/acme/settings", &stage.operator, wrong).await.problem(),
+        "invalid-argument"
+    );
     assert_eq!(serving(&stage, &keys).await, embedded);
     let again = stage.once("/v1/tenants", &stage.operator, "again", json!({"tenant": "acme"})).await;
     assert_eq!((again.status.as_u16(), again.problem().as_str()), (409, "tenant-exists"));

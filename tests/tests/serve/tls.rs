@@ -35,7 +35,14 @@ async fn a_certificate_is_used_and_can_be_renewed() {
     };
     assert!(healthy(trusting(&old)).await);
     let plain = stage.url.replace("https", "http");
-    assert!(!stage.client.get(format!("{plain}/healthz")).send().await.is_ok_and(|answer| answer.status().is_success()));
+    assert!(
+        !stage
+            .client
+            .get(format!("{plain}/healthz"))
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+    );
 
     let (_, new) = certificate(&folder);
     assert!(!healthy(trusting(&new)).await, "not read again yet");

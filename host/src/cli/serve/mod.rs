@@ -105,12 +105,7 @@ async fn until_told(listening: &Listening) -> anyhow::Result<()> {
 }
 
 /// What is served, and where.
-fn greet(
-    args: &ServeArgs,
-    stores: &Stores,
-    host: &Host,
-    url: &str,
-) -> anyhow::Result<()> {
+fn greet(args: &ServeArgs, stores: &Stores, host: &Host, url: &str) -> anyhow::Result<()> {
     let books = match &stores.books {
         Books::Memory => "in memory: gone when this ends".to_owned(),
         Books::Directory(directory) => format!("SQLite in {}", directory.display()),

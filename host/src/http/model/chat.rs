@@ -150,7 +150,11 @@ impl From<Card> for CardView {
 
 impl From<Field> for FieldView {
     fn from(field: Field) -> Self {
-        Self { user: field.user.map(crate::domain::UserId::into_string), label: field.label, value: field.value }
+        Self {
+            user: field.user.map(crate::domain::UserId::into_string),
+            label: field.label,
+            value: field.value,
+        }
     }
 }
 

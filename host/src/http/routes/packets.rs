@@ -104,9 +104,15 @@ fn users(names: Vec<String>) -> Result<Vec<UserId>, Problem> {
 fn refused(error: SendError) -> Problem {
     match error {
         SendError::InvalidArgument(why) => Problem::invalid(why),
-        SendError::KeyReused => Problem::new(Kind::KEY_REUSED, "this Idempotency-Key belongs to another packet"),
-        SendError::InsufficientFunds(balance) => Problem::new(Kind::POOR, format!("the wallet holds {balance}")),
-        SendError::Unavailable => Problem::new(Kind::UNAVAILABLE, "whether it was sent is unknown; ask again"),
+        SendError::KeyReused => {
+            Problem::new(Kind::KEY_REUSED, "this Idempotency-Key belongs to another packet")
+        }
+        SendError::InsufficientFunds(balance) => {
+            Problem::new(Kind::POOR, format!("the wallet holds {balance}"))
+        }
+        SendError::Unavailable => {
+            Problem::new(Kind::UNAVAILABLE, "whether it was sent is unknown; ask again")
+        }
         SendError::Other(why) => Problem::new(Kind::PLUGIN_FAILED, why),
     }
 }

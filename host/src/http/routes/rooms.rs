@@ -64,9 +64,8 @@ async fn say(
     Json(new): Json<NewMessage>,
 ) -> Result<Told<Said>, Problem> {
     let (name, sender) = (room(name)?, member.user(&service, new.sender)?);
-    let mentions = new.mentions.into_iter().map(|mention| {
-        Ok(Mention { text: mention.text, user: user(mention.user)? })
-    });
+    let mentions =
+        new.mentions.into_iter().map(|mention| Ok(Mention { text: mention.text, user: user(mention.user)? }));
     let message = Message {
         id: new.id,
         room: name.as_str().to_owned(),
@@ -83,7 +82,8 @@ async fn say(
     if message.text.trim().is_empty() {
         return Err(Problem::invalid("a message has some text"));
     }
-    let id = Name::new(message.id).map_err(|error| Problem::invalid(format!("the id of a message {error}")))?;
+    let id =
+        Name::new(message.id).map_err(|error| Problem::invalid(format!("the id of a message {error}")))?;
     let event = Event::Message { id, sender: message.sender, text: message.text };
     let room = RoomKey { tenant: member.tenant.id().clone(), room: name };
     service.events().post(&room, event, service.host().now_ms()).await?;

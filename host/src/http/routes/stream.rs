@@ -51,7 +51,8 @@ pub(super) async fn events(
     if *stopping.borrow() {
         return Err(Problem::new(Kind::UNAVAILABLE, "this host is stopping; ask again for another one"));
     }
-    let permit = service.stream_permit().ok_or_else(|| Problem::new(Kind::BUSY, "too many streams are open"))?;
+    let permit =
+        service.stream_permit().ok_or_else(|| Problem::new(Kind::BUSY, "too many streams are open"))?;
     let last = headers.get(LAST_EVENT_ID).map(|last| last.to_str().unwrap_or_default().parse::<EventId>());
     let last = last.transpose().map_err(|error| Problem::invalid(format!("Last-Event-ID {error}")))?;
     // Listening comes first: what is posted between the two is seen twice rather than never.
@@ -61,8 +62,16 @@ pub(super) async fn events(
         None => service.events().latest(&room).await?,
     };
     service.metrics().streams.inc();
-    let feed =
-        Feed { service, caller: member.caller, room, at, wake, stopping, ready: VecDeque::new(), _permit: permit };
+    let feed = Feed {
+        service,
+        caller: member.caller,
+        room,
+        at,
+        wake,
+        stopping,
+        ready: VecDeque::new(),
+        _permit: permit,
+    };
     Ok(Sse::new(unfold(feed, Feed::next)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 

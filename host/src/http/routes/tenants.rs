@@ -23,7 +23,8 @@ use crate::store::{PluginRecord, TenantRecord};
 
 pub(super) fn router() -> OpenApiRouter<Service> {
     let most = usize::try_from(Plugin::MAX_BYTES).unwrap_or(usize::MAX);
-    let installing = OpenApiRouter::new().routes(routes!(plugins, install)).layer(DefaultBodyLimit::max(most));
+    let installing =
+        OpenApiRouter::new().routes(routes!(plugins, install)).layer(DefaultBodyLimit::max(most));
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(look))
@@ -72,10 +73,8 @@ impl TenantView {
     fn of(tenant: &Tenant) -> Self {
         let manifest = tenant.manifest();
         let commands = manifest.commands.iter();
-        let commands = commands.map(|usage| CommandForm {
-            form: usage.form.clone(),
-            description: usage.description.clone(),
-        });
+        let commands = commands
+            .map(|usage| CommandForm { form: usage.form.clone(), description: usage.description.clone() });
         Self {
             tenant: tenant.id().as_str().to_owned(),
             plugin: ServingPlugin {
@@ -221,17 +220,12 @@ async fn plugins(
         ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, body = InstalledPlugin)))]
-async fn install(
-    State(service): State<Service>,
-    admin: Admin,
-    once: Once<Raw>,
-) -> Result<Response, Problem> {
+async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) -> Result<Response, Problem> {
     let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
     let act = move |Raw(code): Raw, _: Name| async move {
         let subject = Digest::of(&code).to_string();
         let installed = install_now(&acting, &tenant, code).await;
-        let installed =
-            noted(&acting, &by, Some(tenant.id()), "plugin.install", &subject, installed).await?;
+        let installed = noted(&acting, &by, Some(tenant.id()), "plugin.install", &subject, installed).await?;
         let view = InstalledPlugin::of(installed, tenant.plugin().digest());
         Ok(Done::new(StatusCode::CREATED, &view))
     };

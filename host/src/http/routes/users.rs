@@ -89,7 +89,10 @@ async fn fund(
         let balance = match tenant.fund_once(&user, amount, &key).await? {
             Funded::Funded(balance) | Funded::Replayed(balance) => balance,
             Funded::KeyReused => {
-                return Err(Problem::new(Kind::KEY_REUSED, "this Idempotency-Key belongs to another funding"));
+                return Err(Problem::new(
+                    Kind::KEY_REUSED,
+                    "this Idempotency-Key belongs to another funding",
+                ));
             }
         };
         Ok(Done::new(StatusCode::CREATED, &holds(&tenant, user, balance)))

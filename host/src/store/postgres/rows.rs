@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, KeyId, MovementKind, Name, Order, Packet, PacketId, Priority, Scopes, Status, Strategy,
-    TenantId, UserId,
+    Amount, Audience, Claim, KeyId, MovementKind, Name, Order, Packet, PacketId, Priority, Scopes, Status,
+    Strategy, TenantId, UserId,
 };
 use crate::store::StoreError;
 

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::Error;
 use crate::domain::{
-    Amount, Audience, Claim, IdError, KeyId, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Scopes,
-    Status, Strategy, TenantId, UserId,
+    Amount, Audience, Claim, IdError, KeyId, MovementKind, Name, Order, Packet, PacketId, PacketKey,
+    Priority, Scopes, Status, Strategy, TenantId, UserId,
 };
 use crate::store::StoreError;
 

@@ -1,0 +1,91 @@
+//! The configuration file: what is right, what is not, and that its document names every key.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::process::{Ended, run};
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn check(text: &str) -> Ended {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("hongbao.toml");
+    fs::write(&file, text).unwrap();
+    run(&["config", "check", file.to_str().unwrap()])
+}
+
+/// The keys that the program would take in place of one that nobody knows.
+fn known(before: &str) -> BTreeSet<String> {
+    let said = check(&format!("{before}nobody_knows = 1\n"));
+    assert_eq!(said.code, Some(65), "{said:?}");
+    let (_, list) = said.err.split_once("expected ").unwrap();
+    list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The keys in the tables of a section of the document.
+fn documented(heading: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let section = text
+        .split("\n#")
+        .find(|section| section.lines().next().unwrap().trim_start_matches('#').trim() == heading);
+    let rows = section.unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_document_names_every_key_and_no_other() {
+    let sections = [
+        ("", "At the top"),
+        ("[serve]\n", "`[serve]`"),
+        ("[tenants.a]\n", "`[tenants.NAME]`"),
+        ("[tenants.a.policy]\n", "`[tenants.NAME.policy]`"),
+        ("[tenants.a.limits]\n", "`[tenants.NAME.limits]`"),
+    ];
+    for (table, heading) in sections {
+        assert_eq!(known(table), documented(heading), "{heading}");
+    }
+}
+
+#[test]
+fn the_example_of_the_document_and_that_of_deploy_are_right() {
+    let text = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let (_, rest) = text.split_once("## A complete example").unwrap();
+    let example = rest.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let deployed = fs::read_to_string(root().join("deploy/hongbao.toml")).unwrap();
+    for text in [example, &deployed] {
+        // The plugin that it names is nobody's; all else must be right.
+        let without: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with("plugin =") && !line.contains("= \"plugins/"))
+            .collect();
+        let said = check(&without.join("\n"));
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+        assert!(said.out.contains("is right."), "{said:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let cases = [
+        ("ledger = 'postgres://a'\ndata = 'b'", 64, "either in a directory or at a URL"),
+        ("[serve]\nlisten = 'here'", 65, "invalid socket address"),
+        ("[serve]\ntls_key = 'key.pem'", 65, "tls_certificate and tls_key stand together"),
+        ("[serve]\nrequest_seconds = 0", 65, "request_seconds must be at least 1"),
+        ("[serve]\nbody_bytes = 10", 65, "body_bytes must be at least 1024"),
+        ("[serve]\nport = 1", 65, "unknown field `port`"),
+        ("[tenants.a]\ngrants = []", 65, "does not grant"),
+        ("[tenants.a.policy]\nmax_shares = 0", 65, "max_shares must be 1 to 1000000"),
+        ("[plugins]\nx = 'nowhere.wasm'\n[tenants.a]\nplugin = 'x'", 66, "nowhere.wasm cannot be read"),
+    ];
+    for (text, code, expected) in cases {
+        let said = check(text);
+        assert_eq!(said.code, Some(code), "{text}: {said:?}");
+        assert!(said.err.contains(expected), "{text}: {said:?}");
+    }
+    assert_eq!(run(&["config", "check", "/nowhere/hongbao.toml"]).code, Some(66));
+}

@@ -1,0 +1,159 @@
+//! `hongbao serve` as a process: how it begins, and how it ends.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::process::{hongbao, run};
+
+/// A service, ended with the test.
+struct Service {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Service {
+    fn start(args: &[&str]) -> Self {
+        let mut child = hongbao(&[&["serve", "--listen", "127.0.0.1:0"], args].concat()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        // Nobody reads the log: it must not fill its pipe.
+        let mut log = child.stderr.take().unwrap();
+        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { child, lines }
+    }
+
+    fn line(&self, beginning: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(60)).expect("it begins to serve");
+            if let Some((_, rest)) = line.split_once(beginning) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+
+    fn address(&self) -> String {
+        self.line("serves on http://")
+    }
+
+    fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// The exit code, within some seconds.
+    fn ended(&mut self) -> Option<i32> {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it does not end");
+    }
+}
+
+/// The head and the body of an answer.
+fn get(address: &str, path: &str, key: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_demo_serves_its_page_under_a_strict_policy_and_ends_when_told() {
+    let mut service = Service::start(&["--demo"]);
+    let address = service.address();
+    let operator = service.line("operator");
+    assert!(operator.starts_with("hb_"), "{operator}");
+    let page = get(&address, "/", "");
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("<!doctype html>"), "{page}");
+    let head = page.split("\r\n\r\n").next().unwrap().to_lowercase();
+    assert!(head.contains("content-security-policy: default-src 'none'; script-src 'self';"), "{head}");
+    assert!(!head.contains("unsafe"), "{head}");
+    for name in page.split("/assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(get(&address, &format!("/assets/{name}"), "").starts_with("HTTP/1.1 200"), "{name}");
+    }
+    assert!(get(&address, "/v1/tenants", &operator).contains("\"tenant\":\"demo\""));
+    service.signal("TERM");
+    assert_eq!(service.ended(), Some(0));
+}
+
+#[test]
+fn without_a_demo_there_is_no_page_and_nobody_joins() {
+    let folder = TempDir::new().unwrap();
+    let service = Service::start(&["--data", folder.path().to_str().unwrap()]);
+    let address = service.address();
+    assert!(get(&address, "/", "").contains("location: /docs"));
+    assert!(get(&address, "/demo/session", "").starts_with("HTTP/1.1 404"));
+    assert!(get(&address, "/assets/main.js", "").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn what_was_served_is_there_after_a_restart_and_a_second_host_serves_it_too() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let made = run(&["key", "create", "--label", "ops", "--operator", "--data", data]);
+    let operator = made.out.trim();
+    let config = folder.path().join("hongbao.toml");
+    let grants = "grants = ['counter', 'ledger', 'entropy', 'clock', 'log', 'policy']";
+    std::fs::write(&config, format!("data = '{data}'\n[tenants.acme]\n{grants}\npolicy = {{ currency = 'JPY', currency_digits = 0 }}\n")).unwrap();
+    let mut first = Service::start(&["--config", config.to_str().unwrap()]);
+    let address = first.address();
+    assert!(get(&address, "/v1/tenants/acme", operator).contains("\"currency\":\"JPY\""));
+    first.signal("INT");
+    assert_eq!(first.ended(), Some(0));
+    // Without the file: the registry remembers the tenant. And two at once on one directory.
+    let services = [Service::start(&["--data", data]), Service::start(&["--data", data])];
+    for service in services {
+        let address = service.address();
+        assert!(get(&address, "/v1/tenants/acme", operator).contains("\"currency\":\"JPY\""));
+    }
+}
+
+#[test]
+fn why_it_cannot_begin_is_said_with_a_code() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = run(&["serve", "--demo", "--listen", &address]);
+    assert_eq!(said.code, Some(73), "{said:?}");
+    assert!(said.err.contains("cannot-listen") && said.err.contains(&address), "{said:?}");
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("none.pem");
+    let missing = missing.to_str().unwrap();
+    let said = run(&[
+        "serve",
+        "--demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-certificate",
+        missing,
+        "--tls-key",
+        missing,
+    ]);
+    assert_eq!(said.code, Some(66), "{said:?}");
+    assert!(said.err.contains("cannot-use-certificate"), "{said:?}");
+    assert_eq!(run(&["serve", "--demo", "--plugin", missing]).code, Some(64));
+    assert_eq!(run(&["serve", "--listen", "somewhere"]).code, Some(64));
+}
