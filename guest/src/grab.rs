@@ -34,7 +34,8 @@ pub fn grab(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Grabbed
             }
         };
         // Two taps of one user in one batch are rare, and the counter refuses them: they are
-        // looked for only after a refusal.
+        // looked for only after a refusal, and where slots have run out, since then the second tap is
+        // not among those that the counter sees.
         let decision = decide(&view, users, host.now_ms(), attempt > 0);
         match take(host, packet, view.version, users, &decision) {
             Ok(Swapped::Won(_)) => return decision.answers,
@@ -57,6 +58,8 @@ struct Decision {
 fn decide(view: &View, users: &[UserId], now_ms: u64, look_for_twins: bool) -> Decision {
     let mut holders = view.holders.iter().peekable();
     let mut seats = 0;
+    // Where nobody was admitted there is no twin of theirs.
+    let is_out = |seats: usize| seats > 0 && seats >= view.slots as usize;
     let mut answers: Vec<Grabbed> = Vec::with_capacity(users.len());
     for (index, user) in users.iter().enumerate() {
         let seat = holders.next_if(|holder| holder.index as usize == index);
@@ -66,7 +69,9 @@ fn decide(view: &View, users: &[UserId], now_ms: u64, look_for_twins: bool) -> D
             _ if view.finished => Grabbed::Exhausted,
             _ if now_ms >= view.card.expires_at_ms => Grabbed::Expired,
             Some(Seat::Leased) => Grabbed::AlreadyGrabbed,
-            None if look_for_twins && is_admitted(users, &answers, user) => Grabbed::AlreadyGrabbed,
+            None if (look_for_twins || is_out(seats)) && is_admitted(users, &answers, user) => {
+                Grabbed::AlreadyGrabbed
+            }
             None if seats < view.slots as usize => {
                 seats += 1;
                 Grabbed::Admitted

@@ -84,6 +84,9 @@ pub(super) struct Page {
     before: Option<String>,
 }
 
+/// Longest cursor, in bytes.
+const MAX_CURSOR_BYTES: usize = 128;
+
 /// What a list is cut into.
 const BY_DEFAULT: u32 = 20;
 const AT_MOST: u32 = 100;
@@ -100,7 +103,8 @@ impl Page {
     /// Where the page begins, as `read` understands it.
     pub(super) fn before<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
         let Some(text) = &self.before else { return Ok(None) };
-        read(text).map(Some).ok_or_else(|| Problem::invalid("before must be the `next` of a page"))
+        let cursor = (text.len() <= MAX_CURSOR_BYTES).then(|| read(text)).flatten();
+        cursor.map(Some).ok_or_else(|| Problem::invalid("before must be the `next` of a page"))
     }
 }
 

@@ -197,3 +197,14 @@ async fn of_equal_shares_the_first_is_the_luckiest() {
     let lucky: Vec<_> = details.claims.iter().map(|claim| (claim.user.as_str(), claim.best_luck)).collect();
     assert_eq!(lucky, [("dave", true), ("carol", false), ("bob", false), ("alice", false)]);
 }
+
+/// A double click on the last share told the winner that it was too late.
+#[tokio::test]
+async fn two_taps_of_one_user_on_the_last_share_are_one_seat() {
+    let chat = Chat::default();
+    let packet = chat.lucky(100, 1).await;
+    let taps = vec![user("bob"), user("bob"), user("carol"), user("bob")];
+    let told = chat.tenant.grab_batch(packet, taps).await.unwrap();
+    let twin = Grabbed::AlreadyGrabbed;
+    assert_eq!(told, [Grabbed::Admitted, twin, Grabbed::Exhausted, twin]);
+}

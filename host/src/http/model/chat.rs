@@ -11,8 +11,10 @@ use crate::domain::{Button, Card, Emphasis, Field, Reply, Theme};
 #[schema(as = Mention)]
 pub(in crate::http) struct MentionInput {
     /// As it stands in the text, such as `@bob`.
+    #[schema(max_length = 4096)]
     pub(in crate::http) text: String,
     /// Who it is.
+    #[schema(min_length = 1, max_length = 256)]
     pub(in crate::http) user: String,
 }
 

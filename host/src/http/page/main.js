@@ -110,8 +110,7 @@ async function load() {
   const { key, tenant } = session();
   for (let wait = 1000; session()?.key === key; wait = Math.min(2 * wait, 30_000)) {
     try {
-      const { plugin, settings } = await get(path("v1", "tenants", tenant));
-      const { policy } = settings;
+      const { plugin, policy } = await get(path("v1", "tenants", tenant));
       setCurrency(policy.currency, policy.currency_digits);
       setPolicy(policy);
       setCommands(plugin.commands);

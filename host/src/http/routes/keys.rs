@@ -185,7 +185,8 @@ async fn revoked(
 /// Needs the scope `admin`. It is shown this once, and kept as a hash.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/keys", tag = "keys", operation_id = "create_key",
     params(("tenant" = String, Path),
-        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = NewTenantKey,
     responses((status = 201, body = MadeKey)))]
 async fn create(
     State(service): State<Service>,
@@ -235,7 +236,8 @@ async fn revoke(
 ///
 /// Needs the scope `operator`. It is shown this once, and kept as a hash.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", operation_id = "create_operator_key",
-    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = NewOperatorKey,
     responses((status = 201, body = MadeKey)))]
 async fn create_operator(
     State(service): State<Service>,

@@ -70,7 +70,8 @@ struct SentPacket {
 /// The sender's wallet is debited at once. The `Idempotency-Key` names the packet for ever: sent again,
 /// also days later, it is the same packet.
 #[utoipa::path(post, path = "/v1/packets", tag = "packets", operation_id = "send",
-    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = NewPacket,
     responses((status = 201, body = SentPacket)))]
 async fn send(
     State(service): State<Service>,

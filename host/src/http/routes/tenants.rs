@@ -116,7 +116,8 @@ struct NewTenant {
 /// Needs the scope `operator`. It is served by the embedded plugin, at once here and within a second on
 /// all other hosts.
 #[utoipa::path(post, path = "/v1/tenants", tag = "tenants", operation_id = "create_tenant",
-    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
+    params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = NewTenant,
     responses((status = 201, body = TenantView)))]
 async fn create(
     State(service): State<Service>,
@@ -217,7 +218,7 @@ async fn plugins(
 /// serve anybody until an upgrade.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/plugins", tag = "tenants", operation_id = "install",
     params(("tenant" = String, Path),
-        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, body = InstalledPlugin)))]
 async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) -> Result<Response, Problem> {

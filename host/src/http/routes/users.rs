@@ -74,7 +74,8 @@ struct Funds {
 /// later, it moves nothing.
 #[utoipa::path(post, path = "/v1/users/{user}/wallet/funds", tag = "wallets", operation_id = "fund",
     params(("user" = String, Path),
-        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body = Funds,
     responses((status = 201, body = Wallet)))]
 async fn fund(
     State(service): State<Service>,
