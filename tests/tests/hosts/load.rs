@@ -45,6 +45,8 @@ struct World {
     is_over: AtomicBool,
     next: AtomicU64,
     recent: Mutex<Vec<String>>,
+    /// How often a user has begun to tap a packet.
+    taps: Mutex<BTreeMap<(String, String), u32>>,
     record: Mutex<Record>,
 }
 
@@ -55,6 +57,7 @@ impl Load {
             is_over: AtomicBool::new(false),
             next: AtomicU64::new(0),
             recent: Mutex::default(),
+            taps: Mutex::default(),
             record: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
@@ -161,9 +164,17 @@ impl World {
     /// Taps, and may tap again for what is known already.
     async fn visit(self: Arc<Self>, packet: String, user: String, asks_again: bool) {
         for _ in 0..1 + u32::from(asks_again) {
+            let taps = |more| {
+                let mut taps = self.taps.lock().unwrap_or_else(PoisonError::into_inner);
+                let taps = taps.entry((packet.clone(), user.clone())).or_default();
+                *taps += more;
+                *taps
+            };
+            taps(1);
             let ask = post("member", format!("/v1/packets/{packet}/grab-and-open"), json!({"user": user}));
             let (answer, missed) = self.insist(ask).await;
-            if let Some(line) = line(&answer, missed, packet.clone(), user.clone()) {
+            let is_only = missed == 0 && taps(0) == 1;
+            if let Some(line) = line(&answer, is_only, packet.clone(), user.clone()) {
                 self.hear(&line);
             }
         }
@@ -175,9 +186,9 @@ fn is_short(turn: u32) -> bool {
     turn % 6 == 3
 }
 
-/// What an answer comes to. That nothing is left holds for whoever had no other call under way: one that was
-/// cut off may still be carried out.
-fn line(answer: &Value, missed: u32, packet: String, user: String) -> Option<Line> {
+/// What an answer comes to. That nothing is left holds for whoever has no other call under way (`is_only`):
+/// one that was cut off, or is not answered yet, may have taken the last share.
+fn line(answer: &Value, is_only: bool, packet: String, user: String) -> Option<Line> {
     let amount = answer["amount"].as_u64();
     let sequence = answer["sequence"].as_u64().map(|sequence| u32::try_from(sequence).unwrap());
     match (answer["outcome"].as_str().unwrap(), amount, sequence) {
@@ -188,7 +199,7 @@ fn line(answer: &Value, missed: u32, packet: String, user: String) -> Option<Lin
             Some(Line::Already { packet, user, amount, sequence })
         }
         ("already-opened", Some(amount), None) => Some(Line::Held { packet, user, amount }),
-        ("exhausted", None, None) if missed == 0 => Some(Line::Nothing { packet, user }),
+        ("exhausted", None, None) if is_only => Some(Line::Nothing { packet, user }),
         ("exhausted" | "expired", None, None) => None,
         _ => Some(Line::Odd(format!("{user} tapped {packet}, and was answered {answer}"))),
     }

@@ -42,6 +42,8 @@ pub struct Process {
 
 impl Process {
     pub fn start(program: impl AsRef<Path>, args: &[String], log: PathBuf) -> Self {
+        // What a former process said is not this one's word.
+        let _ = fs::remove_file(&log);
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SCRIPT, "shell"]).arg(&log).arg(program.as_ref()).args(args);
         // What the machine's own Hongbao is told is not for ours.
