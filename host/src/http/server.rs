@@ -103,7 +103,6 @@ pub struct Listening {
 
 impl Service {
     /// Every route with everything before it, to be served or to be called by a test.
-    #[must_use]
     pub fn router(&self) -> Router {
         let settings = *self.settings();
         let (api, openapi) = routes::router(settings.metrics).split_for_parts();

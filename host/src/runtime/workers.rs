@@ -84,7 +84,7 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
             }),
             Err(error) => tracing::warn!(code = error.code(), "expiry waits: {error}"),
         }
-        if round % COUNT_EVERY == 0
+        if round.is_multiple_of(COUNT_EVERY)
             && let Err(error) = host.backlog().await
         {
             tracing::warn!(code = error.code(), "the backlog is not known: {error}");

@@ -137,10 +137,8 @@ impl From<Entry> for EntryView {
             MovementKind::Settle => EntryKind::Received,
             MovementKind::Refund => EntryKind::Refunded,
         };
-        // An amount is at most 2^63 - 1.
-        let amount = i64::try_from(entry.amount).unwrap_or(i64::MAX);
         let packet = entry.packet.map(|packet| packet.to_string());
-        Self { id: entry.id, kind, amount, packet, at_ms: entry.at_ms }
+        Self { id: entry.id, kind, amount: entry.amount, packet, at_ms: entry.at_ms }
     }
 }
 
