@@ -1,0 +1,17 @@
+//! The demo's page in a real browser: people in windows of their own, who talk and open packets.
+
+// Also in the helpers, which clippy does not count as tests: the first surprise ends the test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod accessible;
+mod axe;
+mod crowd;
+mod driver;
+mod endings;
+mod kept;
+mod keyboard;
+mod looks;
+mod stage;
+mod talk;
+mod two;
+mod window;
