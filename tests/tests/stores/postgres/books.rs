@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hongbao_host::domain::{
-    Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
+    Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::{Claimed, Funded, Ledger, Recorded, StoreError};
