@@ -17,7 +17,7 @@ const FORMER: [&str; 2] = [
 /// another room; of "elsewhere" there is one with the id of 3.
 const PACKETS: &str = "
     SELECT fund_wallet(tenant, 'alice', 1000, [now]) FROM (VALUES ('default'), ('elsewhere')) AS of (tenant);
-    SELECT record_packet([n]::uuid, tenant, 'key ' || n, room, 'alice', 'equal', 100, 2, 'everyone', '{}', '', [life],
+    SELECT record_packet([n]::uuid, tenant, 'former ' || n, room, 'alice', 'equal', 100, 2, 'everyone', '{}', '', [life],
                          [now])
       FROM (VALUES (1, 'default', 'room'), (2, 'default', 'room'), (3, 'default', 'room'), (4, 'default', 'hall'),
                    (3, 'elsewhere', 'room')) AS packet (n, tenant, room);
@@ -25,7 +25,7 @@ const PACKETS: &str = "
     SELECT [n]::uuid, 'default', user_id, sequence, 50, 0, [now]
       FROM (VALUES (1, 'bob', 1), (1, 'carol', 2), (3, 'bob', 1)) AS claim (n, user_id, sequence);
     UPDATE packets SET status = 'expired', refunded = total, version = version + 1, ended_at_ms = expires_at_ms
-     WHERE key = 'key 2';";
+     WHERE key = 'former 2';";
 
 /// The name of a database with books of a former version.
 fn former(version: usize) -> String {
@@ -58,8 +58,10 @@ async fn brought(version: usize) {
     let name = former(version);
     let url = server().url(&name);
     let refused = PostgresLedger::open(&url).await;
-    let is_older = matches!(refused, Err(OpenError::Older { found, known, .. }) if (found, known > found) == (version, true));
-    assert!(is_older, "{:?}", refused.err());
+    let Err(OpenError::Older { found, known, .. }) = refused else {
+        panic!("books of version {version} are older: {:?}", refused.err());
+    };
+    assert!(found == version && known > found, "{found} of {known}");
     assert_eq!(PostgresLedger::migrate(&url).await.unwrap(), Schema::Older(version));
     looked_back_on(&open(&url).await).await;
     let ledger = open(&url).await;
