@@ -40,6 +40,7 @@ pub(in crate::http) struct PolicySettings {
     /// ISO 4217 code.
     currency: String,
     /// Digits after the decimal point when amounts are written.
+    #[schema(maximum = 8)]
     currency_digits: u8,
     /// Most shares of one packet.
     max_shares: u32,

@@ -13,7 +13,7 @@ use crate::domain::{Name, TenantId};
 use crate::http::Service;
 use crate::http::access::{Admin, Operator, Visitor};
 use crate::http::input::Json;
-use crate::http::model::settings::Settings;
+use crate::http::model::settings::{LimitSettings, PolicySettings, Settings};
 use crate::http::notes::noted;
 use crate::http::once::{Done, Once, Raw};
 use crate::http::output::{Items, Told, json};
@@ -63,8 +63,10 @@ struct ServingPlugin {
 struct TenantView {
     tenant: String,
     plugin: ServingPlugin,
-    #[serde(flatten)]
-    settings: Settings,
+    /// Interfaces of the host that its plugin may call.
+    grants: Vec<String>,
+    policy: PolicySettings,
+    limits: LimitSettings,
     /// Whether requests are refused now: an operator said so, or the plugin broke again and again.
     is_suspended: bool,
 }
@@ -72,6 +74,7 @@ struct TenantView {
 impl TenantView {
     fn of(tenant: &Tenant) -> Self {
         let manifest = tenant.manifest();
+        let Settings { grants, policy, limits } = Settings::from(&tenant.config());
         let commands = manifest.commands.iter();
         let commands = commands
             .map(|usage| CommandForm { form: usage.form.clone(), description: usage.description.clone() });
@@ -84,7 +87,9 @@ impl TenantView {
                 commands: commands.collect(),
                 languages: manifest.languages.clone(),
             },
-            settings: Settings::from(&tenant.config()),
+            grants,
+            policy,
+            limits,
             is_suspended: tenant.is_suspended(),
         }
     }
