@@ -68,6 +68,7 @@ async fn in_pages(bench: &Bench, owner: Option<&str>, limit: u32) -> Vec<KeyId> 
             return found;
         }
         found.extend(page);
+        assert!(found.is_sorted_by(|earlier, later| earlier < later), "no key comes again: {found:?}");
     }
 }
 

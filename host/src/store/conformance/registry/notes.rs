@@ -50,6 +50,10 @@ async fn in_pages(bench: &Bench, of: Option<&str>, limit: u32) -> Vec<(u64, Admi
             return found;
         }
         found.extend(page);
+        assert!(
+            found.is_sorted_by(|(later, _), (earlier, _)| later > earlier),
+            "no place comes again: {found:?}"
+        );
     }
 }
 
