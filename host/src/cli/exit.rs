@@ -64,8 +64,7 @@ impl Failure {
         let cache = || error.downcast_ref::<redis::OpenError>().map(|error| error.code());
         let server = || server().or_else(cache).map(Self::server);
         let serve = || error.downcast_ref::<ServeError>().map(Self::serve);
-        let load = || error.downcast_ref::<LoadError>();
-        let load = || load().map(|error| Self { code: error.code(), exit: Exit::Data });
+        let load = || error.downcast_ref::<LoadError>().map(Self::load);
         let code = || error.downcast_ref::<CodeCacheError>();
         let code = || code().map(|_| Self { code: "cannot-use-code-cache", exit: Exit::CannotCreate });
         let store = || error.downcast_ref().map(Self::store);
@@ -112,6 +111,13 @@ impl Failure {
             ServeError::Tenants { .. } => Exit::Data,
         };
         Self { code: error.code(), exit }
+    }
+
+    fn load(error: &LoadError) -> Self {
+        match error {
+            LoadError::Plugin(_, error) => Self::plugin(error),
+            LoadError::Tenant(_, error) => Self::tenant(error),
+        }
     }
 
     fn plugin(error: &PluginError) -> Self {

@@ -24,6 +24,8 @@ fn known(before: &str) -> BTreeSet<String> {
     let said = check(&format!("{before}nobody_knows = 1\n"));
     assert_eq!(said.code, Some(65), "{said:?}");
     let (_, list) = said.err.split_once("expected ").unwrap();
+    // Behind the list stands where the key was found.
+    let list = list.lines().next().unwrap();
     list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 

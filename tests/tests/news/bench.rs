@@ -92,7 +92,7 @@ impl Bench {
 
     pub async fn send(&self, number: u128, total: u64, shares: u32) -> PacketKey {
         let (tenant, order) = (TenantId::default(), order(number, total, shares));
-        self.ledger.fund(&tenant, &order.sender, order.total, NOW).await.unwrap();
+        self.ledger.fund(&tenant, &order.sender, order.total, None, NOW).await.unwrap();
         let recorded = self.ledger.record(&tenant, key(number).packet, order, NOW).await.unwrap();
         assert!(matches!(recorded, Recorded::Recorded(_)));
         key(number)
