@@ -82,7 +82,17 @@ fn read(text: &str) -> Option<(KeyId, [u8; 32])> {
 /// Keys that were asked for lately.
 pub(super) struct Keys {
     registry: Arc<dyn Registry>,
-    known: RwLock<HashMap<KeyId, (Arc<ApiKey>, Instant)>>,
+    known: RwLock<HashMap<KeyId, Known>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    key: Arc<ApiKey>,
+    /// When the registry last said so.
+    told: Instant,
+    /// When somebody last set out to ask it. Everybody else takes what is known meanwhile: else all
+    /// requests of a busy key would ask at once, whenever its time is over.
+    asked: Instant,
 }
 
 impl Keys {
@@ -98,29 +108,39 @@ impl Keys {
     /// Forgets keys that nobody has used for long.
     pub(super) fn forget_old(&self) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, read)| read.elapsed() < STALE);
+        known.retain(|_, known| known.told.elapsed() < STALE);
     }
 
-    fn known(&self, id: KeyId) -> Option<(Arc<ApiKey>, Duration)> {
+    fn known(&self, id: KeyId) -> Option<Known> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(&id).map(|(key, read)| (Arc::clone(key), read.elapsed()))
+        known.get(&id).filter(|known| known.told.elapsed() < STALE).cloned()
+    }
+
+    /// Whether it is this caller who asks.
+    fn sets_out(&self, id: KeyId) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known.get_mut(&id) else { return true };
+        let is_first = known.asked.elapsed() >= FRESH;
+        if is_first {
+            known.asked = Instant::now();
+        }
+        is_first
     }
 
     /// The key of this id.
     async fn find(&self, id: KeyId, service: &Service) -> Result<Option<Arc<ApiKey>>, Problem> {
         let known = self.known(id);
-        if let Some((key, age)) = &known
-            && *age < FRESH
-        {
-            return Ok(Some(Arc::clone(key)));
-        }
-        if known.is_none() {
-            service.rates().stranger()?;
+        match &known {
+            Some(known) if known.asked.elapsed() < FRESH || !self.sets_out(id) => {
+                return Ok(Some(Arc::clone(&known.key)));
+            }
+            Some(_) => {}
+            None => service.rates().stranger()?,
         }
         match (self.registry.key(id).await, known) {
             (Ok(Some(key)), _) => {
-                let key = Arc::new(key);
-                let entry = (Arc::clone(&key), Instant::now());
+                let (key, now) = (Arc::new(key), Instant::now());
+                let entry = Known { key: Arc::clone(&key), told: now, asked: now };
                 self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
                 Ok(Some(key))
             }
@@ -128,7 +148,7 @@ impl Keys {
                 self.forget(id);
                 Ok(None)
             }
-            (Err(StoreError::Unavailable(_)), Some((key, age))) if age < STALE => Ok(Some(key)),
+            (Err(StoreError::Unavailable(_)), Some(known)) => Ok(Some(known.key)),
             (Err(error), _) => Err(error.into()),
         }
     }
@@ -165,7 +185,7 @@ impl Caller {
         found.is_ok_and(|key| key.is_some_and(|key| key.is_valid(service.host().now_ms())))
     }
 
-    fn needs(&self, scope: Scope) -> Result<(), Problem> {
+    pub(super) fn needs(&self, scope: Scope) -> Result<(), Problem> {
         if self.key.scopes.has(scope) {
             return Ok(());
         }
@@ -317,6 +337,7 @@ async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::memory::MemoryRegistry;
 
     #[test]
     fn a_key_is_kept_without_its_secret() {
@@ -338,5 +359,25 @@ mod tests {
         for text in ["", "hb_", "hb_1_2", "hb_0000000000000001", &text[1..]] {
             assert_eq!(read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn one_caller_asks_again_for_a_key_and_the_others_take_what_is_known() {
+        let new = NewKey {
+            tenant: None,
+            user: None,
+            label: Name::new("ci").unwrap(),
+            scopes: [Scope::Operator].into_iter().collect(),
+            expires_at_ms: None,
+        };
+        let key = Arc::new(new.make(7).unwrap().0);
+        let id = key.id;
+        let keys = Keys::new(Arc::new(MemoryRegistry::new()));
+        assert!(keys.sets_out(id), "a key that nobody knows is asked for by everybody");
+        let told = Instant::now().checked_sub(FRESH).unwrap();
+        keys.known.write().unwrap().insert(id, Known { key, told, asked: told });
+        let asking = (0..8).filter(|_| keys.sets_out(id)).count();
+        assert_eq!(asking, 1);
+        assert!(keys.known(id).is_some(), "it is known until the answer is there");
     }
 }

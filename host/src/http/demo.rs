@@ -51,17 +51,7 @@ impl Demo {
         if service.host().tenant(&id).is_some() {
             return Ok(());
         }
-        let settings = json(&Settings::default());
-        let record = TenantRecord {
-            id,
-            revision: 0,
-            settings: String::from_utf8(settings).unwrap_or_default(),
-            plugin: None,
-            former: None,
-            is_suspended: false,
-            declared: None,
-            created_at_ms: service.host().now_ms(),
-        };
+        let record = TenantRecord::new(id, Settings::default().kept(), service.host().now_ms());
         match service.create(record).await {
             // Another host made it first.
             Err(problem) if problem.kind() == Kind::TENANT_EXISTS => Ok(service.follow().await?),

@@ -3,8 +3,8 @@
 use std::hash::Hash;
 use std::num::NonZeroU32;
 
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
 use super::problem::{Kind, Problem};
 use crate::domain::{KeyId, TenantId, UserId};
@@ -33,7 +33,7 @@ pub(super) struct Rates {
     keys: Limiter<KeyId>,
     users: Limiter<(TenantId, UserId)>,
     /// Keys that nobody knows cost a look into the registry each: of all callers together only so many.
-    strangers: DefaultKeyedRateLimiter<()>,
+    strangers: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
 
@@ -44,26 +44,25 @@ impl Rates {
         Self {
             keys: limiter(settings.key_per_second),
             users: limiter(settings.user_per_second),
-            strangers: RateLimiter::keyed(Quota::per_second(STRANGERS_PER_SECOND)),
+            strangers: RateLimiter::direct(Quota::per_second(STRANGERS_PER_SECOND)),
             clock: DefaultClock::default(),
         }
     }
 
     pub(super) fn key(&self, key: KeyId) -> Result<(), Problem> {
-        self.take(self.keys.as_ref(), &key, "this API key asks too often")
+        let Some(keys) = &self.keys else { return Ok(()) };
+        keys.check_key(&key).map_err(|until| self.wait(&until, "this API key asks too often"))
     }
 
     pub(super) fn user(&self, tenant: &TenantId, user: &UserId) -> Result<(), Problem> {
-        match &self.users {
-            Some(users) => {
-                self.take(Some(users), &(tenant.clone(), user.clone()), "this user asks too often")
-            }
-            None => Ok(()),
-        }
+        let Some(users) = &self.users else { return Ok(()) };
+        let user = (tenant.clone(), user.clone());
+        users.check_key(&user).map_err(|until| self.wait(&until, "this user asks too often"))
     }
 
     pub(super) fn stranger(&self) -> Result<(), Problem> {
-        self.take(Some(&self.strangers), &(), "too many unknown API keys are tried")
+        let checked = self.strangers.check();
+        checked.map_err(|until| self.wait(&until, "too many unknown API keys are tried"))
     }
 
     /// Forgets whoever has not asked for so long that it makes no difference.
@@ -72,16 +71,10 @@ impl Rates {
         self.users.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
     }
 
-    fn take<K: Clone + Eq + Hash>(
-        &self,
-        limiter: Option<&DefaultKeyedRateLimiter<K>>,
-        key: &K,
-        why: &'static str,
-    ) -> Result<(), Problem> {
-        let Some(Err(not_until)) = limiter.map(|limiter| limiter.check_key(key)) else { return Ok(()) };
-        let wait = not_until.wait_time_from(self.clock.now());
+    fn wait(&self, until: &NotUntil<<DefaultClock as Clock>::Instant>, why: &'static str) -> Problem {
+        let wait = until.wait_time_from(self.clock.now());
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        Err(Problem::new(Kind::RATE_LIMITED, why).after(wait_ms))
+        Problem::new(Kind::RATE_LIMITED, why).after(wait_ms)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use serde_json::{Value, to_string};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
@@ -15,7 +15,7 @@ use super::access::hex;
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use crate::domain::TenantId;
-use crate::runtime::{Plugin, PluginSource, Tenant, TenantConfig, TenantEntry, TenantsFile};
+use crate::runtime::{Digest, Plugin, PluginSource, Tenant, TenantConfig, TenantEntry, TenantsFile};
 use crate::store::{PluginRecord, StoreError, TenantRecord};
 
 /// How often a host looks whether another one changed something.
@@ -130,9 +130,13 @@ impl Service {
                 if tenant.config() != config {
                     tenant.configure(config).await?;
                 }
-                let plugin = self.plugin(&record.id, record.plugin.as_deref()).await?;
-                if plugin.digest() != tenant.plugin().digest() {
-                    tenant.upgrade(plugin).await?;
+                // Its code is read only where another one shall serve: a suspension must not wait for it.
+                let serving = tenant.plugin().digest();
+                if record.plugin != Some(serving.to_string()) {
+                    let plugin = self.plugin(&record.id, record.plugin.as_deref()).await?;
+                    if plugin.digest() != serving {
+                        tenant.upgrade(plugin).await?;
+                    }
                 }
                 tenant
             }
@@ -158,77 +162,87 @@ impl Service {
         Ok(self.host().plugins().load(source).await?)
     }
 
+    /// Keeps a plugin for a tenant of such settings, once it has said what it is.
+    pub(super) async fn install(
+        &self,
+        config: TenantConfig,
+        plugin: &Plugin,
+        code: Vec<u8>,
+    ) -> Result<PluginRecord, Problem> {
+        let tenant = config.id.clone();
+        let manifest = self.host().try_out(config, plugin.clone()).await?;
+        let record = PluginRecord {
+            digest: plugin.digest().to_string(),
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            bytes: plugin.size(),
+            installed_at_ms: self.host().now_ms(),
+        };
+        self.registry().put_plugin(&tenant, record.clone(), code).await?;
+        Ok(record)
+    }
+
     /// Does what a configuration file says of its tenants, where it says something else than the last
     /// time. So what was changed since then by a call stays, until the file itself is changed.
     pub(super) async fn declare(&self, file: &TenantsFile) -> Result<(), Problem> {
+        let records = self.registry().tenants().await?.into_iter();
+        let known: HashMap<_, _> = records.map(|record| (record.id, record.declared)).collect();
         for entry in &file.tenants {
-            self.declare_one(file, entry).await?;
+            let written = self.declare_one(file, entry, known.get(&entry.config.id)).await;
+            match written {
+                // Another host with the same file was faster.
+                Err(problem) if [Kind::TENANT_EXISTS, Kind::CONFLICT].contains(&problem.kind()) => {}
+                written => written?,
+            }
         }
         Ok(())
     }
 
-    async fn declare_one(&self, file: &TenantsFile, entry: &TenantEntry) -> Result<(), Problem> {
-        let id = &entry.config.id;
-        let internal = |error: serde_json::Error| Problem::invalid(error.to_string());
-        let settings = to_string(&Settings::from(&entry.config)).map_err(internal)?;
-        let read = file.plugin(entry).read()?;
-        let plugin = self.host().plugins().load(PluginSource::Bytes(read.bytes.to_vec())).await?;
-        let digest = entry.plugin.as_ref().map(|_| plugin.digest().to_string());
-        let mut hash = Sha256::new();
-        // Without defaults: another version of the program may have others, and the file is the same.
-        let by_default = Settings::from(&TenantConfig::new(id.clone()));
-        let by_default = serde_json::to_value(by_default).map_err(internal)?;
-        let mut said = serde_json::to_value(Settings::from(&entry.config)).map_err(internal)?;
-        leave_out(&mut said, &by_default);
-        hash.update(said.to_string());
-        hash.update(digest.as_deref().unwrap_or_default());
-        let declared = Some(hex(&hash.finalize()));
-        let records = self.registry().tenants().await?;
-        let known = records.into_iter().find(|record| record.id == *id);
-        if known.as_ref().is_some_and(|known| known.declared == declared) {
+    /// `known` is what a file last said of the tenant, if there is one.
+    async fn declare_one(
+        &self,
+        file: &TenantsFile,
+        entry: &TenantEntry,
+        known: Option<&Option<String>>,
+    ) -> Result<(), Problem> {
+        let (id, settings) = (&entry.config.id, Settings::from(&entry.config));
+        let code = match entry.plugin {
+            Some(_) => Some(file.plugin(entry).read()?.bytes.into_owned()),
+            None => None,
+        };
+        let digest = code.as_deref().map(|code| Digest::of(code).to_string());
+        let declared = Some(said(&settings, digest.as_deref()));
+        if known == Some(&declared) {
             return Ok(());
         }
-        if let Some(digest) = &digest {
-            let now_ms = self.host().now_ms();
-            // What it calls itself stands in its plugin.toml, if it has one; asked it is when it serves.
-            let (name, version) = read.manifest.map_or_else(Default::default, |said| (said.id, said.version));
-            let bytes = plugin.size();
-            let record =
-                PluginRecord { digest: digest.clone(), name, version, bytes, installed_at_ms: now_ms };
-            self.registry().put_plugin(id, record, read.bytes.into_owned()).await?;
+        if let Some(code) = code {
+            let plugin = self.host().plugins().load(file.plugin(entry)).await?;
+            self.install(entry.config.clone(), &plugin, code).await?;
         }
-        let written = match known {
-            None => {
-                let created_at_ms = self.host().now_ms();
-                let record = TenantRecord {
-                    id: id.clone(),
-                    revision: 0,
-                    settings,
-                    plugin: digest,
-                    former: None,
-                    is_suspended: false,
-                    declared,
-                    created_at_ms,
-                };
-                self.create(record).await
-            }
-            Some(_) => {
-                self.change(id, |record| {
-                    if record.plugin != digest {
-                        record.former = Some(std::mem::replace(&mut record.plugin, digest));
-                    }
-                    (record.settings, record.declared) = (settings, declared);
-                    Ok(())
-                })
-                .await
-            }
+        if known.is_none() {
+            let record = TenantRecord::new(id.clone(), settings.kept(), self.host().now_ms());
+            self.create(TenantRecord { plugin: digest, declared, ..record }).await?;
+            return Ok(());
+        }
+        let edit = |record: &mut TenantRecord| {
+            record.serve_by(digest);
+            (record.settings, record.declared) = (settings.kept(), declared);
+            Ok(())
         };
-        match written {
-            // Another host with the same file was faster.
-            Err(problem) if [Kind::TENANT_EXISTS, Kind::CONFLICT].contains(&problem.kind()) => Ok(()),
-            written => written.map(|_| ()),
-        }
+        self.change(id, edit).await.map(|_| ())
     }
+}
+
+/// A digest of what a file says of a tenant. Defaults are left out: another version of the program may
+/// have others, and the file is the same.
+fn said(settings: &Settings, plugin: Option<&str>) -> String {
+    let none = TenantConfig::new(TenantId::default());
+    let mut said = json!(settings);
+    leave_out(&mut said, &json!(Settings::from(&none)));
+    let mut hash = Sha256::new();
+    hash.update(said.to_string());
+    hash.update(plugin.unwrap_or_default());
+    hex(&hash.finalize())
 }
 
 /// Leaves out of an object what is the same in another.
@@ -244,8 +258,6 @@ fn leave_out(said: &mut Value, by_default: &Value) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

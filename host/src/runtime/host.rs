@@ -12,7 +12,7 @@ use super::{
     CallError, CodeCache, Engine, EngineError, Plugin, Plugins, Settlements, Tenant, TenantConfig,
     TenantError,
 };
-use crate::domain::{Amount, Grants, PacketKey, TenantId};
+use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
 use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
 use crate::store::{Backlog, Counter, Due, Ledger, Parked, Settled, StoreError};
@@ -271,6 +271,14 @@ impl Host {
         }
         tenants.insert(id, tenant.clone());
         Ok(tenant)
+    }
+
+    /// What a plugin says of itself, if it could serve such a tenant. It does not begin to.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add), but that there may be a tenant of that name.
+    pub async fn try_out(&self, config: TenantConfig, plugin: Plugin) -> Result<Arc<Manifest>, TenantError> {
+        Ok(Serving::prepare(&self.shared, config, plugin).await?.manifest())
     }
 
     /// The tenant of this name.

@@ -84,6 +84,30 @@ pub struct TenantRecord {
     pub created_at_ms: u64,
 }
 
+impl TenantRecord {
+    /// One that is not written yet, served by the embedded plugin.
+    #[must_use]
+    pub const fn new(id: TenantId, settings: String, now_ms: u64) -> Self {
+        Self {
+            id,
+            revision: 0,
+            settings,
+            plugin: None,
+            former: None,
+            is_suspended: false,
+            declared: None,
+            created_at_ms: now_ms,
+        }
+    }
+
+    /// Lets another plugin serve; what served before is remembered.
+    pub fn serve_by(&mut self, plugin: Option<String>) {
+        if self.plugin != plugin {
+            self.former = Some(std::mem::replace(&mut self.plugin, plugin));
+        }
+    }
+}
+
 /// A plugin that was installed for a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginRecord {

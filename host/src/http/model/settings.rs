@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::packet::StrategyName;
 use crate::domain::{Amount, Grants, Limits, Policy, TenantId};
+use crate::http::output::json;
 use crate::http::problem::Problem;
 use crate::runtime::TenantConfig;
 
@@ -145,6 +146,11 @@ impl From<&TenantConfig> for Settings {
 }
 
 impl Settings {
+    /// As the registry keeps them.
+    pub(in crate::http) fn kept(&self) -> String {
+        String::from_utf8(json(self)).unwrap_or_default()
+    }
+
     /// For a tenant of this name.
     pub(in crate::http) fn config(self, id: TenantId) -> Result<TenantConfig, Problem> {
         let grants = self.grants.iter().map(|grant| grant.parse());

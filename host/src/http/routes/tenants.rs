@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Name, TenantId};
+use crate::domain::{Name, Scope, TenantId};
 use crate::http::Service;
 use crate::http::access::{Admin, Operator, Visitor};
 use crate::http::input::Json;
 use crate::http::model::settings::{LimitSettings, PolicySettings, Settings};
 use crate::http::notes::noted;
 use crate::http::once::{Done, Once, Raw};
-use crate::http::output::{Items, Told, json};
+use crate::http::output::{Items, Told};
 use crate::http::problem::{Kind, Problem};
 use crate::runtime::{Digest, Plugin, PluginSource, Tenant};
 use crate::store::{PluginRecord, TenantRecord};
@@ -133,16 +133,7 @@ async fn create(
     let act = move |new: NewTenant, _: Name| async move {
         let id = TenantId::new(&new.tenant)
             .map_err(|error| Problem::invalid(format!("the name of a tenant {error}")))?;
-        let record = TenantRecord {
-            id: id.clone(),
-            revision: 0,
-            settings: String::from_utf8(json(&new.settings)).unwrap_or_default(),
-            plugin: None,
-            former: None,
-            is_suspended: false,
-            declared: None,
-            created_at_ms: acting.host().now_ms(),
-        };
+        let record = TenantRecord::new(id.clone(), new.settings.kept(), acting.host().now_ms());
         let made = acting.create(record).await;
         let made = noted(&acting, &by, Some(&id), "tenant.create", id.as_str(), made).await?;
         Ok(Done::new(StatusCode::CREATED, &TenantView::of(&made)))
@@ -167,13 +158,12 @@ async fn look(visitor: Visitor) -> Told<TenantView> {
     responses((status = 200, body = TenantView)))]
 async fn configure(
     State(service): State<Service>,
-    _operator: Operator,
     admin: Admin,
     Json(settings): Json<Settings>,
 ) -> Result<Told<TenantView>, Problem> {
-    let settings = String::from_utf8(json(&settings)).unwrap_or_default();
+    admin.caller.needs(Scope::Operator)?;
     changed(&service, &admin, "tenant.configure", "settings", move |record| {
-        record.settings = settings;
+        record.settings = settings.kept();
         Ok(())
     })
     .await
@@ -241,16 +231,7 @@ async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) 
 async fn install_now(service: &Service, tenant: &Tenant, code: Bytes) -> Result<PluginRecord, Problem> {
     let code = Vec::from(code);
     let plugin = service.host().plugins().load(PluginSource::Bytes(code.clone())).await?;
-    let manifest = tenant.try_out(plugin.clone()).await?;
-    let record = PluginRecord {
-        digest: plugin.digest().to_string(),
-        name: manifest.name.clone(),
-        version: manifest.version.clone(),
-        bytes: plugin.size(),
-        installed_at_ms: service.host().now_ms(),
-    };
-    service.registry().put_plugin(tenant.id(), record.clone(), code).await?;
-    Ok(record)
+    service.install(tenant.config(), &plugin, code).await
 }
 
 /// Which plugin shall serve.
@@ -276,9 +257,7 @@ async fn upgrade(
 ) -> Result<Told<TenantView>, Problem> {
     let subject = upgrade.digest.clone().unwrap_or_else(|| "embedded".into());
     changed(&service, &admin, "tenant.upgrade", &subject, move |record| {
-        if record.plugin != upgrade.digest {
-            record.former = Some(std::mem::replace(&mut record.plugin, upgrade.digest));
-        }
+        record.serve_by(upgrade.digest);
         Ok(())
     })
     .await

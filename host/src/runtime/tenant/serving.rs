@@ -78,6 +78,10 @@ impl Serving {
         })
     }
 
+    pub(in crate::runtime) fn manifest(&self) -> Arc<Manifest> {
+        Arc::clone(&self.manifest)
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.config.limits
     }

@@ -20,15 +20,6 @@ impl Tenant {
         self.change(self.config(), plugin).await
     }
 
-    /// What a plugin says of itself, if it could serve this tenant. It does not begin to.
-    ///
-    /// # Errors
-    /// Those of [`upgrade`](Self::upgrade).
-    pub async fn try_out(&self, plugin: Plugin) -> Result<Arc<Manifest>, TenantError> {
-        let tried = Serving::prepare(&self.inner.shared, self.config(), plugin).await?;
-        Ok(tried.manifest)
-    }
-
     /// Lets the plugin serve again that served before the last upgrade.
     ///
     /// # Errors
