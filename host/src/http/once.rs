@@ -149,7 +149,7 @@ impl<B: Send + 'static> Once<B> {
                 Err(problem) if is_final(problem) => Some(problem.kept()),
                 Err(_) => None,
             };
-            keep(&service, &request, fingerprint, answer).await;
+            keep(&service, &request, fingerprint, now_ms, answer).await;
             done
         });
         let done = tokio::spawn(task).await;
@@ -168,11 +168,17 @@ fn is_final(problem: &Problem) -> bool {
 
 /// Keeps an answer, or gives the request up. Should that fail, the answer is given all the same: what
 /// was done is done, and asked again the ledger says so too.
-async fn keep(service: &Service, request: &RequestKey, fingerprint: [u8; 32], answer: Option<Answer>) {
+async fn keep(
+    service: &Service,
+    request: &RequestKey,
+    fingerprint: [u8; 32],
+    begun_at_ms: u64,
+    answer: Option<Answer>,
+) {
     let registry = service.registry();
     let kept = match answer {
         Some(answer) => registry.answer(request, fingerprint, answer, service.host().now_ms()).await,
-        None => registry.abandon(request, fingerprint).await,
+        None => registry.abandon(request, fingerprint, begun_at_ms).await,
     };
     if let Err(error) = kept {
         tracing::warn!(request_id = RequestId::current().as_deref(), "an answer was not kept: {error}");

@@ -176,8 +176,14 @@ pub trait Registry: Send + Sync + 'static {
         now_ms: u64,
     ) -> Result<(), StoreError>;
 
-    /// Gives up a request that was begun and not answered: the next one is the first.
-    async fn abandon(&self, request: &RequestKey, fingerprint: [u8; 32]) -> Result<(), StoreError>;
+    /// Gives up a request that was begun at this time and not answered: the next one is the first. One
+    /// that was taken over since then belongs to whoever took it.
+    async fn abandon(
+        &self,
+        request: &RequestKey,
+        fingerprint: [u8; 32],
+        begun_at_ms: u64,
+    ) -> Result<(), StoreError>;
 
     /// Removes requests that began before this; gives how many.
     async fn forget_answers(&self, begun_before_ms: u64) -> Result<u64, StoreError>;

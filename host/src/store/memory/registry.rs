@@ -163,9 +163,16 @@ impl Registry for MemoryRegistry {
         Ok(())
     }
 
-    async fn abandon(&self, request: &RequestKey, fingerprint: [u8; 32]) -> Result<(), StoreError> {
+    async fn abandon(
+        &self,
+        request: &RequestKey,
+        fingerprint: [u8; 32],
+        begun_at_ms: u64,
+    ) -> Result<(), StoreError> {
+        checks::time(begun_at_ms)?;
         let requests = &mut self.state().requests;
-        if requests.get(request).is_some_and(|begun| begun.is_under_way(fingerprint)) {
+        let is_own = |begun: &Request| begun.is_under_way(fingerprint) && begun.begun_at_ms == begun_at_ms;
+        if requests.get(request).is_some_and(is_own) {
             requests.remove(request);
         }
         Ok(())

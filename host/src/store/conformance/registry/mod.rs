@@ -78,8 +78,9 @@ impl Bench {
         answered.expect("answer answers");
     }
 
-    async fn abandon(&self, request: &RequestKey, print: u8) {
-        self.registry.abandon(request, [print; 32]).await.expect("abandon answers");
+    async fn abandon(&self, request: &RequestKey, print: u8, begun: u64) {
+        let given_up = self.registry.abandon(request, [print; 32], START + begun).await;
+        given_up.expect("abandon answers");
     }
 
     async fn forget_answers(&self, before: u64) -> u64 {

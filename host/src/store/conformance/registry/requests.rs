@@ -15,6 +15,7 @@ checks! { Bench of Registry:
     only_what_was_begun_is_answered,
     what_was_given_up_begins_anew,
     only_what_is_under_way_is_given_up,
+    only_ones_own_turn_is_given_up,
     a_key_is_its_owners_own,
     requests_are_forgotten_by_when_they_began,
     a_request_at_a_time_that_cannot_be_kept_is_refused,
@@ -132,28 +133,38 @@ async fn only_what_was_begun_is_answered(bench: Bench) {
     assert_eq!(bench.begin(&one(), 1, 0).await, Begun::New, "an answer to nothing is nothing");
     bench.answer(&one(), 2, answer_of(200), 0).await;
     assert_eq!(bench.begin(&one(), 1, 0).await, Begun::Running, "nor is that of another request");
-    bench.abandon(&one(), 1).await;
+    bench.abandon(&one(), 1, 0).await;
     bench.answer(&one(), 1, answer_of(200), 0).await;
     assert_eq!(bench.begin(&one(), 1, 0).await, Begun::New, "nor one to what was given up");
 }
 
 async fn what_was_given_up_begins_anew(bench: Bench) {
     bench.begin(&one(), 1, 0).await;
-    bench.abandon(&one(), 1).await;
+    bench.abandon(&one(), 1, 0).await;
     assert_eq!(bench.begin(&one(), 2, 0).await, Begun::New, "for whoever has the key next");
     assert_eq!(bench.begin(&one(), 1, 0).await, Begun::Other);
-    bench.abandon(&one(), 2).await;
-    bench.abandon(&one(), 2).await;
+    bench.abandon(&one(), 2, 0).await;
+    bench.abandon(&one(), 2, 0).await;
     assert_eq!(bench.begin(&one(), 1, 0).await, Begun::New);
 }
 
 async fn only_what_is_under_way_is_given_up(bench: Bench) {
     bench.begin(&one(), 1, 0).await;
-    bench.abandon(&one(), 2).await;
+    bench.abandon(&one(), 2, 0).await;
     assert_eq!(bench.begin(&one(), 1, 0).await, Begun::Running, "another request gives up nothing of it");
     bench.answer(&one(), 1, answer_of(200), 0).await;
-    bench.abandon(&one(), 1).await;
+    bench.abandon(&one(), 1, 0).await;
     assert_eq!(bench.begin(&one(), 1, 0).await, Begun::Answered(answer_of(200)));
+}
+
+async fn only_ones_own_turn_is_given_up(bench: Bench) {
+    bench.begin(&one(), 1, 0).await;
+    assert_eq!(bench.begin(&one(), 1, RUNNING_MS).await, Begun::New);
+    // The one who was taken for dead was only slow: it is the other's now.
+    bench.abandon(&one(), 1, 0).await;
+    assert_eq!(bench.begin(&one(), 1, RUNNING_MS + 1).await, Begun::Running);
+    bench.abandon(&one(), 1, RUNNING_MS).await;
+    assert_eq!(bench.begin(&one(), 1, RUNNING_MS + 1).await, Begun::New);
 }
 
 async fn a_key_is_its_owners_own(bench: Bench) {
@@ -171,7 +182,7 @@ async fn a_key_is_its_owners_own(bench: Bench) {
     for request in [&here, &elsewhere, &operators] {
         bench.begin(request, 1, 0).await;
     }
-    bench.abandon(&here, 1).await;
+    bench.abandon(&here, 1, 0).await;
     assert_eq!(bench.begin(&elsewhere, 1, 0).await, Begun::Running);
     assert_eq!(bench.begin(&operators, 1, 0).await, Begun::Running);
     assert_eq!(bench.begin(&here, 1, 0).await, Begun::New);

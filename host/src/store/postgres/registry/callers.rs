@@ -159,12 +159,14 @@ pub(super) async fn abandon(
     client: &Client,
     request: &RequestKey,
     fingerprint: [u8; 32],
+    begun_at_ms: i64,
 ) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM hongbao.requests
-                       WHERE tenant = $1 AND key = $2 AND fingerprint = $3 AND answered_at_ms IS NULL";
+                       WHERE tenant = $1 AND key = $2 AND fingerprint = $3 AND begun_at_ms = $4
+                           AND answered_at_ms IS NULL";
     let (tenant, key) = (owner(request.tenant.as_ref()), request.key.as_str());
     let statement = client.prepare_cached(SQL).await?;
-    client.execute(&statement, &[&tenant, &key, &fingerprint.as_slice()]).await?;
+    client.execute(&statement, &[&tenant, &key, &fingerprint.as_slice(), &begun_at_ms]).await?;
     Ok(())
 }
 

@@ -110,8 +110,14 @@ impl Registry for PostgresRegistry {
         self.with(async |client| callers::answer(client, request, fingerprint, &answer, now).await).await
     }
 
-    async fn abandon(&self, request: &RequestKey, fingerprint: [u8; 32]) -> Result<(), StoreError> {
-        self.with(async |client| callers::abandon(client, request, fingerprint).await).await
+    async fn abandon(
+        &self,
+        request: &RequestKey,
+        fingerprint: [u8; 32],
+        begun_at_ms: u64,
+    ) -> Result<(), StoreError> {
+        let begun_at = checks::time(begun_at_ms)?;
+        self.with(async |client| callers::abandon(client, request, fingerprint, begun_at).await).await
     }
 
     async fn forget_answers(&self, begun_before_ms: u64) -> Result<u64, StoreError> {

@@ -147,11 +147,17 @@ pub(super) fn answer(
     Ok(())
 }
 
-pub(super) fn abandon(db: &Connection, request: &RequestKey, fingerprint: [u8; 32]) -> Result<(), Error> {
+pub(super) fn abandon(
+    db: &Connection,
+    request: &RequestKey,
+    fingerprint: [u8; 32],
+    begun_at_ms: i64,
+) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM requests
-                       WHERE tenant = ?1 AND key = ?2 AND fingerprint = ?3 AND answered_at_ms IS NULL";
+                       WHERE tenant = ?1 AND key = ?2 AND fingerprint = ?3 AND begun_at_ms = ?4
+                           AND answered_at_ms IS NULL";
     let (tenant, key) = (owner(request.tenant.as_ref()), request.key.as_str());
-    db.prepare_cached(SQL)?.execute((tenant, key, fingerprint))?;
+    db.prepare_cached(SQL)?.execute((tenant, key, fingerprint, begun_at_ms))?;
     Ok(())
 }
 

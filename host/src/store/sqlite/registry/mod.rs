@@ -91,9 +91,14 @@ impl Registry for SqliteRegistry {
         self.sessions.write(move |db| callers::answer(db, &request, fingerprint, &answer, now)).await
     }
 
-    async fn abandon(&self, request: &RequestKey, fingerprint: [u8; 32]) -> Result<(), StoreError> {
-        let request = request.clone();
-        self.sessions.write(move |db| callers::abandon(db, &request, fingerprint)).await
+    async fn abandon(
+        &self,
+        request: &RequestKey,
+        fingerprint: [u8; 32],
+        begun_at_ms: u64,
+    ) -> Result<(), StoreError> {
+        let (request, begun_at) = (request.clone(), checks::time(begun_at_ms)?);
+        self.sessions.write(move |db| callers::abandon(db, &request, fingerprint, begun_at)).await
     }
 
     async fn forget_answers(&self, begun_before_ms: u64) -> Result<u64, StoreError> {
