@@ -49,10 +49,21 @@ pub fn root() -> PathBuf {
     xtask.parent().map_or_else(|| xtask.clone(), Path::to_path_buf)
 }
 
-/// The cargo that runs this task, so that both use one toolchain.
+/// The cargo that runs this task, so that both use one toolchain. What cargo told this program about
+/// the package `xtask` stays here: some crates are built anew whenever that changes, so a plain
+/// `cargo build` and a task would compile them for each other again and again.
 pub fn cargo() -> Command {
-    program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| OURS.iter().any(|ours| name.starts_with(ours))) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
+
+/// Variables in which cargo describes a package to what it runs.
+const OURS: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// A program that is to run in the workspace's root.
 pub fn program(name: impl Into<OsString>) -> Command {
@@ -88,6 +99,14 @@ mod tests {
     #[test]
     fn the_root_holds_the_toolchain_file() {
         assert!(root().join("rust-toolchain.toml").is_file());
+    }
+
+    #[test]
+    fn cargo_is_not_told_which_package_asks() {
+        let command = cargo();
+        let removed = |name| command.get_envs().any(|(key, value)| key == name && value.is_none());
+        assert!(removed("CARGO_MANIFEST_DIR") && removed("CARGO_PKG_NAME"));
+        assert!(!removed("CARGO_HOME"));
     }
 
     #[test]

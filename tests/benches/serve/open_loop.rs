@@ -12,11 +12,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
 use crate::stage::Stage;
+use crate::wrk::Script;
 
 const CONNECTIONS: u32 = 128;
+/// So many grab a packet before everybody turns to the next one.
+const GRABS: usize = 10_000;
 
 pub async fn measure(name: &str, rate: f64, stage: &Stage, length: Duration) {
-    let script = stage.next().await;
+    let mut scripts = Vec::new();
+    for _ in 0..=(rate * length.as_secs_f64()) as usize / GRABS {
+        scripts.push(stage.next().await);
+    }
+    let scripts = Arc::new(scripts);
     let times = Arc::new(Mutex::new(Histogram::<u64>::new(3).unwrap()));
     let every = Duration::from_secs_f64(f64::from(CONNECTIONS) / rate);
     let begin = TokioInstant::now() + Duration::from_millis(200);
@@ -24,15 +31,16 @@ pub async fn measure(name: &str, rate: f64, stage: &Stage, length: Duration) {
     for connection in 0..CONNECTIONS {
         let stream = TcpStream::connect(stage.address()).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (path, key, times) = (script.path.clone(), script.key.clone(), Arc::clone(&times));
+        let (scripts, times) = (Arc::clone(&scripts), Arc::clone(&times));
         let first = begin + every * connection / CONNECTIONS;
         tasks.spawn(async move {
             let mut stream = stream;
             let mut due = first;
-            let mut number = 0_u64;
+            let mut number = connection as usize;
             while due < begin + length {
                 sleep_until(due).await;
-                let body = format!("{{\"user\":\"o{connection}-{number}\"}}");
+                let Script { path, key, .. } = &scripts[number / GRABS];
+                let body = format!("{{\"user\":\"o{number}\"}}");
                 let head = format!(
                     "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
                      content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -43,7 +51,7 @@ pub async fn measure(name: &str, rate: f64, stage: &Stage, length: Duration) {
                 let took = Instant::now().duration_since(due.into_std());
                 times.lock().unwrap().record(u64::try_from(took.as_micros()).unwrap()).unwrap();
                 due += every;
-                number += 1;
+                number += CONNECTIONS as usize;
             }
         });
     }

@@ -42,7 +42,7 @@ impl Stores {
     /// On private servers, which live as long as what stands beside the stores.
     pub async fn servers() -> (Self, (Redis, Postgres)) {
         let (redis, postgres) = tokio::task::block_in_place(|| (Redis::start(), Postgres::start()));
-        let url = postgres.url(&tokio::task::block_in_place(|| postgres.fresh_database()));
+        let url = tokio::task::block_in_place(|| postgres.fresh_database());
         PostgresLedger::migrate(&url).await.unwrap();
         let counter = RedisCounter::connect(&redis.url()).await.unwrap();
         let stores = Self {
