@@ -49,7 +49,7 @@ impl Engine {
 
     /// An engine with room for so many instances, of all tenants together: a tenant that finds none
     /// waits, or takes the place of one that has nothing to do. Room is address space, 18 MiB for
-    /// each, and becomes memory where it is used; Linux takes some 10,000 with its own settings, and
+    /// each, and becomes memory where it is used; Linux takes some 9,000 with its own settings, and
     /// more with a larger `vm.max_map_count`.
     ///
     /// # Errors

@@ -2,11 +2,11 @@
 //!
 //! Every call of a plugin is a task that is polled only when it is its tenant's turn: a tenant with a
 //! thousand calls that could go on gets as many turns as one with a single call. Whenever a call
-//! could go on, it queues with its tenant's others and asks the async runtime for one turn; what
-//! that turn polls is decided when it comes.
+//! could go on, it queues with its tenant's others. As many takers as the async runtime has threads
+//! give turns until nobody waits for one; what a turn polls is decided when it comes.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,6 @@ pub(super) type Line = u64;
 #[derive(Default)]
 pub(super) struct Turns {
     ready: Mutex<Ready>,
-    /// Whether the last turn took long.
-    was_long: AtomicBool,
 }
 
 #[derive(Default)]
@@ -29,6 +27,7 @@ struct Ready {
     lines: HashMap<Line, VecDeque<Runnable>>,
     /// Lines with tasks in them, the next first.
     order: VecDeque<Line>,
+    takers: usize,
 }
 
 impl Turns {
@@ -39,32 +38,73 @@ impl Turns {
         future: impl Future<Output = T> + Send + 'static,
     ) -> FallibleTask<T> {
         let (turns, handle) = (Arc::clone(self), Handle::current());
+        let threads = handle.metrics().num_workers();
         let schedule = move |runnable| {
-            turns.ready().push(line, runnable);
-            let turns = Arc::clone(&turns);
-            // Wakers are called from anywhere, also from threads that know of no runtime.
-            handle.spawn(async move { turns.take().await });
+            if let Some(taker) = turns.push(line, runnable, threads) {
+                // Wakers are called from anywhere, also from threads that know of no runtime.
+                handle.spawn(taker.run());
+            }
         };
         let (runnable, task) = async_task::spawn(future, schedule);
         runnable.schedule();
         task.fallible()
     }
 
-    /// One turn. The runtime looks at timers and sockets after some dozens of tasks, or when there is
-    /// nothing else to do; dozens of long turns would let everybody's stores wait for too long.
-    async fn take(&self) {
-        const LONG: Duration = Duration::from_micros(250);
-        if self.was_long.load(Ordering::Relaxed) {
-            tokio::task::yield_now().await;
-        }
-        let next = self.ready().pop();
-        let begun = Instant::now();
-        next.map(Runnable::run);
-        self.was_long.store(begun.elapsed() >= LONG, Ordering::Relaxed);
+    /// Queues a task; gives one more taker, unless there are as many as threads.
+    fn push(self: &Arc<Self>, line: Line, runnable: Runnable, threads: usize) -> Option<Taker> {
+        let mut ready = self.ready();
+        ready.push(line, runnable);
+        let is_wanted = ready.takers < threads;
+        ready.takers += usize::from(is_wanted);
+        is_wanted.then(|| Taker { turns: Arc::clone(self), is_counted: true })
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives turns. One that its runtime drops on the way is counted no more.
+struct Taker {
+    turns: Arc<Turns>,
+    is_counted: bool,
+}
+
+impl Taker {
+    /// So long at a time, then the runtime has its own: other tasks, timers, and the sockets on which
+    /// everybody's stores answer.
+    const LONGEST: Duration = Duration::from_micros(250);
+
+    async fn run(mut self) {
+        let mut begun = Instant::now();
+        while let Some(next) = self.next() {
+            // Whoever waits for its answer learns of a panic, and the log has its words.
+            let _ = catch_unwind(AssertUnwindSafe(|| next.run()));
+            if begun.elapsed() >= Self::LONGEST {
+                tokio::task::yield_now().await;
+                begun = Instant::now();
+            }
+        }
+    }
+
+    /// The next turn. Without one this taker is counted no more from the same moment on: whoever queues
+    /// after that makes another.
+    fn next(&mut self) -> Option<Runnable> {
+        let mut ready = self.turns.ready();
+        let next = ready.pop();
+        if next.is_none() {
+            self.is_counted = false;
+            ready.takers -= 1;
+        }
+        next
+    }
+}
+
+impl Drop for Taker {
+    fn drop(&mut self) {
+        if self.is_counted {
+            self.turns.ready().takers -= 1;
+        }
     }
 }
 
@@ -133,5 +173,40 @@ mod tests {
         let answers = turns.spawn(1, async { 7 });
         assert_eq!(panics.await, None::<()>);
         assert_eq!(answers.await, Some(7));
+        while turns.ready().takers > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_ends_takes_its_takers_along() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let turns = Arc::new(Turns::default());
+        let first = runtime();
+        first.block_on(async { turns.spawn(1, std::future::ready(())).detach() });
+        assert_eq!(turns.ready().takers, 1, "it was not its time yet");
+        drop(first);
+        assert_eq!(turns.ready().takers, 0);
+        let answer = runtime().block_on(async { turns.spawn(1, std::future::ready(7)).await });
+        assert_eq!(answer, Some(7));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nobody_is_forgotten_and_takers_are_no_more_than_threads() {
+        let turns = Arc::new(Turns::default());
+        let tasks: Vec<_> = (0..20_000)
+            .map(|number| {
+                turns.spawn(number % 7, async move {
+                    for _ in 0..number % 4 {
+                        tokio::task::yield_now().await;
+                    }
+                    number
+                })
+            })
+            .collect();
+        for (number, task) in (0..).zip(tasks) {
+            assert!(turns.ready().takers <= 2);
+            assert_eq!(task.await, Some(number));
+        }
     }
 }
