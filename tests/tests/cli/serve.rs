@@ -105,6 +105,7 @@ fn without_a_demo_there_is_no_page_and_nobody_joins() {
     let folder = TempDir::new().unwrap();
     let service = Service::start(&["--data", folder.path().to_str().unwrap()]);
     let address = service.address();
+    assert!(service.line("tenants").starts_with("none yet: POST /v1/tenants"));
     assert!(get(&address, "/", "").contains("location: /docs"));
     assert!(get(&address, "/demo/session", "").starts_with("HTTP/1.1 404"));
     assert!(get(&address, "/assets/main.js", "").starts_with("HTTP/1.1 404"));
@@ -128,6 +129,7 @@ fn what_was_served_is_there_after_a_restart_and_a_second_host_serves_it_too() {
     let services = [Service::start(&["--data", data]), Service::start(&["--data", data])];
     for service in services {
         let address = service.address();
+        assert_eq!(service.line("tenants"), "1: acme");
         assert!(get(&address, "/v1/tenants/acme", operator).contains("\"currency\":\"JPY\""));
     }
 }

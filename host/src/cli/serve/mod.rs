@@ -16,7 +16,7 @@ use super::exit::{Exit, InputError};
 use super::stores::{Books, Stores};
 use crate::domain::{Name, Scope};
 use crate::http::{Listening, NewKey, Service};
-use crate::runtime::{Announcer, CodeCache, Host, HostBuilder, Pace, Workers};
+use crate::runtime::{Announcer, CodeCache, Host, HostBuilder, Pace, Tenant, Workers};
 use crate::store::Registry;
 use crate::store::announced::Announced;
 
@@ -112,9 +112,6 @@ fn greet(args: &ServeArgs, stores: &Stores, host: &Host, url: &str) -> anyhow::R
         Books::Server(_) => "PostgreSQL".to_owned(),
     };
     let counter = if stores.counter.is_some() { "Redis" } else { "in memory" };
-    let tenants = host.tenants();
-    let names: Vec<_> = tenants.iter().take(5).map(|tenant| tenant.id().as_str()).collect();
-    let more = if tenants.len() > names.len() { ", …" } else { "" };
     let mut out = stdout();
     let mark = if out.is_terminal() { "🧧 " } else { "" };
     writeln!(out, "{mark}Hongbao serves on {url}")?;
@@ -124,9 +121,20 @@ fn greet(args: &ServeArgs, stores: &Stores, host: &Host, url: &str) -> anyhow::R
     writeln!(out, "  API       {url}/docs   {url}/openapi.json")?;
     writeln!(out, "  ledger    {books}")?;
     writeln!(out, "  counter   {counter}")?;
-    writeln!(out, "  tenants   {}: {}{more}", tenants.len(), names.join(", "))?;
+    writeln!(out, "  tenants   {}", counted(&host.tenants()))?;
     out.flush()?;
     Ok(())
+}
+
+/// How many there are, and who the first of them are.
+fn counted(tenants: &[Tenant]) -> String {
+    const NAMED: usize = 5;
+    let names: Vec<_> = tenants.iter().take(NAMED).map(|tenant| tenant.id().as_str()).collect();
+    match tenants.len() {
+        0 => "none yet: POST /v1/tenants makes one, or [tenants] of the configuration".into(),
+        count if count > NAMED => format!("{count}: {}, …", names.join(", ")),
+        count => format!("{count}: {}", names.join(", ")),
+    }
 }
 
 /// Where there is no browser, the address was printed all the same.
