@@ -101,6 +101,16 @@ fn a_demo_serves_its_page_under_a_strict_policy_and_ends_when_told() {
 }
 
 #[test]
+fn told_to_end_at_its_first_word_it_ends_in_order() {
+    for name in ["TERM", "INT", "TERM", "INT"] {
+        let mut service = Service::start(&["--demo"]);
+        service.address();
+        service.signal(name);
+        assert_eq!(service.ended(), Some(0), "{name}");
+    }
+}
+
+#[test]
 fn without_a_demo_there_is_no_page_and_nobody_joins() {
     let folder = TempDir::new().unwrap();
     let service = Service::start(&["--data", folder.path().to_str().unwrap()]);

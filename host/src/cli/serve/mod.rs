@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(super) use table::ServeTable;
 
@@ -47,7 +47,11 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
         .build()?;
     let (address, tls) = (stores.serve.address(args), stores.serve.tls(args));
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let listening = service.listen(address, tls, &stores.tenants).await?;
+    let mut signals = Signals::new()?;
+    let listening = tokio::select! {
+        listening = service.listen(address, tls, &stores.tenants) => listening?,
+        () = signals.end() => return Ok(Exit::Ok),
+    };
     let workers = Workers::start(&host, Pace::default());
     let url = format!("{scheme}://{}", listening.address());
     greet(args, &stores, &host, &url)?;
@@ -56,7 +60,7 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
         open_in_browser(&url);
     }
 
-    until_told(&listening).await?;
+    until_told(&listening, signals).await;
     tracing::info!("stopping: requests under way finish");
     listening.stop(stores.serve.notice()).await;
     announcer.stop().await;
@@ -78,16 +82,37 @@ fn cached(host: HostBuilder, stores: &Stores) -> anyhow::Result<HostBuilder> {
     })
 }
 
+/// What the process may be told. Listened for before anybody is answered: else a signal right after the
+/// first answer would end the process where it is.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let [terminate, interrupt, hang_up] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Self { terminate: terminate?, interrupt: interrupt?, hang_up: hang_up? })
+    }
+
+    /// The process is told to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Ends when the process is told to.
-async fn until_told(listening: &Listening) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+async fn until_told(listening: &Listening, mut signals: Signals) {
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => match listening.reload_certificate().await {
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+            _ = signals.hang_up.recv() => match listening.reload_certificate().await {
                 Ok(()) => tracing::info!("the certificate was read again"),
                 Err(error) => tracing::error!(code = error.code(), "the former certificate stays: {error}"),
             },
@@ -95,13 +120,9 @@ async fn until_told(listening: &Listening) -> anyhow::Result<()> {
     }
     // Told a second time, it ends where it is: what was acknowledged is durable.
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.end().await;
         std::process::exit(Exit::Unavailable as i32);
     });
-    Ok(())
 }
 
 /// What is served, and where.
