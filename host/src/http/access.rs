@@ -339,15 +339,19 @@ mod tests {
     use super::*;
     use crate::store::memory::MemoryRegistry;
 
-    #[test]
-    fn a_key_is_kept_without_its_secret() {
-        let new = NewKey {
+    fn new_key() -> NewKey {
+        NewKey {
             tenant: None,
             user: None,
             label: Name::new("ci").unwrap(),
             scopes: [Scope::Operator].into_iter().collect(),
             expires_at_ms: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_key_is_kept_without_its_secret() {
+        let new = new_key();
         let (key, text) = new.clone().make(7).unwrap();
         let (other, other_text) = new.make(7).unwrap();
         assert_ne!((key.id, &text), (other.id, &other_text));
@@ -363,14 +367,7 @@ mod tests {
 
     #[test]
     fn one_caller_asks_again_for_a_key_and_the_others_take_what_is_known() {
-        let new = NewKey {
-            tenant: None,
-            user: None,
-            label: Name::new("ci").unwrap(),
-            scopes: [Scope::Operator].into_iter().collect(),
-            expires_at_ms: None,
-        };
-        let key = Arc::new(new.make(7).unwrap().0);
+        let key = Arc::new(new_key().make(7).unwrap().0);
         let id = key.id;
         let keys = Keys::new(Arc::new(MemoryRegistry::new()));
         assert!(keys.sets_out(id), "a key that nobody knows is asked for by everybody");

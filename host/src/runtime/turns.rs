@@ -2,7 +2,7 @@
 //!
 //! Every call of a plugin is a task that is polled only when it is its tenant's turn: a tenant with a
 //! thousand calls that could go on gets as many turns as one with a single call. Whenever a call
-//! could go on, it queues with its tenant's others. As many takers as the async runtime has threads
+//! could go on, it queues with its tenant's others. As many takers as an async runtime has threads
 //! give turns until nobody waits for one; what a turn polls is decided when it comes.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_task::{FallibleTask, Runnable};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 
 /// Who takes turns with whom: a number for each tenant.
 pub(super) type Line = u64;
@@ -27,7 +27,8 @@ struct Ready {
     lines: HashMap<Line, VecDeque<Runnable>>,
     /// Lines with tasks in them, the next first.
     order: VecDeque<Line>,
-    takers: usize,
+    /// Of each runtime: one that nobody drives just now must not keep another waiting.
+    takers: HashMap<Id, usize>,
 }
 
 impl Turns {
@@ -38,9 +39,9 @@ impl Turns {
         future: impl Future<Output = T> + Send + 'static,
     ) -> FallibleTask<T> {
         let (turns, handle) = (Arc::clone(self), Handle::current());
-        let threads = handle.metrics().num_workers();
+        let (runtime, threads) = (handle.id(), handle.metrics().num_workers());
         let schedule = move |runnable| {
-            if let Some(taker) = turns.push(line, runnable, threads) {
+            if let Some(taker) = turns.push(line, runnable, runtime, threads) {
                 // Wakers are called from anywhere, also from threads that know of no runtime.
                 handle.spawn(taker.run());
             }
@@ -50,13 +51,14 @@ impl Turns {
         task.fallible()
     }
 
-    /// Queues a task; gives one more taker, unless there are as many as threads.
-    fn push(self: &Arc<Self>, line: Line, runnable: Runnable, threads: usize) -> Option<Taker> {
+    /// Queues a task; gives one more taker, unless its runtime has as many as threads.
+    fn push(self: &Arc<Self>, line: Line, runnable: Runnable, runtime: Id, threads: usize) -> Option<Taker> {
         let mut ready = self.ready();
         ready.push(line, runnable);
-        let is_wanted = ready.takers < threads;
-        ready.takers += usize::from(is_wanted);
-        is_wanted.then(|| Taker { turns: Arc::clone(self), is_counted: true })
+        let takers = ready.takers.entry(runtime).or_default();
+        let is_wanted = *takers < threads;
+        *takers += usize::from(is_wanted);
+        is_wanted.then(|| Taker { turns: Arc::clone(self), runtime, is_counted: true })
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
@@ -67,6 +69,7 @@ impl Turns {
 /// Gives turns. One that its runtime drops on the way is counted no more.
 struct Taker {
     turns: Arc<Turns>,
+    runtime: Id,
     is_counted: bool,
 }
 
@@ -94,7 +97,7 @@ impl Taker {
         let next = ready.pop();
         if next.is_none() {
             self.is_counted = false;
-            ready.takers -= 1;
+            ready.count_out(self.runtime);
         }
         next
     }
@@ -103,12 +106,22 @@ impl Taker {
 impl Drop for Taker {
     fn drop(&mut self) {
         if self.is_counted {
-            self.turns.ready().takers -= 1;
+            self.turns.ready().count_out(self.runtime);
         }
     }
 }
 
 impl Ready {
+    /// One taker less of this runtime.
+    fn count_out(&mut self, runtime: Id) {
+        if let Some(takers) = self.takers.get_mut(&runtime) {
+            *takers -= 1;
+            if *takers == 0 {
+                self.takers.remove(&runtime);
+            }
+        }
+    }
+
     fn push(&mut self, line: Line, runnable: Runnable) {
         let queue = self.lines.entry(line).or_default();
         if queue.is_empty() {
@@ -173,7 +186,7 @@ mod tests {
         let answers = turns.spawn(1, async { 7 });
         assert_eq!(panics.await, None::<()>);
         assert_eq!(answers.await, Some(7));
-        while turns.ready().takers > 0 {
+        while !turns.ready().takers.is_empty() {
             tokio::task::yield_now().await;
         }
     }
@@ -184,10 +197,19 @@ mod tests {
         let turns = Arc::new(Turns::default());
         let first = runtime();
         first.block_on(async { turns.spawn(1, std::future::ready(())).detach() });
-        assert_eq!(turns.ready().takers, 1, "it was not its time yet");
+        assert_eq!(turns.ready().takers.len(), 1, "it was not its time yet");
         drop(first);
-        assert_eq!(turns.ready().takers, 0);
+        assert!(turns.ready().takers.is_empty());
         let answer = runtime().block_on(async { turns.spawn(1, std::future::ready(7)).await });
+        assert_eq!(answer, Some(7));
+    }
+
+    #[test]
+    fn a_runtime_that_nobody_drives_keeps_no_other_waiting() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (turns, idle, busy) = (Arc::new(Turns::default()), runtime(), runtime());
+        idle.block_on(async { turns.spawn(1, std::future::ready(())).detach() });
+        let answer = busy.block_on(async { turns.spawn(1, std::future::ready(7)).await });
         assert_eq!(answer, Some(7));
     }
 
@@ -205,7 +227,7 @@ mod tests {
             })
             .collect();
         for (number, task) in (0..).zip(tasks) {
-            assert!(turns.ready().takers <= 2);
+            assert!(turns.ready().takers.values().all(|takers| *takers <= 2));
             assert_eq!(task.await, Some(number));
         }
     }
