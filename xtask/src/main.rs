@@ -3,19 +3,22 @@
 //! Exit codes: that of the program that failed; 64 for a wrong usage; 69 where something that
 //! is needed cannot be had.
 
+mod install;
 mod process;
 mod setup;
 mod tasks;
+mod tier;
 mod usage;
 
 use std::env;
 use std::process::ExitCode;
 
+use install::Consent;
 use process::Failure;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
-    match usage::parse(&arguments).and_then(tasks::run) {
+    match usage::parse(&arguments).and_then(|(task, yes)| tasks::run(task, Consent::new(yes))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }

@@ -1,32 +1,13 @@
-//! Whether everything that the build needs is there, and getting what can be got.
+//! Whether everything that the build needs is there. What rustup installs for the toolchain that
+//! `rust-toolchain.toml` names is added without a question; `install` asks for the rest.
 
 use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 
 use crate::process::{self, Failure};
 
 /// The plugin is built for this target, without any system interface.
 const TARGET: &str = "wasm32-unknown-unknown";
-
-/// Debian's packages of the servers and of the browser, with programs of theirs that tests start.
-const SERVERS: &[(&str, &[&str])] = &[
-    ("redis-server", &["redis-server", "redis-cli"]),
-    ("postgresql", &["initdb", "postgres", "pg_basebackup", "psql"]),
-    ("haproxy", &["haproxy"]),
-    ("chromium", &["chromium"]),
-    ("chromium-driver", &["chromedriver"]),
-    ("wrk", &["wrk"]),
-];
-
-/// What judges the page (accessibility), and where the tests find it.
-const AXE_PACKAGE: &str = "axe-core@4.14.1";
-const AXE_FOLDER: &str = "target/axe";
-const AXE: &str = "target/axe/node_modules/axe-core/axe.min.js";
-
-/// Where Debian keeps PostgreSQL's programs, by version, and off PATH.
-const POSTGRESQL: &str = "/usr/lib/postgresql";
 
 /// Checks what the build needs. Installs the plugin's target where it is missing.
 pub fn run() -> Result<(), Failure> {
@@ -50,53 +31,6 @@ pub fn components() -> Result<(), Failure> {
         say(&format!("Added {component}."));
     }
     Ok(())
-}
-
-/// Checks the servers that only tests and benchmarks start. Installs what is missing where that needs
-/// no password.
-pub fn servers() -> Result<(), Failure> {
-    let missing = missing_packages(&directories());
-    if missing.is_empty() {
-        say("Redis, PostgreSQL, HAProxy, Chromium and wrk are there.");
-        return Ok(());
-    }
-    let packages = missing.join(" ");
-    let failure = || {
-        Failure::unavailable(format!(
-            "the tests start servers of their own, and some programs are missing that could not be installed; \
-             install the packages {packages} (Redis, PostgreSQL with its server programs, HAProxy, Chromium \
-             with its driver, and the load generator wrk)"
-        ))
-    };
-    let root = becoming_root().ok_or_else(failure)?;
-    say(&format!("Installing {packages} by apt-get."));
-    // The lists of packages may be old, or not be there at all.
-    let installed = apt_get(&root, &["install", "-y"], &missing).is_some()
-        || apt_get(&root, &["update"], &[]).is_some()
-            && apt_get(&root, &["install", "-y"], &missing).is_some();
-    if installed && missing_packages(&directories()).is_empty() { Ok(()) } else { Err(failure()) }
-}
-
-/// Checks the rules by which the tests judge whether everybody can use the page. Installs them.
-pub fn axe() -> Result<(), Failure> {
-    if Path::new(AXE).is_file() {
-        return Ok(());
-    }
-    say(&format!("Installing {AXE_PACKAGE} by npm."));
-    let mut command = process::program("npm");
-    let options = ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"];
-    command
-        .args(options)
-        .args(["--prefix", AXE_FOLDER, AXE_PACKAGE])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    let installed = process::run(command).is_ok() && Path::new(AXE).is_file();
-    if installed {
-        return Ok(());
-    }
-    Err(Failure::unavailable(format!(
-        "the tests of the page need {AXE_PACKAGE}, and npm could not install it; install Node.js with npm"
-    )))
 }
 
 fn say(line: &str) {
@@ -164,68 +98,9 @@ fn has_target() -> bool {
     process::output(command).is_some_and(|directory| Path::new(&directory).is_dir())
 }
 
-/// The packages of which a program is in none of these directories.
-fn missing_packages(directories: &[PathBuf]) -> Vec<&'static str> {
-    let is_there = |program: &&str| directories.iter().any(|directory| directory.join(program).is_file());
-    let missing = SERVERS.iter().filter(|(_, programs)| !programs.iter().all(is_there));
-    missing.map(|(package, _)| *package).collect()
-}
-
-fn directories() -> Vec<PathBuf> {
-    let versions = fs::read_dir(POSTGRESQL).into_iter().flatten().flatten();
-    let path = env::var_os("PATH").unwrap_or_default();
-    // Daemons are off the PATH of those who are not root.
-    let daemons = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
-    env::split_paths(&path).chain(daemons).chain(versions.map(|version| version.path().join("bin"))).collect()
-}
-
-/// What stands before a command of root: nothing if we are root already, `sudo` if it asks for no
-/// password; none where we cannot become root.
-fn becoming_root() -> Option<Vec<&'static str>> {
-    let prints = |line: &[&str]| {
-        let (name, arguments) = line.split_first()?;
-        let mut command = process::program(*name);
-        command.args(arguments);
-        process::output(command)
-    };
-    if prints(&["id", "-u"])? == "0" {
-        return Some(Vec::new());
-    }
-    prints(&["sudo", "-n", "true"]).map(|_| vec!["sudo", "-n"])
-}
-
-/// Runs apt-get, which asks nothing and tells its own failures; none where it is missing or fails. At
-/// run level 1 the packages do not start their own servers, which nobody needs here.
-fn apt_get(root: &[&str], task: &[&str], packages: &[&str]) -> Option<()> {
-    let own = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq"];
-    let mut line = root.iter().chain(&own).chain(task).chain(packages);
-    let mut command = process::program(*line.next()?);
-    command.args(line).stdin(Stdio::null()).stdout(Stdio::null());
-    process::run(command).ok()
-}
-
 /// Runs rustup, which shows its own progress; none where it is missing or fails.
 fn rustup(arguments: &[&str]) -> Option<()> {
     let mut command = process::program("rustup");
     command.args(arguments);
     process::run(command).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_package_is_missing_when_one_of_its_programs_is() {
-        let directory = env::temp_dir().join(format!("hongbao-setup-{}", std::process::id()));
-        fs::create_dir(&directory).unwrap();
-        let all: Vec<_> = SERVERS.iter().map(|(package, _)| *package).collect();
-        assert_eq!(missing_packages(std::slice::from_ref(&directory)), all);
-        let others = SERVERS.iter().flat_map(|(_, programs)| *programs);
-        for program in others.filter(|program| **program != "psql") {
-            fs::write(directory.join(program), "").unwrap();
-        }
-        assert_eq!(missing_packages(std::slice::from_ref(&directory)), ["postgresql"]);
-        fs::remove_dir_all(directory).unwrap();
-    }
 }

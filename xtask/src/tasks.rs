@@ -2,63 +2,60 @@
 
 use std::ffi::OsString;
 
+use crate::install::{self, Consent};
 use crate::process::{self, Failure};
 use crate::setup;
+use crate::tier::{self, Tier};
 use crate::usage::{self, Task};
 
 /// It is a workspace of its own, as any author's plugin.
 const EXAMPLE: &str = "examples/write_a_plugin/Cargo.toml";
 
 /// Runs a task to its end or its first failure.
-pub fn run(task: Task) -> Result<(), Failure> {
+pub fn run(task: Task, consent: Consent) -> Result<(), Failure> {
     match task {
         Task::Help => {
             print!("{}", usage::TEXT);
             Ok(())
         }
-        Task::Setup => setup::run().and_then(|()| setup::servers()).and_then(|()| setup::axe()),
-        Task::Serve(arguments) => serve(&arguments),
-        Task::Demo(arguments) => demo(&arguments),
-        Task::Test(arguments) => test(&arguments),
-        Task::Bench(name, arguments) => bench(&name, arguments),
-        Task::Chaos(arguments) => chaos(&arguments),
+        Task::Setup(tiers) => setup::run().and_then(|()| install::for_tiers(&tiers, consent)),
+        // Without --package: a choice of one package has other features than the tests have, and with
+        // them `cargo xtask test` would compile wasmtime a second time.
+        Task::Serve(arguments) => built("run --bin hongbao -- serve --demo --open", &arguments),
+        Task::Demo(arguments) => built("run --bin hongbao -- demo", &arguments),
+        Task::Test(tiers, arguments) => test(&tiers, &arguments, consent),
+        Task::Bench(name, arguments) => bench(&name, arguments, consent),
+        Task::Chaos(arguments) => {
+            install::for_tiers(&[Tier::Servers], consent)?;
+            built("run --quiet --bin hongbao-chaos --", &arguments)
+        }
         Task::Check => check(),
     }
 }
 
-fn serve(arguments: &[OsString]) -> Result<(), Failure> {
+/// Runs cargo once everything is there that the build needs.
+fn built(line: &str, arguments: &[OsString]) -> Result<(), Failure> {
     setup::run()?;
-    // Without --package, as in `demo`.
-    cargo("run --bin hongbao -- serve --demo --open", arguments)
+    cargo(line, arguments)
 }
 
-fn demo(arguments: &[OsString]) -> Result<(), Failure> {
+fn test(tiers: &[Tier], arguments: &[OsString], consent: Consent) -> Result<(), Failure> {
     setup::run()?;
-    // Without --package: a choice of one package has other features than the tests have, and with
-    // them `cargo xtask test` would compile wasmtime a second time.
-    cargo("run --bin hongbao -- demo", arguments)
+    install::for_tiers(tiers, consent)?;
+    let mut command = process::cargo();
+    command.args(tier::arguments(tiers)).args(arguments);
+    process::run(command)
 }
 
-/// Without a choice of targets `cargo test` runs the tests of libraries, binaries, `tests/` and
-/// documents; with `--all-targets` it would run the benchmarks and leave the documents out.
-fn test(arguments: &[OsString]) -> Result<(), Failure> {
-    setup::run()?;
-    setup::servers()?;
-    setup::axe()?;
-    cargo("test --workspace", arguments)
-}
-
-fn bench(name: &OsString, arguments: Vec<OsString>) -> Result<(), Failure> {
-    setup::run()?;
-    setup::servers()?;
-    cargo("bench --package hongbao-tests --bench", &[vec![name.clone(), "--".into()], arguments].concat())
-}
-
-/// Without --package, as in `demo`.
-fn chaos(arguments: &[OsString]) -> Result<(), Failure> {
-    setup::run()?;
-    setup::servers()?;
-    cargo("run --quiet --bin hongbao-chaos --", arguments)
+fn bench(name: &OsString, arguments: Vec<OsString>, consent: Consent) -> Result<(), Failure> {
+    if name == "stores" || name == "serve" {
+        install::for_tiers(&[Tier::Servers], consent)?;
+    }
+    if name == "serve" {
+        install::packages(install::WRK, consent)?;
+    }
+    let arguments = [vec![name.clone(), "--".into()], arguments].concat();
+    built("bench --package hongbao-tests --bench", &arguments)
 }
 
 fn check() -> Result<(), Failure> {
@@ -71,7 +68,10 @@ fn check() -> Result<(), Failure> {
     cargo(&format!("fmt --manifest-path {EXAMPLE} --check"), &[])?;
 
     header("lints");
-    cargo("clippy --workspace --all-targets -- --deny warnings", &[])?;
+    let mut lints = process::cargo();
+    lints.args(["clippy", "--workspace", "--all-targets"]).args(tier::every_feature());
+    lints.args(["--", "--deny", "warnings"]);
+    process::run(lints)?;
     let lints = "--locked --target wasm32-unknown-unknown --target-dir target/example -- --deny warnings";
     cargo(&format!("clippy --manifest-path {EXAMPLE} {lints}"), &[])?;
 

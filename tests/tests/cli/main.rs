@@ -24,7 +24,7 @@ mod replay;
 mod send;
 #[cfg(unix)]
 mod serve;
-#[cfg(unix)]
+#[cfg(feature = "servers")]
 mod servers;
 mod simulate;
 mod taps;

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use hongbao_host::domain::{Audience, PacketId, PacketKey};
 use hongbao_host::store::memory::MemoryCounter;
-use hongbao_host::store::redis::RedisCounter;
 use hongbao_host::store::{
     Card, Counter, CounterState, Lease, OpenedSeat, Opening, Seating, StoreError, Swapped, View,
 };
@@ -292,9 +290,13 @@ fn the_memory_counter_does_what_the_model_does() {
     agrees_with_the_model(1000, async || (Arc::new(MemoryCounter::new()) as _, ()));
 }
 
-#[cfg(unix)]
+#[cfg(feature = "servers")]
 #[test]
 fn the_redis_counter_does_what_the_model_does() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use hongbao_host::store::redis::RedisCounter;
+
     let server = hongbao_tests::servers::Redis::start();
     let number = AtomicU32::new(0);
     agrees_with_the_model(100, async || {

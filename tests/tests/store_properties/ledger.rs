@@ -7,10 +7,8 @@ use hongbao_host::domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
 use hongbao_host::store::memory::MemoryLedger;
-use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::sqlite::SqliteLedger;
 use hongbao_host::store::{Due, Ledger, StoreError};
-use hongbao_tests::servers::Postgres;
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
@@ -301,9 +299,12 @@ fn the_sqlite_ledger_does_what_the_memory_ledger_does() {
     });
 }
 
+#[cfg(feature = "servers")]
 #[test]
-#[cfg(unix)]
 fn the_postgres_ledger_does_what_the_memory_ledger_does() {
+    use hongbao_host::store::postgres::PostgresLedger;
+    use hongbao_tests::servers::Postgres;
+
     let server = Postgres::start_with(&["-c", "fsync=off"]);
     agrees_with_the_oracle(12, async || {
         let url = server.fresh_database();
