@@ -1,8 +1,10 @@
 //! What tests and benchmarks share.
 
+#[cfg(feature = "servers")]
 pub mod chaos;
 pub mod chat;
 pub mod guests;
 pub mod native;
 pub mod pairs;
+#[cfg(feature = "servers")]
 pub mod servers;

@@ -27,7 +27,7 @@ pub fn run(task: Task, consent: Consent) -> Result<(), Failure> {
         Task::Bench(name, arguments) => bench(&name, arguments, consent),
         Task::Chaos(arguments) => {
             install::for_tiers(&[Tier::Servers], consent)?;
-            built("run --quiet --bin hongbao-chaos --", &arguments)
+            built("run --quiet --bin hongbao-chaos --features hongbao-tests/servers --", &arguments)
         }
         Task::Check => check(),
     }
@@ -55,7 +55,7 @@ fn bench(name: &OsString, arguments: Vec<OsString>, consent: Consent) -> Result<
         install::packages(install::WRK, consent)?;
     }
     let arguments = [vec![name.clone(), "--".into()], arguments].concat();
-    built("bench --package hongbao-tests --bench", &arguments)
+    built("bench --package hongbao-tests --features servers --bench", &arguments)
 }
 
 fn check() -> Result<(), Failure> {
