@@ -139,7 +139,7 @@ impl Failure {
 
     fn store(error: &StoreError) -> Self {
         let exit = match error {
-            StoreError::Unavailable(_) => Exit::Unavailable,
+            StoreError::Overloaded(_) | StoreError::Unavailable(_) => Exit::Unavailable,
             StoreError::Refused(_) => Exit::Data,
             StoreError::Corrupt(_) => Exit::Internal,
         };
@@ -152,6 +152,7 @@ impl Failure {
             | CallError::RateLimited { .. }
             | CallError::Suspended { .. }
             | CallError::TimedOut(_)
+            | CallError::Overloaded
             | CallError::Unavailable => Exit::Unavailable,
             CallError::Invalid(_) => Exit::Data,
             CallError::Trapped { .. } | CallError::Other(_) => Exit::Internal,

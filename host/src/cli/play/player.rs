@@ -247,6 +247,7 @@ fn refused(error: SendError) -> Body {
         SendError::InsufficientFunds(held) => {
             Body::failed("insufficient-funds", format!("the wallet holds {held}, which is not enough"))
         }
+        SendError::Busy => Body::failed("busy", "a store is overloaded; the packet was not sent"),
         SendError::Unavailable => Body::failed("unavailable", "the ledger does not answer"),
         SendError::Other(why) => Body::failed("internal", why),
     }
@@ -270,7 +271,7 @@ fn call<T>(result: Result<T, CallError>, body: impl FnOnce(T) -> Body) -> Body {
 /// To a tap, a host that cannot answer now is an outcome: tap again.
 fn answered<T>(result: Result<T, CallError>, body: impl FnOnce(T) -> Body) -> Body {
     match result {
-        Err(CallError::Busy) => Body::Plain { outcome: "busy" },
+        Err(CallError::Busy | CallError::Overloaded) => Body::Plain { outcome: "busy" },
         Err(CallError::Unavailable | CallError::TimedOut(_)) => Body::Plain { outcome: "unavailable" },
         result => call(result, body),
     }

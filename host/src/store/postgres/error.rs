@@ -47,11 +47,7 @@ impl Error {
     /// The same error for each caller of a batch.
     pub(super) fn for_each(self) -> impl Fn() -> StoreError {
         let error = StoreError::from(self);
-        move || match &error {
-            StoreError::Unavailable(source) => StoreError::Unavailable(source.to_string().into()),
-            StoreError::Refused(why) => StoreError::Refused(why.clone()),
-            StoreError::Corrupt(what) => StoreError::Corrupt(what.clone()),
-        }
+        move || error.again()
     }
 
     fn state(&self) -> Option<&SqlState> {

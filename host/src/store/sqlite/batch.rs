@@ -4,14 +4,24 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ffi};
 
+use super::error::Error;
+use crate::store::StoreError;
 use crate::store::committer::Job;
 
 /// Carries out writes in one transaction and answers once it is on the disk.
 pub(super) fn write(db: &Connection, mut jobs: Vec<Job<Connection>>) {
     let committed = commit(db, &mut jobs);
-    let outcome = committed.map_err(|error| Arc::new(error) as _);
+    let outcome = committed.map_err(|error| Arc::new(lost(error.into())));
     for job in jobs {
         job.answer(&outcome);
+    }
+}
+
+/// What everybody is told of a batch that is lost. That it was refused is no single caller's refusal.
+fn lost(error: Error) -> StoreError {
+    match error.into() {
+        StoreError::Refused(why) => StoreError::Unavailable(why.into()),
+        error => error,
     }
 }
 
@@ -93,7 +103,7 @@ fn still_open(db: &Connection) -> Result<(), rusqlite::Error> {
 
 /// Answers reads, all from one snapshot: whatever was acknowledged before they were asked is in.
 pub(super) fn read(db: &Connection, mut jobs: Vec<Job<Connection>>) {
-    let begun = begin(db, "BEGIN").map_err(|error| Arc::new(error) as _);
+    let begun = begin(db, "BEGIN").map_err(|error| Arc::new(Error::from(error).into()));
     for mut job in jobs.drain(..) {
         // A read that fails has nothing to undo.
         let _ = begun.is_ok() && job.run(db);
