@@ -26,6 +26,7 @@ mod send;
 mod serve;
 #[cfg(unix)]
 mod servers;
+mod settings;
 mod simulate;
 mod taps;
 mod tenants_file;

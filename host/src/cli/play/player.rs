@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::answer::{Answer, Body, CreditView, ErrorView, UnrefundedView};
 use super::event::{Event, Kind, Send, User};
 use crate::cli::args::StrategyArg;
+use crate::cli::lock::DirectoryLock;
 use crate::cli::open::Session;
 use crate::cli::time;
 use crate::cli::view::RefundView;
@@ -22,11 +23,13 @@ pub(super) struct Player {
     tenant: Tenant,
     clock: Arc<ManualClock>,
     refs: Mutex<HashMap<String, PacketId>>,
+    /// Of the data directory, for as long as the play goes on.
+    _lock: Option<DirectoryLock>,
 }
 
 impl Player {
-    pub(super) fn new(Session { host, tenant }: Session, clock: Arc<ManualClock>) -> Self {
-        Self { host, tenant, clock, refs: Mutex::default() }
+    pub(super) fn new(Session { host, tenant, lock }: Session, clock: Arc<ManualClock>) -> Self {
+        Self { host, tenant, clock, refs: Mutex::default(), _lock: lock }
     }
 
     pub(super) async fn is_conserved(&self) -> Result<bool, StoreError> {
