@@ -67,7 +67,9 @@ impl Guest for Halving {
                 problem("insufficient-funds", &format!("Your wallet holds only {}.", money(held, &limits)))
             }
             Err(SendError::KeyReused) => problem("key-reused", "Another packet was sent with this message."),
-            Err(SendError::Busy) => problem("busy", "It is not sent: too much is going on. Please try again later."),
+            Err(SendError::Busy) => {
+                problem("busy", "It is not sent: too much is going on. Please try again later.")
+            }
             Err(SendError::Unavailable | SendError::Other(_)) => {
                 problem("unavailable", "It may have been sent, or not: the server does not answer well.")
             }

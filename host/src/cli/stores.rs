@@ -121,7 +121,8 @@ impl Said {
         let text = fs::read_to_string(file).map_err(|source| InputError::File { file: name(), source })?;
         let invalid = |error: toml::de::Error| {
             let place = error.span().map_or_else(String::new, |span| place(&text, span.start));
-            InputError::Invalid(format!("{} is no configuration: {place}{}", name(), error.message()))
+            let said = error.message().trim_end().replace('\n', "; ");
+            InputError::Invalid(format!("{} is no configuration: {place}{said}", name()))
         };
         let keys: Keys = toml::from_str(&text).map_err(invalid)?;
         let mut tables: toml::Table = toml::from_str(&text).map_err(invalid)?;

@@ -42,7 +42,7 @@ fn what_surrounds_a_setting_is_cut_off_wherever_it_stands() {
     audit(&["--data", &format!("{data}\r\n"), "--tenant", " acme\n"], &[]);
     audit(&["--data", data], &[("HONGBAO_TENANT", "acme\n"), ("HONGBAO_LEDGER", ""), ("HONGBAO_CONFIG", "")]);
     let file = home.path().join("hongbao.toml");
-    fs::write(&file, "data = ' books\\n'\ntenant = \"acme\\n\"").unwrap();
+    fs::write(&file, "data = \" books\\n\"\ntenant = \"acme\\n\"").unwrap();
     let file = format!("{}\n", file.display());
     audit(&["--config", &file], &[]);
     audit(&[], &[("HONGBAO_CONFIG", &file)]);
@@ -104,7 +104,6 @@ fn a_mistake_in_a_file_is_one_line_with_its_place() {
         ("data = 'a'\nledgre = 'b'", "line 2, column 1: unknown field `ledgre`"),
         ("data = [", "line 1, column "),
         ("[serve]\nlisten = 'here'", "line 2, column "),
-        ("[tenants.a.policy]\n\nmax_shares = 'many'", "line 3, column "),
     ] {
         fs::write(&file, text).unwrap();
         let ended = run(&["audit", "--config", config], &[]);

@@ -18,7 +18,7 @@ fn reason<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> String {
 }
 
 /// Asks until there is an answer that is right.
-async fn becomes<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
+async fn becomes(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < Duration::from_secs(10), "never came: {what}");
