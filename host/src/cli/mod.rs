@@ -12,6 +12,7 @@ mod demo;
 mod exit;
 mod key;
 mod lines;
+mod log;
 mod migrate;
 mod open;
 mod play;
@@ -26,14 +27,13 @@ mod time;
 mod view;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command, LogForm};
+use args::{Cli, Command};
 use exit::{Exit, Failure};
 
 /// Runs one command and gives the exit code of the process. The codes are listed by `--help`.
@@ -47,7 +47,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return code.into();
         }
     };
-    log_to_stderr(&cli);
+    log::to_stderr(&cli);
     match dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -82,26 +82,4 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
 fn complain(sentence: &str) {
     // The exit code says it too, and there is nobody left to tell that nobody hears.
     let _ = writeln!(stderr(), "{sentence}");
-}
-
-fn log_to_stderr(cli: &Cli) {
-    let by_default = match (&cli.command, cli.verbose) {
-        (Command::Serve(_), 0) => "info",
-        (Command::Serve(_), _) => "debug",
-        (_, 0) => "warn",
-        (_, 1) => "info",
-        (_, _) => "debug",
-    };
-    let form =
-        if let Command::Serve(args) = &cli.command { args.log.unwrap_or_default() } else { LogForm::Text };
-    let filter = EnvFilter::try_from_env("HONGBAO_LOG").unwrap_or_else(|_| EnvFilter::new(by_default));
-    // https://no-color.org
-    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let is_colourful = stderr().is_terminal() && !is_plain;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(is_colourful);
-    // A program that embeds this may have its own log already, which is then used.
-    let _ = match form {
-        LogForm::Text => log.try_init(),
-        LogForm::Json => log.json().flatten_event(true).try_init(),
-    };
 }
