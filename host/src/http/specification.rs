@@ -9,10 +9,9 @@ use super::problem::{Document, Kind, PROBLEM_JSON};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Hongbao", description = include_str!("api.md"),
-        license(name = "MIT OR Apache-2.0")),
+    info(title = "Hongbao", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     components(schemas(Document)),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &Words),
     security(("key" = [])),
     tags(
         (name = "packets", description = "A packet's life: sent, grabbed, opened, looked at"),
@@ -26,6 +25,16 @@ use super::problem::{Document, Kind, PROBLEM_JSON};
     ),
 )]
 pub(super) struct Specification;
+
+/// The text of `api.md`, with the table of problems.
+struct Words;
+
+impl Modify for Words {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let text = include_str!("api.md").replace("{problems}", &Kind::table());
+        openapi.info.description = Some(text);
+    }
+}
 
 struct Bearer;
 
