@@ -65,6 +65,7 @@
 #![warn(missing_docs)]
 
 pub mod cli;
+mod decode;
 pub mod domain;
 pub mod http;
 pub mod imports;

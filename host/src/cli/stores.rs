@@ -1,7 +1,6 @@
 //! Which stores a command works on: from the command line, then from the environment, then from a
 //! configuration file. The first that names a ledger decides where the ledger is, and so on.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use serde::de::IgnoredAny;
 use super::args::StoreArgs;
 use super::exit::InputError;
 use super::serve::ServeTable;
+use crate::decode::{self, DecodeError};
 use crate::domain::TenantId;
 use crate::runtime::TenantsFile;
 use crate::store::finished::FinishedCache;
@@ -92,14 +92,14 @@ impl Said {
 
     fn in_a_file(file: &Path) -> Result<(Self, TenantsFile), InputError> {
         let name = || file.display().to_string();
-        let text = fs::read_to_string(file).map_err(|source| InputError::File { file: name(), source })?;
-        let invalid = |error: toml::de::Error| {
-            InputError::Invalid(format!("{} is no configuration: {}", name(), error.to_string().trim_end()))
-        };
-        let mut said: Self = toml::from_str(&text).map_err(invalid)?;
-        let mut tables: toml::Table = toml::from_str(&text).map_err(invalid)?;
+        let text = decode::read_text(file).map_err(|source| InputError::File { file: name(), source })?;
+        let invalid =
+            |error: DecodeError| InputError::Invalid(format!("{} is no configuration: {error}", name()));
+        let mut said: Self = decode::toml(&text).map_err(invalid)?;
+        let mut tables: toml::Table = decode::toml(&text).map_err(invalid)?;
         tables.retain(|key, _| key == "plugins" || key == "tenants");
-        let mut tenants = TenantsFile::deserialize(tables).map_err(invalid)?;
+        let tenants = TenantsFile::deserialize(tables);
+        let mut tenants = tenants.map_err(|error| invalid(DecodeError::Toml(Box::new(error))))?;
         // Paths of plugins begin where the file is.
         let folder = file.parent().unwrap_or(Path::new(""));
         tenants.plugins.values_mut().for_each(|path| *path = folder.join(&*path));
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Said {
-        toml::from_str(text).unwrap()
+        decode::toml(text).unwrap()
     }
 
     #[test]

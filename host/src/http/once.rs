@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Service;
 use super::access::Caller;
-use super::input::{from_json, is_json, unread};
+use super::input::{body, from_json, is_json, single};
 use super::observe::RequestId;
 use super::output::{answer, json};
 use super::problem::{Kind, Problem};
@@ -86,7 +86,7 @@ pub(super) struct Raw(pub(super) Bytes);
 
 impl Once<Bytes> {
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
-        let key = request.headers().get(KEY).ok_or_else(|| {
+        let key = single(request.headers(), &KEY)?.ok_or_else(|| {
             Problem::new(
                 Kind::KEY_MISSING,
                 "send an Idempotency-Key that no other request has, such as a UUID",
@@ -103,7 +103,7 @@ impl Once<Bytes> {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let body = Bytes::from_request(request, service).await.map_err(unread)?;
+        let body = body(request, service).await?;
         hash.update(&body);
         Ok(Self { key, fingerprint: hash.finalize().into(), body })
     }

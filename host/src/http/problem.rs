@@ -77,6 +77,7 @@ kinds! {
     NO_FORMER = "no-former-plugin", CONFLICT, Changed, "There is no plugin to go back to";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
     MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";
+    CONTENT_ENCODING = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, Never, "The body is compressed";
     KEY_REUSED = "key-reused", UNPROCESSABLE_ENTITY, Never, "The Idempotency-Key belongs to another request";
     POOR = "insufficient-funds", UNPROCESSABLE_ENTITY, Changed, "The wallet holds less";
     REFUSED = "refused", UNPROCESSABLE_ENTITY, Changed, "The ledger refuses this";
@@ -198,6 +199,9 @@ impl IntoResponse for Problem {
         if let Some(ms) = self.retry_after_ms {
             // In whole seconds, and never 0: that would be an invitation to ask at once.
             headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
+        }
+        if self.kind == Kind::CONTENT_ENCODING {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

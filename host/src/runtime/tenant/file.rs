@@ -8,7 +8,7 @@
 //! plugin = "hongbao"                 # without one, the embedded plugin
 //! grants = ["counter", "ledger", "entropy", "clock", "log", "policy"]
 //!
-//! [tenants.acme.policy]              # what is not said stays at its default
+//! [tenants.acme.policy]              # unset keys use their defaults
 //! currency = "JPY"
 //! currency_digits = 0
 //!
@@ -20,14 +20,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::TenantConfig;
+use crate::decode::Strict;
 use crate::domain::{Amount, Grants, Limits, Policy, Strategy, TenantId};
 
 /// What a file says of tenants and their plugins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Tables")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantsFile {
     /// Where plugins are, by the names that tenants call them.
     pub plugins: BTreeMap<String, PathBuf>,
@@ -93,6 +94,13 @@ struct LimitsTable {
     requests_per_second: Option<NonZeroU32>,
     calls_per_instance: Option<u32>,
     idle_ms: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for TenantsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tables = Tables::deserialize(Strict::toml(deserializer))?;
+        tables.try_into().map_err(D::Error::custom)
+    }
 }
 
 impl TryFrom<Tables> for TenantsFile {
@@ -176,14 +184,15 @@ impl LimitsTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode;
 
     fn refused(text: &str) -> String {
-        toml::from_str::<TenantsFile>(text).unwrap_err().to_string()
+        decode::toml::<TenantsFile>(text).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_not_said_stays_at_its_default() {
-        let file: TenantsFile = toml::from_str(
+        let file: TenantsFile = decode::toml(
             "[plugins]\nours = 'here'\n\n[tenants.acme]\nplugin = 'ours'\ngrants = ['ledger', 'log']\n\n\
              [tenants.acme.policy]\ncurrency = 'JPY'\ncurrency_digits = 0\n\n[tenants.acme.limits]\ncpu_ms = 7\n\n[tenants.bare]\n",
         )
@@ -194,7 +203,7 @@ mod tests {
         let policy = Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() };
         assert_eq!(acme.config.policy, policy);
         assert_eq!(acme.config.limits, Limits { cpu_ms: 7, ..Limits::default() });
-        assert_eq!(bare.config, TenantConfig::new(TenantId::new("bare").unwrap()), "nothing is granted");
+        assert_eq!(bare.config, TenantConfig::new(TenantId::new("bare").unwrap()));
         assert_eq!(bare.plugin, None);
     }
 
@@ -212,6 +221,10 @@ mod tests {
             ("[tenants.a.limits]\ncpu = 1", "unknown field `cpu`"),
             ("[tenants.a]\nplugins = 'x'", "unknown field `plugins`"),
             ("[tenant.a]", "unknown field `tenant`"),
+            ("[tenants]\na = ['ours', ['ledger']]", "sequence, expected a table"),
+            ("[tenants.a]\npolicy = []", "sequence, expected a table"),
+            ("[[tenants.a.limits]]\ncpu_ms = 1", "sequence, expected a table"),
+            ("plugins = []", "sequence"),
             ("[tenants.'']", "the name of a tenant must be 1 to 256 bytes"),
         ];
         for (text, expected) in cases {
