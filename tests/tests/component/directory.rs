@@ -158,7 +158,8 @@ fn what_is_no_toml_is_refused_by_its_line() {
     refuses(&" ".repeat(70_000), "a plugin.toml has at most 64 KiB");
     let directory = directory("");
     fs::write(directory.path().join("plugin.toml"), b"id = \"\xff\"").unwrap();
-    let expected = ("invalid-manifest", "HERE/plugin.toml: this is not text in UTF-8".to_owned());
+    let expected =
+        ("invalid-manifest", "HERE/plugin.toml: the text is not in UTF-8, from byte 6 on".to_owned());
     assert_eq!(refusal(directory.path()), expected);
 }
 

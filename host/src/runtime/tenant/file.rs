@@ -6,7 +6,7 @@
 //!
 //! [tenants.acme]
 //! plugin = "hongbao"                 # without one, the embedded plugin
-//! grants = ["counter", "ledger", "entropy", "clock", "log", "policy"]
+//! grants = ["counter", "ledger"]     # the embedded plugin needs none
 //!
 //! [tenants.acme.policy]              # unset keys use their defaults
 //! currency = "JPY"
@@ -56,7 +56,7 @@ struct Tables {
 #[serde(default, deny_unknown_fields)]
 struct TenantTable {
     plugin: Option<String>,
-    grants: Vec<String>,
+    grants: Option<Vec<String>>,
     policy: PolicyTable,
     limits: LimitsTable,
 }
@@ -123,8 +123,9 @@ impl TryFrom<Tables> for TenantsFile {
 impl TenantTable {
     fn config(self, name: &str) -> Result<TenantConfig, String> {
         let id = TenantId::new(name).map_err(|error| format!("the name of a tenant {error}"))?;
-        let grants = self.grants.iter().map(|grant| grant.parse());
-        let grants = grants.collect::<Result<Grants, _>>().map_err(|error| format!("grants: {error}"))?;
+        let grants =
+            self.grants.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Grants, _>>());
+        let grants = grants.transpose().map_err(|error| format!("grants: {error}"))?;
         let policy = self.policy.policy().map_err(|why| format!("policy: {why}"))?;
         let limits = self.limits.limits();
         policy.validate().map_err(|why| format!("policy: {why}"))?;
@@ -199,7 +200,7 @@ mod tests {
         .unwrap();
         let [acme, bare] = &file.tenants[..] else { panic!("{file:?}") };
         assert_eq!(acme.plugin.as_deref(), Some("ours"));
-        assert_eq!(acme.config.grants.to_string(), "ledger, log");
+        assert_eq!(acme.config.grants.unwrap().to_string(), "ledger, log");
         let policy = Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() };
         assert_eq!(acme.config.policy, policy);
         assert_eq!(acme.config.limits, Limits { cpu_ms: 7, ..Limits::default() });
