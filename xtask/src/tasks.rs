@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use crate::clients;
 use crate::process::{self, Failure};
 use crate::setup;
 use crate::usage::{self, Task};
@@ -16,7 +17,10 @@ pub fn run(task: Task) -> Result<(), Failure> {
             print!("{}", usage::TEXT);
             Ok(())
         }
-        Task::Setup => setup::run().and_then(|()| setup::servers()).and_then(|()| setup::axe()),
+        Task::Setup => setup::run()
+            .and_then(|()| setup::servers())
+            .and_then(|()| setup::axe())
+            .and_then(|()| clients::clients()),
         Task::Serve(arguments) => serve(&arguments),
         Task::Demo(arguments) => demo(&arguments),
         Task::Test(arguments) => test(&arguments),
@@ -45,6 +49,7 @@ fn test(arguments: &[OsString]) -> Result<(), Failure> {
     setup::run()?;
     setup::servers()?;
     setup::axe()?;
+    clients::clients()?;
     cargo("test --workspace", arguments)
 }
 

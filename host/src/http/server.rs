@@ -22,7 +22,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::observe::observe;
 use super::problem::{Kind, Problem};
-use super::specification::with_problems;
+use super::specification::complete;
 use super::{Service, demo, page, routes};
 use crate::decode;
 use crate::runtime::TenantsFile;
@@ -107,7 +107,7 @@ impl Service {
     pub fn router(&self) -> Router {
         let settings = *self.settings();
         let (api, openapi) = routes::router(settings.metrics).split_for_parts();
-        let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", with_problems(openapi)));
+        let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", complete(openapi)));
         let docs = docs.layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(DOCS_POLICY),

@@ -5,7 +5,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use super::links::{operations, with_links};
 use super::problem::{Document, Kind, PROBLEM_JSON};
+use super::schemas::tidied;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,6 +15,7 @@ use super::problem::{Document, Kind, PROBLEM_JSON};
     components(schemas(Document)),
     modifiers(&Bearer, &Words),
     security(("key" = [])),
+    servers((url = "/", description = "The host that this was read from")),
     tags(
         (name = "packets", description = "A packet's life: sent, grabbed, opened, looked at"),
         (name = "chat", description = "What people type and press, answered by the tenant's plugin"),
@@ -47,17 +50,16 @@ impl Modify for Bearer {
 }
 
 /// Says of every operation which problems it may answer with, each under its status.
-pub(super) fn with_problems(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for (path, item) in &mut openapi.paths.paths {
-        if !path.starts_with("/v1/") {
-            continue;
-        }
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
-            add_problems(operation);
-        }
-    }
+fn with_problems(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let of_the_api =
+        |operation: &&mut Operation| operation.tags.iter().flatten().all(|tag| tag != "operations");
+    operations(&mut openapi).filter(of_the_api).for_each(add_problems);
     openapi
+}
+
+/// The whole specification, from what the routes say.
+pub(super) fn complete(openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    with_links(with_problems(tidied(openapi)))
 }
 
 fn add_problems(operation: &mut Operation) {

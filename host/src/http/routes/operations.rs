@@ -21,7 +21,8 @@ pub(super) fn router(with_metrics: bool) -> OpenApiRouter<Service> {
 ///
 /// Asks no store: restarting does not bring one back.
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "health",
-    responses((status = 200, body = String, content_type = "text/plain")), security(()))]
+    responses((status = 200, description = "The process lives",
+        body = String, content_type = "text/plain")), security(()))]
 async fn healthy() -> &'static str {
     "ok\n"
 }
@@ -43,7 +44,9 @@ struct Readiness {
 /// 503 while a store that no request can do without is away, and from the moment the host is stopping.
 /// A counter that is away is told and is no reason: the ledger decides then.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready",
-    responses((status = 200, body = Readiness), (status = 503, body = Readiness)), security(()))]
+    responses((status = 200, description = "Requests should be sent here", body = Readiness),
+        (status = 503, description = "Requests should be sent elsewhere, and why",
+        body = Readiness)), security(()))]
 async fn ready(State(service): State<Service>) -> Response {
     // Each answers within seconds, also where its server does not.
     let (stores, registry) = tokio::join!(service.host().check(), service.registry().check());
@@ -69,7 +72,8 @@ fn word(check: &Result<(), StoreError>) -> &'static str {
 ///
 /// Names of tenants are among the labels: keep it from strangers, as `metrics` in the configuration does.
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")), security(()))]
+    responses((status = 200, description = "The metrics, as OpenMetrics has them",
+        body = String, content_type = "application/openmetrics-text")), security(()))]
 async fn metrics(State(service): State<Service>) -> Response {
     const END: &str = "# EOF\n";
     let host = service.host().metrics();
