@@ -55,6 +55,7 @@ const WAYS: &[Way] = &[
     way("sent", "details", FIRST, &[]),
     way("fund", "wallet", USER, &[]),
     way("fund", "statement", USER, &[]),
+    way("fund", "send", &[], &[("sender", "$request.path.user")]),
     way("create_tenant", "tenant", TENANT, &[]),
     way("create_tenant", "configure", TENANT, &[]),
     way("create_tenant", "create_key", TENANT, &[]),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::Number;
 use utoipa::openapi::path::ParameterIn;
 use utoipa::openapi::schema::ArrayItems;
-use utoipa::openapi::{Object, OpenApi, Ref, RefOr, Schema};
+use utoipa::openapi::{KnownFormat, Object, OpenApi, Ref, RefOr, Schema, SchemaFormat};
 
 use super::links::operations;
 
@@ -17,6 +18,7 @@ pub(super) fn tidied(mut openapi: OpenApi) -> OpenApi {
     if let Some(components) = &mut openapi.components {
         refer(&mut components.schemas);
         components.schemas.values_mut().for_each(name_members);
+        components.schemas.values_mut().for_each(count_members);
     }
     for operation in operations(&mut openapi) {
         let parameters = operation.parameters.iter_mut().flatten().filter_map(|parameter| match parameter {
@@ -59,6 +61,22 @@ fn name_members(schema: &mut RefOr<Schema>) {
         {
             name(member);
         }
+    }
+}
+
+/// A count of 32 bits without a sign is more than the format `int32` holds.
+fn count_members(schema: &mut RefOr<Schema>) {
+    const INT32: SchemaFormat = SchemaFormat::KnownFormat(KnownFormat::Int32);
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            if object.format == Some(INT32) && object.maximum.is_none() {
+                object.format = Some(SchemaFormat::KnownFormat(KnownFormat::Int64));
+                object.maximum = Some(Number::UInt(u32::MAX as usize));
+            }
+            object.properties.values_mut().for_each(count_members);
+        }
+        RefOr::T(Schema::OneOf(one_of)) => one_of.items.iter_mut().for_each(count_members),
+        _ => {}
     }
 }
 
