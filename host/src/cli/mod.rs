@@ -22,6 +22,7 @@ mod settle;
 mod simulate;
 mod stores;
 mod table;
+mod terminal;
 mod time;
 mod view;
 
@@ -81,7 +82,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
 /// A sentence on standard error, where somebody listens.
 fn complain(sentence: &str) {
     // The exit code says it too, and there is nobody left to tell that nobody hears.
-    let _ = writeln!(stderr(), "{sentence}");
+    let lines: Vec<_> = sentence.lines().map(terminal::line).collect();
+    let _ = writeln!(stderr(), "{}", lines.join("\n"));
 }
 
 fn log_to_stderr(cli: &Cli) {

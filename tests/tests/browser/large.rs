@@ -65,7 +65,7 @@ async fn more_than_the_books_hold_is_refused_and_the_sum_is_exact() {
     stage.policy(json!({"max_share": MOST})).await;
     let alice = stage.person("alice").await;
     alice.click("#send-packet").await;
-    alice.click("[name=kind][value=equal] + span").await;
+    alice.click("[name=kind][value=equal]").await;
     alice.fill("#send-amount", "900719925474099.33").await;
     alice.fill("#send-shares", "100").await;
     assert_eq!(alice.text("#send-total").await, "¥90,071,992,547,409,933.00");

@@ -15,23 +15,26 @@ async fn stands_right(window: &Window, left: &str, right: &str) {
 async fn an_override_in_a_name_turns_nothing_around_it() {
     let stage = Stage::start();
     let alice = stage.person("alice").await;
-    let eve = stage.member("\u{202e}eve").await;
-    let id = eve.send(500, 2, "\u{202e}Good luck", serde_json::json!({})).await;
-    eve.say("m", "\u{202e}hello").await;
+    let mallory = stage.member("\u{202e}mallory").await;
+    let id = mallory.send(500, 2, "\u{202e}Good luck", serde_json::json!({})).await;
+    mallory.say("m", "\u{202e}hello").await;
     alice.sees(&card(&id, "[data-state=sealed] [data-progress=\"0/2\"]")).await;
     alice.says("[data-message] .bubble", "hello").await;
     alice.picture("turned-room").await;
+    alice.reads("#people [data-person$=mallory] .who", "mallory").await;
+    alice.reads(&card(&id, " .person .who"), "mallory").await;
+    alice.reads(&card(&id, " .card-greeting"), "Good luck").await;
     let name = card(&id, " .item-name .who");
     stands_right(&alice, &name, &card(&id, " .item-name time")).await;
     stands_right(&alice, &card(&id, " .person .who"), &card(&id, " .person .field-value")).await;
     // Where a name stands within a sentence, nothing of it is left that could turn.
     let label = alice.attribute(&card(&id, ""), "aria-label").await.unwrap();
-    assert_eq!(label, "Red packet from eve");
+    assert_eq!(label, "Red packet from mallory");
     alice.click(&card(&id, " [data-action=grab]")).await;
-    assert_eq!(alice.text("#packet-title").await, "eve sent a red packet");
+    assert_eq!(alice.text("#packet-title").await, "mallory sent a red packet");
     alice.picture("turned-envelope").await;
     alice.click("#packet-dialog .coin[data-action=open]").await;
-    alice.says("#packet-dialog .sheet-from", "Red packet from eve").await;
+    alice.says("#packet-dialog .sheet-from", "Red packet from mallory").await;
     alice.says("#packet-dialog .sheet-greeting", "Good luck").await;
     alice.click("#packet-dialog [data-close]").await;
     stage.end(&[&alice]).await;
@@ -62,6 +65,9 @@ async fn names_that_are_too_much_stay_in_their_place() {
         member.say(&format!("m{at}"), name).await;
         member.send(500, 2, &name.chars().take(60).collect::<String>(), serde_json::json!({})).await;
     }
+    alice
+        .until("all of it is there", "return document.querySelectorAll('[data-message]').length === 2", &[])
+        .await;
     for (size, is_phone) in [((390, 844), true), ((1120, 760), false)] {
         alice.size(size.0, size.1, is_phone).await;
         alice

@@ -13,6 +13,7 @@ mod api;
 mod events;
 mod keys;
 mod limits;
+mod messages;
 mod once;
 mod operations;
 mod problems;

@@ -2,7 +2,7 @@
 // sealed envelope with a coin to press, or as a sheet with amounts and people.
 
 import { avatar, el } from "./dom.js";
-import { isolated, say } from "./words.js";
+import { isolated, named, say } from "./words.js";
 
 const lines = (text) => String(text ?? "").split("\n").filter(Boolean);
 
@@ -36,7 +36,7 @@ function field({ user, label, value }, sender) {
     el("span", { class: /^[+\d]/.test(part) ? "aside" : "badge", text: part }));
   return el("li", { class: `field${user ? " person" : ""}`, "data-user": user ?? undefined },
     user && !isFrom ? avatar(user) : null,
-    el("span", { class: "field-label" }, el("span", { class: "who", dir: "auto", text: user ?? label }),
+    el("span", { class: "field-label" }, el("span", { class: "who", dir: "auto", text: user ? named(user) : label }),
       user && label.startsWith("#") ? el("span", { class: "aside", text: ` ${label}` }) : null),
     el("span", { class: "field-value" }, el("span", { text: head }), ...marks));
 }

@@ -202,12 +202,15 @@ export const say = (key, ...parts) => ALL[spoken][key].replace(/%(\d)/g, (_, pla
 const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 const FROM_RIGHT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
+/** A name as it is shown: what stands beside it is not turned, and neither is the name. */
+export const named = (user) => String(user ?? "").replace(TURNS, "");
+
 /**
  * Somebody's words within a sentence: marks of direction are left out, since one that is never closed would turn the
  * whole sentence around, and what is written from right to left is kept apart from the rest.
  */
 export function isolated(words) {
-  const plain = words.replace(TURNS, "");
+  const plain = named(words);
   return FROM_RIGHT.test(plain) ? `\u2068${plain}\u2069` : plain;
 }
 
