@@ -2,7 +2,7 @@
 
 use crate::Host;
 use crate::bindings::hongbao::plugin::counter::{Card, OpenedSeat, Opening};
-use crate::bindings::hongbao::plugin::types::{Audience, Claim, PacketId};
+use crate::bindings::hongbao::plugin::types::{Audience, Claim, Error, PacketId};
 use crate::host::{Counter, Ledger};
 
 /// How long a counter is kept after its packet's time: late taps are answered without the ledger.
@@ -14,6 +14,8 @@ pub(crate) enum Rebuilt {
     Ready,
     /// There is no such packet.
     NotFound,
+    /// A store is overloaded: nothing more is to be asked for now.
+    Busy,
     /// The ledger does not answer.
     LedgerAway,
     /// The cache does not answer.
@@ -49,14 +51,18 @@ pub(crate) fn rebuild(host: &impl Host, id: PacketId) -> Rebuilt {
     let packet = match host.ledger().load(id, &[]) {
         Ok(Some(loaded)) => loaded.packet,
         Ok(None) => return Rebuilt::NotFound,
+        Err(Error::Busy) => return Rebuilt::Busy,
         Err(_) => return Rebuilt::LedgerAway,
     };
-    let Ok(claims) = host.ledger().claims(id, 0, packet.shares) else {
-        return Rebuilt::LedgerAway;
+    let claims = match host.ledger().claims(id, 0, packet.shares) {
+        Ok(claims) => claims,
+        Err(Error::Busy) => return Rebuilt::Busy,
+        Err(_) => return Rebuilt::LedgerAway,
     };
     let opening = opening(host.now_ms(), packet.expires_at_ms, packet.audience, packet.shares, Some(claims));
     match host.counter().open(id, &opening) {
         Ok(()) => Rebuilt::Ready,
+        Err(Error::Busy) => Rebuilt::Busy,
         Err(_) => Rebuilt::CounterAway,
     }
 }

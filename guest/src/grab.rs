@@ -2,10 +2,13 @@
 //! counter is missing and has to be built again.
 //!
 //! Round trips: `load` and `swap`; one more `swap` for each race that is lost.
+//!
+//! A cache that is away lets callers through, since the ledger can decide alone. A cache that is
+//! overloaded does not: what it cannot carry must not fall on the ledger, so callers are told `busy`.
 
 use crate::bindings::exports::hongbao::plugin::packets::Grabbed;
 use crate::bindings::hongbao::plugin::counter::{Seat, Swapped, View};
-use crate::bindings::hongbao::plugin::types::{PacketId, UserId};
+use crate::bindings::hongbao::plugin::types::{Error, PacketId, UserId};
 use crate::cache::{Rebuilt, is_eligible, rebuild};
 use crate::host::Counter;
 use crate::{Host, MAX_TRIES};
@@ -22,13 +25,14 @@ pub fn grab(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Grabbed
             Some(view) => Some(view),
             None => match host.counter().load(packet, users) {
                 Ok(loaded) => loaded,
-                Err(_) => return everyone(Grabbed::Contended),
+                Err(error) => return everyone(without_cache(&error)),
             },
         };
         let Some(view) = loaded else {
             match rebuild(host, packet) {
                 Rebuilt::Ready => continue,
                 Rebuilt::NotFound => return everyone(Grabbed::NotFound),
+                Rebuilt::Busy => return everyone(Grabbed::Busy),
                 Rebuilt::LedgerAway => return everyone(Grabbed::Unavailable),
                 Rebuilt::CounterAway => return everyone(Grabbed::Contended),
             }
@@ -42,7 +46,7 @@ pub fn grab(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Grabbed
             // What the refusal says is of use only if it is about the same users.
             Ok(Swapped::Stale(view)) if decision.seats == users.len() => known = Some(view),
             Ok(Swapped::Stale(_) | Swapped::Missing) => {}
-            Err(_) => return contended(decision.answers),
+            Err(error) => return unseated(decision.answers, &without_cache(&error)),
         }
     }
     give_up(host, packet, users)
@@ -108,11 +112,20 @@ fn admitted(users: &[UserId], answers: &[Grabbed]) -> Vec<UserId> {
     pairs.filter(|(_, answer)| matches!(answer, Grabbed::Admitted)).map(|(user, _)| user.clone()).collect()
 }
 
-/// Those who would have been admitted may go on to open all the same.
-fn contended(mut answers: Vec<Grabbed>) -> Vec<Grabbed> {
+/// What becomes of users whom the cache could seat and did not: they may go on to open, and the ledger
+/// decides, unless there is too much to do already.
+fn without_cache(error: &Error) -> Grabbed {
+    match error {
+        Error::Busy => Grabbed::Busy,
+        _ => Grabbed::Contended,
+    }
+}
+
+/// The answers where those who would have been admitted get this one.
+fn unseated(mut answers: Vec<Grabbed>, instead: &Grabbed) -> Vec<Grabbed> {
     for answer in &mut answers {
         if matches!(answer, Grabbed::Admitted) {
-            *answer = Grabbed::Contended;
+            *answer = *instead;
         }
     }
     answers
@@ -120,11 +133,14 @@ fn contended(mut answers: Vec<Grabbed>) -> Vec<Grabbed> {
 
 /// After too many lost races: seats without slots, and the ledger will decide.
 fn give_up(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Grabbed> {
-    let Ok(Some(view)) = host.counter().load(packet, users) else {
-        return vec![Grabbed::Contended; users.len()];
+    let view = match host.counter().load(packet, users) {
+        Ok(Some(view)) => view,
+        Ok(None) => return vec![Grabbed::Contended; users.len()],
+        Err(error) => return vec![without_cache(&error); users.len()],
     };
     let answers = decide(&view, users, host.now_ms(), true).answers;
     // If the cache is away by now, `open` finds it so too, and is lenient.
-    let _ = host.counter().admit(packet, &admitted(users, &answers));
-    contended(answers)
+    let seated = host.counter().admit(packet, &admitted(users, &answers));
+    let instead = seated.map_or_else(|error| without_cache(&error), |()| Grabbed::Contended);
+    unseated(answers, &instead)
 }

@@ -12,7 +12,7 @@ use crate::bindings::hongbao::plugin::counter::OpenedSeat;
 use crate::bindings::hongbao::plugin::ledger::{Claimed, Loaded, Packet, Priority, Share};
 use crate::bindings::hongbao::plugin::log::Level;
 use crate::bindings::hongbao::plugin::policy::Limits;
-use crate::bindings::hongbao::plugin::types::{Claim, PacketId, Status, Strategy, UserId};
+use crate::bindings::hongbao::plugin::types::{Claim, Error, PacketId, Status, Strategy, UserId};
 use crate::cache::{Rebuilt, is_eligible, rebuild};
 use crate::draws::Draws;
 use crate::host::{Counter, Ledger};
@@ -30,7 +30,7 @@ pub fn open(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Opened>
     let mut loaded = match host.ledger().load(packet, users) {
         Ok(Some(loaded)) => loaded,
         Ok(None) => return vec![Opened::NotFound; users.len()],
-        Err(_) => return vec![Opened::Unavailable; users.len()],
+        Err(error) => return vec![undecided(&error); users.len()],
     };
     let limits = host.limits();
     let mut draws = Draws::new(host, draws_expected(&loaded.packet, users.len()));
@@ -42,21 +42,30 @@ pub fn open(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Opened>
         match host.ledger().claim(packet, loaded.packet.version, &plan.shares) {
             Ok(Claimed::Committed(first)) => return plan.committed(host, packet, first),
             Ok(Claimed::Stale(now)) => match catch_up(host, packet, users, &plan, loaded.claims, now) {
-                Some(now) => loaded = now,
-                None => return plan.undone(&Opened::Unavailable),
+                Ok(now) => loaded = now,
+                Err(answer) => return plan.undone(&answer),
             },
             Ok(Claimed::Closed) => loaded.packet.status = Status::Expired,
             Ok(Claimed::Refused(why)) => {
                 host.log(Level::Error, &format!("the ledger refused a claim: {why:?}"));
                 return plan.undone(&Opened::Unavailable);
             }
-            Err(_) => return plan.undone(&Opened::Unavailable),
+            Err(error) => return plan.undone(&undecided(&error)),
         }
     }
     Plan::make(&loaded, users, &seated, host.now_ms(), &limits, &mut draws).undone(&Opened::Busy)
 }
 
-/// Which users the cache lets through; or the answer for all of them.
+/// The answer of somebody for whom the ledger has not decided.
+fn undecided(error: &Error) -> Opened {
+    match error {
+        Error::Busy => Opened::Busy,
+        _ => Opened::Unavailable,
+    }
+}
+
+/// Which users the cache lets through; or the answer for all of them. A cache that is away lets
+/// everybody through. One that is overloaded does not: the ledger must not get its load just then.
 fn seated(host: &impl Host, packet: PacketId, users: &[UserId]) -> Result<Vec<bool>, Opened> {
     let everyone = vec![true; users.len()];
     match host.counter().seats(packet, users) {
@@ -74,8 +83,10 @@ fn seated(host: &impl Host, packet: PacketId, users: &[UserId]) -> Result<Vec<bo
         Ok(None) => match rebuild(host, packet) {
             Rebuilt::Ready | Rebuilt::CounterAway => Ok(everyone),
             Rebuilt::NotFound => Err(Opened::NotFound),
+            Rebuilt::Busy => Err(Opened::Busy),
             Rebuilt::LedgerAway => Err(Opened::Unavailable),
         },
+        Err(Error::Busy) => Err(Opened::Busy),
         Err(_) => Ok(everyone),
     }
 }
@@ -91,7 +102,7 @@ fn draws_expected(packet: &Packet, users: usize) -> u32 {
     }
 }
 
-/// How the ledger stands after a refusal, for all users; None where it does not answer.
+/// How the ledger stands after a refusal, for all users; or the answer where it does not say.
 ///
 /// A refusal tells only of the users who were in it. Whoever had no claim before and was not in it
 /// may have one by now, made by another host.
@@ -102,14 +113,18 @@ fn catch_up(
     plan: &Plan,
     claims: Vec<Claim>,
     now: Loaded,
-) -> Option<Loaded> {
+) -> Result<Loaded, Opened> {
     let is_told_of = |user: &UserId| {
         claims.iter().any(|claim| &claim.user == user) || plan.shares.iter().any(|share| &share.user == user)
     };
     if users.iter().all(is_told_of) {
-        return Some(merge(claims, now));
+        return Ok(merge(claims, now));
     }
-    host.ledger().load(packet, users).ok().flatten()
+    match host.ledger().load(packet, users) {
+        Ok(Some(loaded)) => Ok(loaded),
+        Ok(None) => Err(Opened::Unavailable),
+        Err(error) => Err(undecided(&error)),
+    }
 }
 
 /// Claims that were known stay known.

@@ -19,6 +19,7 @@ pub const MAX_NAME_BYTES: usize = 256;
 pub fn send(host: &impl Host, request: Request) -> Result<Sent, SendError> {
     let order = order(request, &host.limits()).map_err(SendError::InvalidArgument)?;
     let recorded = host.ledger().record(&order).map_err(|error| match error {
+        Error::Busy => SendError::Busy,
         Error::Unavailable => SendError::Unavailable,
         Error::Other(why) => SendError::Other(why),
     })?;

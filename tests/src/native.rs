@@ -86,10 +86,12 @@ impl NativeCounter {
 
 /// A future that is not ready counts as a store that does not answer.
 fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
-    future
-        .now_or_never()
-        .unwrap_or_else(|| Err(StoreError::Refused("not ready".into())))
-        .map_err(|_| Error::Unavailable)
+    future.now_or_never().unwrap_or_else(|| Err(StoreError::Refused("not ready".into()))).map_err(|error| {
+        match error {
+            StoreError::Overloaded(_) => Error::Busy,
+            _ => Error::Unavailable,
+        }
+    })
 }
 
 fn users(names: &[String]) -> Result<Vec<UserId>, Error> {

@@ -67,6 +67,9 @@ impl Guest for Halving {
                 problem("insufficient-funds", &format!("Your wallet holds only {}.", money(held, &limits)))
             }
             Err(SendError::KeyReused) => problem("key-reused", "Another packet was sent with this message."),
+            Err(SendError::Busy) => {
+                problem("busy", "It is not sent: too much is going on. Please try again later.")
+            }
             Err(SendError::Unavailable | SendError::Other(_)) => {
                 problem("unavailable", "It may have been sent, or not: the server does not answer well.")
             }
@@ -114,6 +117,7 @@ fn grabbed(id: PacketId, answer: Grabbed, limits: &Limits) -> Reply {
         Grabbed::Expired => over(id, Theme::Expired, "This packet has expired"),
         Grabbed::NotEligible => problem("not-eligible", "This packet is for others."),
         Grabbed::NotFound => gone(),
+        Grabbed::Busy => busy(),
         Grabbed::Unavailable => again(),
     }
 }
@@ -132,7 +136,8 @@ fn opened(id: PacketId, answer: Opened, packet: Option<&PacketDetails>, limits: 
         Opened::Exhausted => over(id, Theme::Finished, "Too late: every share is taken"),
         Opened::Expired => over(id, Theme::Expired, "This packet has expired"),
         Opened::NotFound => gone(),
-        Opened::Busy | Opened::Unavailable => again(),
+        Opened::Busy => busy(),
+        Opened::Unavailable => again(),
     }]
 }
 
@@ -195,6 +200,10 @@ fn problem(code: &str, message: &str) -> Reply {
 
 fn gone() -> Reply {
     problem("not-found", "There is no such packet.")
+}
+
+fn busy() -> Reply {
+    problem("busy", "Too many people at once. Please try again in a moment.")
 }
 
 fn again() -> Reply {

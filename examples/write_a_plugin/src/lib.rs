@@ -37,6 +37,7 @@ impl packets::Guest for Halving {
             Ok(Recorded::Replayed(receipt)) => Ok(Sent::Replayed(receipt.id)),
             Ok(Recorded::KeyReused) => Err(SendError::KeyReused),
             Ok(Recorded::InsufficientFunds(held)) => Err(SendError::InsufficientFunds(held)),
+            Err(Error::Busy) => Err(SendError::Busy),
             Err(Error::Unavailable) => Err(SendError::Unavailable),
             Err(Error::Other(why)) => Err(SendError::Other(why)),
         }
@@ -55,23 +56,26 @@ impl packets::Guest for Halving {
                         Ok(Swapped::Won(_)) => return answers,
                         // Somebody was faster, so look again.
                         Ok(Swapped::Stale(_) | Swapped::Missing) => {}
+                        Err(Error::Busy) => return unseated(answers, Grabbed::Busy),
                         Err(_) => break,
                     }
                 }
                 Ok(None) => match rebuild(packet) {
                     Ok(true) => {}
                     Ok(false) => return vec![Grabbed::NotFound; users.len()],
+                    Err(Error::Busy) => return vec![Grabbed::Busy; users.len()],
                     Err(_) => return vec![Grabbed::Unavailable; users.len()],
                 },
+                // What an overloaded cache cannot carry must not fall on the ledger.
+                Err(Error::Busy) => return vec![Grabbed::Busy; users.len()],
                 Err(_) => break,
             }
         }
         // Too many races are lost, or the cache is away: these may open, and the ledger decides.
-        let _ = counter::admit(packet, &take);
-        for answer in answers.iter_mut().filter(|answer| matches!(answer, Grabbed::Admitted)) {
-            *answer = Grabbed::Contended;
+        match counter::admit(packet, &take) {
+            Err(Error::Busy) => unseated(answers, Grabbed::Busy),
+            _ => unseated(answers, Grabbed::Contended),
         }
-        answers
     }
 
     fn open(packet: PacketId, users: Vec<UserId>) -> Vec<Opened> {
@@ -84,6 +88,7 @@ impl packets::Guest for Halving {
             let loaded = match ledger::load(packet, &users) {
                 Ok(Some(loaded)) => loaded,
                 Ok(None) => return all(Opened::NotFound),
+                Err(Error::Busy) => return all(Opened::Busy),
                 Err(_) => return all(Opened::Unavailable),
             };
             let (turns, shares) = draw(&loaded, &users, &seated);
@@ -94,6 +99,7 @@ impl packets::Guest for Halving {
                 Ok(Claimed::Committed(first)) => return claimed(packet, &users, turns, &shares, first),
                 // The packet has changed, so draw again from what remains now.
                 Ok(Claimed::Stale(_) | Claimed::Closed) => {}
+                Err(Error::Busy) => return all(Opened::Busy),
                 Ok(Claimed::Refused(_)) | Err(_) => return all(Opened::Unavailable),
             }
         }
@@ -258,6 +264,14 @@ fn seat(view: &View, users: &[UserId]) -> (Vec<Grabbed>, Vec<UserId>) {
     (users.iter().enumerate().map(answer).collect(), take)
 }
 
+/// The answers where those who would have been admitted get this one.
+fn unseated(mut answers: Vec<Grabbed>, instead: Grabbed) -> Vec<Grabbed> {
+    for answer in answers.iter_mut().filter(|answer| matches!(answer, Grabbed::Admitted)) {
+        *answer = instead;
+    }
+    answers
+}
+
 /// Who holds a seat. While the cache does not know, everybody does, and the ledger decides.
 fn seated(packet: PacketId, users: &[UserId]) -> Result<Vec<bool>, Opened> {
     match counter::seats(packet, users) {
@@ -268,8 +282,10 @@ fn seated(packet: PacketId, users: &[UserId]) -> Result<Vec<bool>, Opened> {
         Ok(None) => match rebuild(packet) {
             Ok(true) => Ok(vec![true; users.len()]),
             Ok(false) => Err(Opened::NotFound),
+            Err(Error::Busy) => Err(Opened::Busy),
             Err(_) => Err(Opened::Unavailable),
         },
+        Err(Error::Busy) => Err(Opened::Busy),
         Ok(Some(_)) | Err(_) => Ok(vec![true; users.len()]),
     }
 }

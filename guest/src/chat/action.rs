@@ -56,6 +56,7 @@ fn grabbed(answer: &Grabbed) -> Tap {
         Grabbed::Expired => Tap::Expired,
         Grabbed::NotEligible => Tap::NotEligible,
         Grabbed::NotFound => Tap::NotFound,
+        Grabbed::Busy => Tap::Busy,
         Grabbed::Unavailable => Tap::Unavailable,
     }
 }
@@ -199,6 +200,7 @@ fn answers(
 /// The answer where a store could not be read.
 pub(super) fn failed(error: &Error, voice: &Voice) -> Reply {
     match error {
+        Error::Busy => voice.refuse("busy", &words::BUSY, &[]),
         Error::Unavailable => voice.refuse("unavailable", &words::UNAVAILABLE, &[]),
         Error::Other(_) => voice.refuse("internal", &words::INTERNAL, &[]),
     }

@@ -104,6 +104,7 @@ fn send(host: &impl Host, message: &Message, wish: &Wish, voice: &Voice) -> Repl
             voice.refuse("insufficient-funds", &words::POOR, &parts)
         }
         Err(SendError::KeyReused) => voice.refuse("key-reused", &words::KEY_REUSED, &[]),
+        Err(SendError::Busy) => voice.refuse("busy", &words::NOT_SENT, &[]),
         // Typed again it would be another message: whether it was sent is for people to look up.
         Err(SendError::Unavailable) => voice.refuse("unavailable", &words::MAYBE_SENT, &[]),
         Err(SendError::Other(why)) => {

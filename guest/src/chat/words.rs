@@ -204,6 +204,10 @@ pub(super) const KEY_REUSED: Phrase = both(
     "Another red packet was sent with this message before. Type a new message.",
     "这条消息已经发过别的红包，请重新发一条",
 );
+pub(super) const NOT_SENT: Phrase = both(
+    "Too many hands at once. Your red packet was not sent: please try again in a moment.",
+    "现在人太多了，红包没有发出去，请稍后再试",
+);
 pub(super) const MAYBE_SENT: Phrase = both(
     "The server does not answer. Your red packet may have been sent: look with /hongbao best first.",
     "服务器没有响应，红包可能已经发出：再发之前请先用“/红包 最佳”看看",

@@ -208,6 +208,26 @@ fn a_store_that_is_away_is_told_and_never_hides_an_answer() {
 }
 
 #[test]
+fn a_cache_that_is_overloaded_is_busy_and_the_ledger_is_left_alone() {
+    let host = Fake::default();
+    let id = send(&host, "/hongbao 10 3 hi");
+    press(&host, id, "grab", &[BOB]);
+    host.counter_busy.set(true);
+    host.calls.borrow_mut().clear();
+    for button in ["grab", "open"] {
+        assert_eq!(code(&press(&host, id, button, &[BOB])[0]), "busy", "{button}");
+    }
+    assert_eq!(*host.calls.borrow(), ["counter.load", "counter.seats"]);
+    host.counter_busy.set(false);
+    host.ledger_away.replace(Some(Error::Busy));
+    host.calls.borrow_mut().clear();
+    assert_eq!(code(&press(&host, id, "open", &[BOB])[0]), "busy");
+    assert_eq!(*host.calls.borrow(), ["counter.seats", "ledger.load"]);
+    host.ledger_away.replace(None);
+    assert_eq!(private(&press(&host, id, "open", &[BOB])[0]).theme, Theme::Opened, "the seat stayed");
+}
+
+#[test]
 fn nobody_who_presses_gets_no_answer() {
     let host = Fake::default();
     let id = send(&host, "/hongbao 10 3 hi");

@@ -57,6 +57,8 @@ pub struct Fake {
     /// What each call of a store answers while it is set.
     pub ledger_away: RefCell<Option<Error>>,
     pub counter_away: Cell<bool>,
+    /// Has no room for another call.
+    pub counter_busy: Cell<bool>,
     /// What everybody's wallet holds.
     pub balance: Cell<u64>,
     /// The stores' functions, as they were called.
@@ -80,6 +82,7 @@ impl Fake {
             now_ms: Cell::new(1_771_200_000_000),
             ledger_away: RefCell::default(),
             counter_away: Cell::default(),
+            counter_busy: Cell::default(),
             balance: Cell::new(u64::MAX),
             calls: RefCell::default(),
             logged: RefCell::default(),
@@ -125,7 +128,11 @@ impl Fake {
 
     fn counter(&self, call: &'static str) -> Result<(), Error> {
         self.calls.borrow_mut().push(call);
-        if self.counter_away.get() { Err(Error::Unavailable) } else { Ok(()) }
+        match (self.counter_away.get(), self.counter_busy.get()) {
+            (true, _) => Err(Error::Unavailable),
+            (false, true) => Err(Error::Busy),
+            (false, false) => Ok(()),
+        }
     }
 }
 

@@ -108,6 +108,16 @@ fn without_the_ledger_nobody_is_told_to_send_again_blindly() {
 }
 
 #[test]
+fn a_packet_that_an_overloaded_ledger_refused_was_not_sent_and_is_told_so() {
+    let host = Fake::default();
+    host.ledger_away.replace(Some(Error::Busy));
+    let problem = problem(&host, "/hongbao 1 2", "en");
+    assert_eq!(problem.code, "busy");
+    assert!(problem.message.contains("was not sent"), "{}", problem.message);
+    assert_eq!(host.calls.borrow().len(), 1, "one question, and none in its place");
+}
+
+#[test]
 fn what_users_can_do_nothing_about_is_told_the_operator() {
     let host = Fake::default();
     host.ledger_away.replace(Some(Error::Other("the disk is full".into())));

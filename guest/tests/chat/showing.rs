@@ -111,8 +111,12 @@ fn what_cannot_be_shown_is_a_problem() {
     let id = send(&host, "/hongbao 10 3 hi");
     let nowhere = PacketId { high: 0, low: 99 };
     assert_eq!(code(&press(&host, nowhere, "show", &[("bob", "en")])[0]), "not-found");
-    for (error, expected) in [(Error::Unavailable, "unavailable"), (Error::Other("torn".into()), "internal")]
-    {
+    let errors = [
+        (Error::Busy, "busy"),
+        (Error::Unavailable, "unavailable"),
+        (Error::Other("torn".into()), "internal"),
+    ];
+    for (error, expected) in errors {
         host.ledger_away.replace(Some(error));
         assert_eq!(code(&press(&host, id, "show", &[("bob", "en")])[0]), expected);
     }

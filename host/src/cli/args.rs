@@ -13,16 +13,20 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0   done
   1   the books or the counters do not agree (audit, reconcile, demo, play, plugin run)
-  64  the command line is wrong
+  64  the command line or a setting is wrong
   65  input is malformed: a line of a log or a script, a packet that cannot be, a file that is no plugin
   66  a file or a ledger that should be read is not there
-  69  a store does not answer
+  69  a store does not answer now, and may later
   70  the plugin or the program itself failed
-  73  the data directory cannot be used, or a file is there already
+  73  the data directory cannot be used or is in use, or a file is there already
   74  output cannot be written, or input cannot be read
+  78  a store cannot be used until somebody mends it: its password, rights, version or schema
 
-Environment: HONGBAO_LEDGER, HONGBAO_DATA, HONGBAO_COUNTER, HONGBAO_TENANT and HONGBAO_CONFIG say
-what the options of the same names do not.";
+Only 69 may pass by itself.
+
+Environment: HONGBAO_LEDGER, HONGBAO_DATA, HONGBAO_COUNTER, HONGBAO_TENANT and HONGBAO_CONFIG are used
+where the options of the same names are not given. HONGBAO_LOG filters the log, such as info,plugin=debug.
+Spaces and line feeds around a value are cut off, and an empty variable is not set.";
 
 /// A red packet (微信红包) system: a WebAssembly plugin and the host that runs it.
 #[derive(Debug, Parser)]
@@ -50,7 +54,8 @@ pub(super) enum Command {
   hongbao serve --counter redis://localhost --ledger postgres://localhost/books
 
 Without a ledger of its own it keeps one in ./hongbao-data, and with --demo in memory.
-SIGTERM and Ctrl-C let requests finish; SIGHUP reads the certificate again.")]
+SIGTERM and Ctrl-C let requests finish; with TLS, SIGHUP reads the certificate again.
+A data directory is used by one service at a time.")]
     Serve(ServeArgs),
 
     /// Make, list and revoke API keys of a service

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use super::lock::InUse;
 use super::plugin::PackError;
 use crate::http::ServeError;
 use crate::runtime::{CallError, CodeCacheError, LoadError, PluginError, TenantError};
@@ -20,6 +21,7 @@ pub(super) enum Exit {
     Internal = 70,
     CannotCreate = 73,
     Io = 74,
+    Config = 78,
 }
 
 impl From<Exit> for ExitCode {
@@ -39,6 +41,9 @@ pub(super) enum InputError {
     Invalid(String),
     #[error("{0}; see --help")]
     Usage(&'static str),
+    /// A setting that cannot be used, by the name that it was given under.
+    #[error("{setting}: {why}")]
+    Setting { code: &'static str, setting: String, why: String },
 }
 
 /// The code of an error, and how the process ends with it.
@@ -59,7 +64,9 @@ impl Failure {
         let pack = || error.downcast_ref::<PackError>();
         let pack = || pack().map(|error| Self { code: error.code(), exit: error.exit() });
         let open = || error.downcast_ref::<sqlite::OpenError>().map(|error| error.code());
-        let open = || open().map(|code| Self { code, exit: Exit::CannotCreate });
+        let open = || open().map(Self::directory);
+        let lock = || error.downcast_ref::<InUse>();
+        let lock = || lock().map(|_| Self { code: InUse::CODE, exit: Exit::CannotCreate });
         let server = || error.downcast_ref::<postgres::OpenError>().map(|error| error.code());
         let cache = || error.downcast_ref::<redis::OpenError>().map(|error| error.code());
         let server = || server().or_else(cache).map(Self::server);
@@ -75,6 +82,7 @@ impl Failure {
             .or_else(tenant)
             .or_else(pack)
             .or_else(open)
+            .or_else(lock)
             .or_else(server)
             .or_else(serve)
             .or_else(load)
@@ -90,15 +98,33 @@ impl Failure {
             InputError::NoLedger(_) => Self { code: "no-ledger", exit: Exit::NoInput },
             InputError::Invalid(_) => Self { code: "invalid-argument", exit: Exit::Data },
             InputError::Usage(_) => Self { code: "usage", exit: Exit::Usage },
+            InputError::Setting { code, .. } => Self { code, exit: Exit::Usage },
         }
     }
 
-    /// A server that cannot be used, by the code of the reason.
+    /// A data directory that cannot be used, by the code of the reason.
+    fn directory(code: &'static str) -> Self {
+        let exit = match code {
+            // Another program keeps the file locked, or its disk is full: it may pass.
+            "ledger-unavailable" => Exit::Unavailable,
+            _ => Exit::CannotCreate,
+        };
+        Self { code, exit }
+    }
+
+    /// A server that cannot be used, by the code of the reason. What may pass by itself is tried again
+    /// by a service manager; whatever else there is or comes to be is for a person to mend.
     fn server(code: &'static str) -> Self {
         let exit = match code {
             "no-ledger" => Exit::NoInput,
-            "ledger-url" | "counter-url" => Exit::Data,
-            _ => Exit::Unavailable,
+            "ledger-url" | "counter-url" => Exit::Usage,
+            // It does not answer.
+            "ledger-unavailable" | "counter-unavailable" | "counter-unreachable" => Exit::Unavailable,
+            // Standbys alone answer until a fail-over has ended; a full cache is emptied; time is set.
+            "ledger-read-only" | "counter-read-only" | "counter-refuses-writes" | "clock" => {
+                Exit::Unavailable
+            }
+            _ => Exit::Config,
         };
         Self { code, exit }
     }
@@ -107,7 +133,7 @@ impl Failure {
         let exit = match error {
             ServeError::Listen { .. } => Exit::CannotCreate,
             ServeError::Tls { .. } => Exit::NoInput,
-            ServeError::Tenants { code: "unavailable", .. } => Exit::Unavailable,
+            ServeError::Tenants { code: "unavailable" | "busy", .. } => Exit::Unavailable,
             ServeError::Tenants { .. } => Exit::Data,
         };
         Self { code: error.code(), exit }
@@ -139,7 +165,7 @@ impl Failure {
 
     fn store(error: &StoreError) -> Self {
         let exit = match error {
-            StoreError::Unavailable(_) => Exit::Unavailable,
+            StoreError::Overloaded(_) | StoreError::Unavailable(_) => Exit::Unavailable,
             StoreError::Refused(_) => Exit::Data,
             StoreError::Corrupt(_) => Exit::Internal,
         };
@@ -152,6 +178,7 @@ impl Failure {
             | CallError::RateLimited { .. }
             | CallError::Suspended { .. }
             | CallError::TimedOut(_)
+            | CallError::Overloaded
             | CallError::Unavailable => Exit::Unavailable,
             CallError::Invalid(_) => Exit::Data,
             CallError::Trapped { .. } | CallError::Other(_) => Exit::Internal,

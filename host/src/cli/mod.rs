@@ -12,12 +12,15 @@ mod demo;
 mod exit;
 mod key;
 mod lines;
+mod lock;
+mod log;
 mod migrate;
 mod open;
 mod play;
 mod plugin;
 mod reconcile;
 mod serve;
+mod setting;
 mod settle;
 mod simulate;
 mod stores;
@@ -26,15 +29,15 @@ mod time;
 mod view;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
+use tokio::runtime::{Builder, Runtime};
 
-use args::{Cli, Command, LogForm};
+use args::{Cli, Command};
 use exit::{Exit, Failure};
+use setting::Setting;
 
 /// Runs one command and gives the exit code of the process. The codes are listed by `--help`.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -47,13 +50,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return code.into();
         }
     };
-    log_to_stderr(&cli);
+    log::to_stderr(&cli);
     match dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             let failure = Failure::of(&error);
             if failure.exit != Exit::Ok {
-                complain(&format!("hongbao: {}: {error}", failure.code));
+                complain(&format!("hongbao: {}: {}", failure.code, one_line(&error.to_string())));
             }
             failure.exit.into()
         }
@@ -61,7 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
-    let runtime = Runtime::new()?;
+    let runtime = runtime()?;
     let plugin = cli.plugin.as_deref();
     match cli.command {
         Command::Serve(args) => runtime.block_on(serve::run(&args, plugin)),
@@ -78,30 +81,46 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     }
 }
 
+/// As many threads as tokio takes by itself, or as its own variable says: tokio would panic where that is no
+/// number.
+fn runtime() -> anyhow::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = Setting::in_the_environment("TOKIO_WORKER_THREADS")? {
+        let count = threads.value.parse().ok().filter(|count| (1..=4096).contains(count));
+        let count =
+            count.ok_or_else(|| threads.unusable("usage", "it is no number of threads from 1 to 4096"))?;
+        builder.worker_threads(count);
+    }
+    Ok(builder.enable_all().build()?)
+}
+
+/// A message in one line, whatever a library or a file has put into it: control characters, and those
+/// that change the direction of a text, are escaped.
+fn one_line(message: &str) -> String {
+    let is_odd = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut line = String::with_capacity(message.len());
+    for character in message.trim_end().chars() {
+        match is_odd(character) {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
+}
+
 /// A sentence on standard error, where somebody listens.
 fn complain(sentence: &str) {
     // The exit code says it too, and there is nobody left to tell that nobody hears.
     let _ = writeln!(stderr(), "{sentence}");
 }
 
-fn log_to_stderr(cli: &Cli) {
-    let by_default = match (&cli.command, cli.verbose) {
-        (Command::Serve(_), 0) => "info",
-        (Command::Serve(_), _) => "debug",
-        (_, 0) => "warn",
-        (_, 1) => "info",
-        (_, _) => "debug",
-    };
-    let form =
-        if let Command::Serve(args) = &cli.command { args.log.unwrap_or_default() } else { LogForm::Text };
-    let filter = EnvFilter::try_from_env("HONGBAO_LOG").unwrap_or_else(|_| EnvFilter::new(by_default));
-    // https://no-color.org
-    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let is_colourful = stderr().is_terminal() && !is_plain;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(is_colourful);
-    // A program that embeds this may have its own log already, which is then used.
-    let _ = match form {
-        LogForm::Text => log.try_init(),
-        LogForm::Json => log.json().flatten_event(true).try_init(),
-    };
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line() {
+        let odd = "a\r\nb\u{1b}[2Jc\u{202e}d\u{85}红包 🧧\n";
+        assert_eq!(one_line(odd), "a\\r\\nb\\u{1b}[2Jc\\u{202e}d\\u{85}红包 🧧");
+    }
 }

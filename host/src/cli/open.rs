@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::lock::{DirectoryLock, Use};
 use super::stores::Stores;
 use crate::domain::{Grants, TenantId};
 use crate::imports::{Clock, Entropy, SystemClock};
@@ -12,6 +13,8 @@ use crate::runtime::{Engine, Host, HostBuilder, Plugin, PluginSource, Plugins, T
 pub(super) struct Session {
     pub(super) host: Host,
     pub(super) tenant: Tenant,
+    /// Of the data directory, for a command that moves the clock.
+    pub(super) lock: Option<DirectoryLock>,
 }
 
 /// The plugin that is named, in a file or a directory; otherwise the tenant's own by the configuration
@@ -31,9 +34,11 @@ pub(super) async fn session(
     clock: Arc<dyn Clock>,
     seed: Option<u64>,
 ) -> anyhow::Result<Session> {
+    // Nobody's clock is to be moved who is served from the same directory.
+    let lock = stores.lock(Use::Shared)?;
     // The counter first: connecting to it makes nothing.
     let builder = Host::builder().counter(stores.counter().await?).ledger(stores.ledger().await?);
-    serve(seeded(builder, seed).clock(clock), plugin, config(stores)).await
+    serve(seeded(builder, seed).clock(clock), plugin, config(stores), lock).await
 }
 
 /// A host on books that must be there already, in real time.
@@ -41,13 +46,13 @@ pub(super) async fn books(file: Option<&Path>, stores: &Stores) -> anyhow::Resul
     let ledger = stores.existing_ledger().await?;
     let builder = Host::builder().counter(stores.counter().await?).ledger(ledger);
     let plugin = plugin(file, stores).await?;
-    serve(builder, plugin, config(stores)).await
+    serve(builder, plugin, config(stores), None).await
 }
 
 /// A host without any books.
 pub(super) async fn in_memory(plugin: Plugin, seed: Option<u64>) -> anyhow::Result<Session> {
     let config = TenantConfig::new(TenantId::default()).grants(Grants::ALL);
-    serve(seeded(Host::builder(), seed).clock(Arc::new(SystemClock)), plugin, config).await
+    serve(seeded(Host::builder(), seed).clock(Arc::new(SystemClock)), plugin, config, None).await
 }
 
 fn seeded(builder: HostBuilder, seed: Option<u64>) -> HostBuilder {
@@ -65,8 +70,13 @@ fn config(stores: &Stores) -> TenantConfig {
     entry.map_or_else(by_default, |entry| entry.config.clone())
 }
 
-async fn serve(builder: HostBuilder, plugin: Plugin, config: TenantConfig) -> anyhow::Result<Session> {
+async fn serve(
+    builder: HostBuilder,
+    plugin: Plugin,
+    config: TenantConfig,
+    lock: Option<DirectoryLock>,
+) -> anyhow::Result<Session> {
     let host = builder.engine(plugin.engine().clone()).build()?;
     let tenant = host.add(config, plugin).await?;
-    Ok(Session { host, tenant })
+    Ok(Session { host, tenant, lock })
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(args: &SettleArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-async fn settle(Session { host, tenant }: &Session, args: &SettleArgs) -> anyhow::Result<()> {
+async fn settle(Session { host, tenant, .. }: &Session, args: &SettleArgs) -> anyhow::Result<()> {
     let unparked = if args.retry { host.unpark().await? } else { 0 };
     while !host.settle(AT_ONCE).await?.is_empty() {}
     let (settlements, backlog) = (host.settlements(), host.backlog().await?);
@@ -104,7 +104,7 @@ fn render(report: &Report, currency: &str) -> String {
     text
 }
 
-async fn list(Session { host, tenant }: &Session, json: bool) -> anyhow::Result<()> {
+async fn list(Session { host, tenant, .. }: &Session, json: bool) -> anyhow::Result<()> {
     let parked = host.parked(LISTED).await?;
     if json {
         let views: Vec<ParkedView> = parked.into_iter().map(ParkedView::from).collect();

@@ -10,7 +10,9 @@ use serde::de::IgnoredAny;
 
 use super::args::StoreArgs;
 use super::exit::InputError;
+use super::lock::{DirectoryLock, Use};
 use super::serve::ServeTable;
+use super::setting::Setting;
 use crate::domain::TenantId;
 use crate::runtime::TenantsFile;
 use crate::store::finished::FinishedCache;
@@ -18,8 +20,8 @@ use crate::store::memory::{MemoryCounter, MemoryLedger};
 use crate::store::memory::{MemoryEvents, MemoryRegistry};
 use crate::store::postgres::PostgresRegistry;
 use crate::store::postgres::{self, PostgresLedger};
-use crate::store::redis::RedisCounter;
 use crate::store::redis::RedisEvents;
+use crate::store::redis::{self, RedisCounter};
 use crate::store::sqlite::SqliteLedger;
 use crate::store::sqlite::SqliteRegistry;
 use crate::store::{Counter, Events, Ledger, Registry};
@@ -51,11 +53,20 @@ pub(super) struct Stores {
     pub(super) serve: ServeTable,
 }
 
-/// What one source says. The same names on the command line, in the environment (`HONGBAO_…`) and
-/// in the file.
+/// What one source says: the command line, the environment or a file.
+#[derive(Debug, Default)]
+struct Said {
+    ledger: Option<Setting>,
+    data: Option<PathBuf>,
+    counter: Option<Setting>,
+    tenant: Option<Setting>,
+    serve: ServeTable,
+}
+
+/// The file's keys, named as the options are.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Said {
+struct Keys {
     ledger: Option<String>,
     data: Option<PathBuf>,
     counter: Option<String>,
@@ -69,49 +80,68 @@ struct Said {
 }
 
 impl Said {
-    fn on_the_command_line(args: &StoreArgs) -> Self {
-        Self {
-            ledger: args.ledger.clone(),
-            data: args.data.clone(),
-            counter: args.counter.clone(),
-            tenant: args.tenant.clone(),
+    fn on_the_command_line(args: &StoreArgs) -> Result<Self, InputError> {
+        Ok(Self {
+            ledger: Setting::given("--ledger", args.ledger.as_deref())?,
+            data: Setting::path("--data", args.data.as_deref())?,
+            counter: Setting::given("--counter", args.counter.as_deref())?,
+            tenant: Setting::given("--tenant", args.tenant.as_deref())?,
             ..Self::default()
-        }
+        })
     }
 
-    fn in_the_environment() -> Self {
-        let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self {
-            ledger: named("HONGBAO_LEDGER"),
-            data: named("HONGBAO_DATA").map(PathBuf::from),
-            counter: named("HONGBAO_COUNTER"),
-            tenant: named("HONGBAO_TENANT"),
+    fn in_the_environment() -> Result<Self, InputError> {
+        Ok(Self {
+            ledger: Setting::in_the_environment("HONGBAO_LEDGER")?,
+            data: Setting::path_in_the_environment("HONGBAO_DATA")?,
+            counter: Setting::in_the_environment("HONGBAO_COUNTER")?,
+            tenant: Setting::in_the_environment("HONGBAO_TENANT")?,
             ..Self::default()
-        }
+        })
+    }
+
+    /// What the keys of a file say. A path begins where the file is.
+    fn of_keys(keys: Keys, file: &Path) -> Result<Self, InputError> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let named = |key: &str| format!("{key} in {}", file.display());
+        let data = Setting::path(&named("data"), keys.data.as_deref())?;
+        let mut serve = keys.serve;
+        serve.paths_from(folder);
+        Ok(Self {
+            ledger: Setting::given(&named("ledger"), keys.ledger.as_deref())?,
+            data: data.map(|path| folder.join(path)),
+            counter: Setting::given(&named("counter"), keys.counter.as_deref())?,
+            tenant: Setting::given(&named("tenant"), keys.tenant.as_deref())?,
+            serve,
+        })
     }
 
     fn in_a_file(file: &Path) -> Result<(Self, TenantsFile), InputError> {
         let name = || file.display().to_string();
         let text = fs::read_to_string(file).map_err(|source| InputError::File { file: name(), source })?;
         let invalid = |error: toml::de::Error| {
-            InputError::Invalid(format!("{} is no configuration: {}", name(), error.to_string().trim_end()))
+            let place = error.span().map_or_else(String::new, |span| place(&text, span.start));
+            let said = error.message().trim_end().replace('\n', "; ");
+            InputError::Invalid(format!("{} is no configuration: {place}{said}", name()))
         };
-        let mut said: Self = toml::from_str(&text).map_err(invalid)?;
+        let keys: Keys = toml::from_str(&text).map_err(invalid)?;
         let mut tables: toml::Table = toml::from_str(&text).map_err(invalid)?;
         tables.retain(|key, _| key == "plugins" || key == "tenants");
         let mut tenants = TenantsFile::deserialize(tables).map_err(invalid)?;
         // Paths of plugins begin where the file is.
         let folder = file.parent().unwrap_or(Path::new(""));
         tenants.plugins.values_mut().for_each(|path| *path = folder.join(&*path));
-        said.data.iter_mut().for_each(|path| *path = folder.join(&*path));
-        said.serve.paths_from(folder);
-        Ok((said, tenants))
+        Ok((Self::of_keys(keys, file)?, tenants))
     }
 
     fn books(self) -> Result<Option<Books>, InputError> {
         match (self.ledger, self.data) {
             (Some(_), Some(_)) => Err(InputError::Usage("a ledger is either in a directory or at a URL")),
-            (Some(url), None) => Ok(Some(Books::Server(url))),
+            (Some(url), None) => {
+                let checked = postgres::check_url(&url.value);
+                checked.map_err(|error| url.unusable(error.code(), error))?;
+                Ok(Some(Books::Server(url.value)))
+            }
             (None, Some(directory)) => Ok(Some(Books::Directory(directory))),
             (None, None) => Ok(None),
         }
@@ -127,14 +157,17 @@ impl Stores {
 
     /// The stores of a command that runs in real time.
     pub(super) fn named(args: &StoreArgs) -> Result<Self, InputError> {
-        let environment = Said::in_the_environment();
-        let file = args.config.clone().or_else(|| std::env::var_os("HONGBAO_CONFIG").map(PathBuf::from));
+        let environment = Said::in_the_environment()?;
+        let file = match Setting::path("--config", args.config.as_deref())? {
+            None => Setting::path_in_the_environment("HONGBAO_CONFIG")?,
+            named => named,
+        };
         let (mut file, tenants) = match file {
             Some(file) => Said::in_a_file(&file)?,
             None => <(Said, TenantsFile)>::default(),
         };
         let serve = std::mem::take(&mut file.serve);
-        let stores = Self::from([Said::on_the_command_line(args), environment, file])?;
+        let stores = Self::from([Said::on_the_command_line(args)?, environment, file])?;
         Ok(Self { tenants, serve, ..stores })
     }
 
@@ -146,8 +179,16 @@ impl Stores {
             let said = said.books()?;
             books = books.or(said);
         }
-        let tenant = tenant.map(|name| TenantId::new(&name)).transpose();
-        let tenant = tenant.map_err(|error| InputError::Invalid(format!("the name of a tenant {error}")))?;
+        let name = |name: Setting| {
+            let named = TenantId::new(&name.value);
+            named.map_err(|error| name.unusable("invalid-argument", format!("the name of a tenant {error}")))
+        };
+        let tenant = tenant.map(name).transpose()?;
+        let url = |url: Setting| match redis::check_url(&url.value) {
+            Ok(()) => Ok(url.value),
+            Err(error) => Err(url.unusable(error.code(), error)),
+        };
+        let counter = counter.map(url).transpose()?;
         let (books, tenant) = (books.unwrap_or(Books::Memory), tenant.unwrap_or_default());
         let (tenants, serve) = (TenantsFile::default(), ServeTable::default());
         Ok(Self { books, counter, tenant, tenants, serve })
@@ -166,6 +207,14 @@ impl Stores {
             url.push_str(&format!("{joint}namespace=hongbao-{SANDBOX}"));
         }
         Ok(stores)
+    }
+
+    /// Keeps others from the data directory, where there is one.
+    pub(super) fn lock(&self, how: Use) -> anyhow::Result<Option<DirectoryLock>> {
+        match &self.books {
+            Books::Directory(directory) => Ok(Some(DirectoryLock::take(directory, how)?)),
+            Books::Memory | Books::Server(_) => Ok(None),
+        }
     }
 
     /// Connects to the counter.
@@ -228,6 +277,7 @@ impl Stores {
         match &self.books {
             Books::Memory => Err(InputError::Usage(NO_BOOKS).into()),
             Books::Directory(directory) => {
+                let _alone = self.lock(Use::Alone)?;
                 let there = SqliteLedger::exists(directory);
                 SqliteLedger::open(directory)?;
                 Ok(if there { "The books are at the present version." } else { "The books are made." })
@@ -241,6 +291,14 @@ impl Stores {
     }
 }
 
+/// Where something is in a text, for people.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: ")
+}
+
 const NO_BOOKS: &str = "which ledger? Name a directory with --data or a database with --ledger";
 
 #[cfg(test)]
@@ -248,7 +306,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Said {
-        toml::from_str(text).unwrap()
+        Said::of_keys(toml::from_str(text).unwrap(), Path::new("hongbao.toml")).unwrap()
     }
 
     #[test]

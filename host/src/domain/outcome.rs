@@ -44,6 +44,8 @@ pub enum SendError {
     KeyReused,
     /// The sender's wallet holds only this much.
     InsufficientFunds(Amount),
+    /// A store is overloaded. Nothing moved; ask again later.
+    Busy,
     /// A store does not answer.
     Unavailable,
     /// Anything else, in words.
@@ -69,6 +71,8 @@ pub enum Grabbed {
     Admitted,
     /// Lost the race too often, or the cache is away: may open, and the ledger decides.
     Contended,
+    /// A store is overloaded. No seat was taken; ask again later.
+    Busy,
     /// A store does not answer. Ask again.
     Unavailable,
 }
@@ -86,6 +90,7 @@ impl Grabbed {
             Self::Exhausted => "exhausted",
             Self::Admitted => "admitted",
             Self::Contended => "contended",
+            Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }
     }
@@ -121,7 +126,8 @@ pub enum Opened {
     Exhausted,
     /// Claimed now, for good.
     Opened(OpenedShare),
-    /// Lost the race for the ledger too often. The seat stays; ask again.
+    /// Lost the race for the ledger too often, or a store is overloaded. Nothing was claimed and
+    /// the seat stays; ask again later.
     Busy,
     /// The ledger does not answer. The seat stays; ask again.
     Unavailable,

@@ -18,7 +18,7 @@ use super::Service;
 use super::problem::{Kind, Problem};
 use crate::domain::{ApiKey, KeyId, Name, Scope, Scopes, TenantId, UserId};
 use crate::runtime::Tenant;
-use crate::store::{Registry, StoreError};
+use crate::store::Registry;
 
 const PREFIX: &str = "hb_";
 
@@ -148,7 +148,7 @@ impl Keys {
                 self.forget(id);
                 Ok(None)
             }
-            (Err(StoreError::Unavailable(_)), Some(known)) => Ok(Some(known.key)),
+            (Err(error), Some(known)) if error.may_pass() => Ok(Some(known.key)),
             (Err(error), _) => Err(error.into()),
         }
     }

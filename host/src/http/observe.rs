@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Service;
+use crate::store::{Health, Standing};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -65,6 +66,18 @@ struct StoreLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreStateLabels {
+    store: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreErrorLabels {
+    store: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct VersionLabel {
     version: &'static str,
 }
@@ -83,6 +96,8 @@ pub(super) struct HttpMetrics {
     seconds: Family<RouteLabel, Histogram>,
     problems: Family<CodeLabel, Counter>,
     stores: Family<StoreLabel, Gauge>,
+    store_states: Family<StoreStateLabels, Gauge>,
+    store_errors: Family<StoreErrorLabels, Counter>,
     pub(super) streams: Gauge,
     ids: AtomicU64,
 }
@@ -98,17 +113,34 @@ impl HttpMetrics {
         let problems = Family::<CodeLabel, Counter>::default();
         registry.register("http_problems", "Problems that were told, by code", problems.clone());
         let stores = Family::<StoreLabel, Gauge>::default();
-        registry.register("store_up", "Whether a store answered when it was last asked", stores.clone());
+        registry.register("store_up", "Whether a store reads and writes, by its last check", stores.clone());
+        let store_states = Family::<StoreStateLabels, Gauge>::default();
+        let help = "1 for the state that a store is in: ok, busy, away, refuses-writes or damaged";
+        registry.register("store_state", help, store_states.clone());
+        let store_errors = Family::<StoreErrorLabels, Counter>::default();
+        let help =
+            "Calls of a store that failed, by code: busy (not carried out), unavailable, refused, corrupt";
+        registry.register("store_errors", help, store_errors.clone());
         let build = Family::<VersionLabel, Gauge>::default();
         build.get_or_create(&VersionLabel { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "The version of the program", build);
         let streams = Gauge::default();
         registry.register("http_event_streams", "Streams of events that are open", streams.clone());
-        Self { registry, requests, seconds, problems, stores, streams, ids: AtomicU64::new(seed) }
+        let ids = AtomicU64::new(seed);
+        Self { registry, requests, seconds, problems, stores, store_states, store_errors, streams, ids }
     }
 
-    pub(super) fn store(&self, store: &'static str, is_up: bool) {
-        self.stores.get_or_create(&StoreLabel { store }).set(is_up.into());
+    pub(super) fn store(&self, health: &Health) {
+        let (store, report) = (health.store(), health.report());
+        self.stores.get_or_create(&StoreLabel { store }).set(report.works().into());
+        for standing in Standing::ALL {
+            let labels = StoreStateLabels { store, state: standing.name() };
+            self.store_states.get_or_create(&labels).set((standing == report.standing).into());
+        }
+        for (code, count) in health.errors() {
+            let labels = StoreErrorLabels { store, code };
+            self.store_errors.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
+        }
     }
 
     /// In the text format of Prometheus.
@@ -146,7 +178,8 @@ fn method(request: &Request) -> &'static str {
 }
 
 /// Gives the request its id, and counts and logs what became of it. Successes are logged for those
-/// who ask for them (`debug`): at a peak there are tens of thousands a second.
+/// who ask for them (`debug`): at a peak there are tens of thousands a second. So are answers of 503:
+/// an overload or an outage has as many, and is logged once by the health of its store.
 pub(super) async fn observe(State(service): State<Service>, request: Request, next: Next) -> Response {
     let (begun, metrics) = (Instant::now(), Arc::clone(service.metrics()));
     let id = metrics.next_id();
@@ -161,7 +194,7 @@ pub(super) async fn observe(State(service): State<Service>, request: Request, ne
         metrics.problems.get_or_create(&CodeLabel { code }).inc();
     }
     let (ms, status_code) = (begun.elapsed().as_millis(), status.as_u16());
-    if status.is_server_error() {
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         tracing::warn!(
             request_id = format_args!("{id:016x}"),
             method,

@@ -128,7 +128,9 @@ impl<B: Send + 'static> Once<B> {
         };
         let request = RequestKey { tenant: tenant.cloned(), key: key.clone() };
         let (registry, now_ms) = (service.registry(), service.host().now_ms());
-        match registry.begin(&request, fingerprint, now_ms).await? {
+        let begun = registry.begin(&request, fingerprint, now_ms).await;
+        service.health().note(&begun);
+        match begun? {
             Begun::New => {}
             Begun::Answered(answer) => return Ok(replay(answer)),
             Begun::Running => {
@@ -180,6 +182,7 @@ async fn keep(
         Some(answer) => registry.answer(request, fingerprint, answer, service.host().now_ms()).await,
         None => registry.abandon(request, fingerprint, begun_at_ms).await,
     };
+    service.health().note(&kept);
     if let Err(error) = kept {
         tracing::warn!(request_id = RequestId::current().as_deref(), "an answer was not kept: {error}");
     }

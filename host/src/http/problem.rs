@@ -175,7 +175,7 @@ impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         let said = error.to_string();
         match error {
-            CallError::Busy => Self::new(Kind::BUSY, said),
+            CallError::Busy | CallError::Overloaded => Self::new(Kind::BUSY, said),
             CallError::RateLimited { retry_after_ms } => {
                 Self::new(Kind::RATE_LIMITED, said).after(retry_after_ms)
             }
@@ -201,8 +201,10 @@ impl From<CallError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Overloaded(_) => Self::new(Kind::BUSY, "a store is overloaded; nothing was done"),
+            // Once for each request would flood the log: the store's health says it once.
             StoreError::Unavailable(why) => {
-                tracing::warn!(request_id = RequestId::current().as_deref(), "a store is away: {why}");
+                tracing::debug!(request_id = RequestId::current().as_deref(), "a store is away: {why}");
                 Self::new(Kind::UNAVAILABLE, "a store does not answer")
             }
             StoreError::Refused(why) => Self::new(Kind::REFUSED, why),
@@ -255,6 +257,8 @@ mod tests {
             answer.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(header(CallError::Busy.into()).as_deref(), Some("1"));
+        assert_eq!(header(CallError::Overloaded.into()).as_deref(), Some("1"));
+        assert_eq!(header(StoreError::overloaded("full").into()).as_deref(), Some("1"));
         assert_eq!(header(CallError::Unavailable.into()).as_deref(), Some("1"));
         let limited = CallError::RateLimited { retry_after_ms: 2001 };
         assert_eq!(header(limited.into()).as_deref(), Some("3"));

@@ -178,14 +178,16 @@ impl Listening {
         self.address
     }
 
-    /// Reads certificate and key again, for connections that begin from now on.
+    /// Reads certificate and key again, for connections that begin from now on; false where there is no
+    /// TLS, and so nothing to read.
     ///
     /// # Errors
     /// When they cannot be used. Then those from before go on.
-    pub async fn reload_certificate(&self) -> Result<(), ServeError> {
-        let Some((files, config)) = &self.tls else { return Ok(()) };
+    pub async fn reload_certificate(&self) -> Result<bool, ServeError> {
+        let Some((files, config)) = &self.tls else { return Ok(false) };
         let read = config.reload_from_pem_file(&files.certificate, &files.key).await;
-        read.map_err(|source| ServeError::Tls { file: files.certificate.display().to_string(), source })
+        read.map(|()| true)
+            .map_err(|source| ServeError::Tls { file: files.certificate.display().to_string(), source })
     }
 
     /// Whether it serves still. It ends by itself only where the system gives no connections any more.

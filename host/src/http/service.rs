@@ -11,9 +11,9 @@ use super::observe::HttpMetrics;
 use super::problem::Problem;
 use super::rate::{RateSettings, Rates};
 use super::roster::{FOLLOW_EVERY, Roster};
-use crate::runtime::{Host, TenantsFile};
+use crate::runtime::{Checked, Host, TenantsFile};
 use crate::store::memory::{MemoryEvents, MemoryRegistry};
-use crate::store::{ANSWER_KEPT_MS, Events, Registry};
+use crate::store::{ANSWER_KEPT_MS, Events, Health, Registry, Report, StoreError};
 
 /// Bounds of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ struct Inner {
     host: Host,
     events: Arc<dyn Events>,
     registry: Arc<dyn Registry>,
+    health: Health,
     settings: ServiceSettings,
     keys: Keys,
     rates: Rates,
@@ -117,6 +118,7 @@ impl ServiceBuilder {
             host: self.host,
             settings: self.settings,
             roster: Roster::default(),
+            health: Health::new("registry"),
             stopping: watch::Sender::new(false),
             registry,
         };
@@ -144,6 +146,17 @@ impl Service {
 
     pub(super) fn registry(&self) -> &dyn Registry {
         &*self.inner.registry
+    }
+
+    /// How the registry is doing.
+    pub(super) fn health(&self) -> &Health {
+        &self.inner.health
+    }
+
+    /// Asks every store how it is doing, at the same time; see [`Host::check`].
+    pub(super) async fn check(&self) -> (Checked, Report) {
+        let registry = self.health().check(self.registry().check());
+        tokio::join!(self.host().check(), registry)
     }
 
     pub(super) fn settings(&self) -> &ServiceSettings {
@@ -194,9 +207,12 @@ impl Service {
         Ok(())
     }
 
-    /// Follows the registry and forgets what is old, until it is stopped.
+    /// Follows the registry, checks the stores and forgets what is old, until it is stopped. Stores are
+    /// checked here as well, so that metrics and the log tell of one that fails where nobody asks
+    /// whether the host is ready.
     pub(super) async fn look_after(self) {
         const FORGET_EVERY: u32 = 60;
+        const CHECK_EVERY: u32 = 5;
         let mut stopping = self.stopping();
         for round in 1_u32.. {
             tokio::select! {
@@ -204,11 +220,23 @@ impl Service {
                 _ = stopping.changed() => return,
             }
             if let Err(error) = self.follow().await {
-                tracing::warn!(code = error.code(), "changes of tenants wait: {error}");
+                self.log(&error, "changes of tenants wait");
+            }
+            if round % CHECK_EVERY == 0 {
+                self.check().await;
             }
             if round % FORGET_EVERY == 0 {
                 self.forget().await;
             }
+        }
+    }
+
+    /// Logs what waits for the registry. That the registry is away is logged once, by its health.
+    fn log(&self, error: &StoreError, what: &str) {
+        self.health().note::<()>(&Err(error.again()));
+        match error.may_pass() {
+            true => tracing::debug!(code = error.code(), "{what}: {error}"),
+            false => tracing::warn!(code = error.code(), "{what}: {error}"),
         }
     }
 
@@ -221,7 +249,7 @@ impl Service {
             self.registry().forget_keys(now_ms.saturating_sub(ANSWER_KEPT_MS)).await
         };
         if let Err(error) = forgotten.await {
-            tracing::warn!(code = error.code(), "old answers wait to be forgotten: {error}");
+            self.log(&error, "old answers wait to be forgotten");
         }
     }
 }

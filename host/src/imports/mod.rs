@@ -6,6 +6,7 @@
 //! that breaks the contract itself or reaches for what this call is not about: see `mandate`.
 
 mod ambient;
+mod asking;
 mod breach;
 mod mandate;
 mod memory;
@@ -16,6 +17,7 @@ mod version;
 mod witness;
 
 pub use ambient::{Clock, Entropy, ManualClock, SystemClock};
+pub(crate) use asking::{Deadline, StoreHealth};
 pub(crate) use breach::Breach;
 pub(crate) use mandate::Mandate;
 pub(crate) use meter::TICK_MS;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asking::{Asking, Deadline, StoreHealth};
 use super::mandate::Mandate;
 use super::memory::Memory;
-use super::meter::Meter;
 use super::witness::Witness;
 use super::{Breach, Clock, Entropy};
 use crate::domain::{Amount, Claim, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
@@ -22,6 +22,8 @@ pub(crate) struct Surroundings {
     /// What the plugin asks for and the tenant grants.
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
+    /// How the stores are doing: every call says what it found.
+    pub(crate) health: Arc<StoreHealth>,
 }
 
 impl Surroundings {
@@ -46,20 +48,20 @@ pub(crate) struct InstanceState {
     pub(super) log_bytes: usize,
     /// Whether log lines were left out of this call.
     pub(crate) log_was_cut: bool,
-    pub(super) meter: Meter,
+    pub(super) asking: Asking,
 }
 
 impl InstanceState {
     pub(crate) fn new(around: Arc<Surroundings>) -> Self {
         Self {
             memory: Memory::new(&around.limits),
+            asking: Asking::new(Arc::clone(&around.health)),
             around,
             mandate: Mandate::Nothing,
             witness: Witness::default(),
             host_calls: 0,
             log_bytes: 0,
             log_was_cut: false,
-            meter: Meter::default(),
         }
     }
 
@@ -70,12 +72,17 @@ impl InstanceState {
         self.host_calls = 0;
         self.log_bytes = 0;
         self.log_was_cut = false;
-        self.meter = Meter::default();
+        self.asking.begin();
+    }
+
+    /// When the next call must have its answer.
+    pub(crate) const fn until(&mut self, deadline: Deadline) {
+        self.asking.until(deadline);
     }
 
     /// Counts a tick of the epoch.
     pub(crate) fn tick(&mut self) -> Result<(), Breach> {
-        let (computed, most) = (self.meter.tick(), self.around.limits.cpu_ms);
+        let (computed, most) = (self.asking.meter.tick(), self.around.limits.cpu_ms);
         if computed >= Duration::from_millis(most.max(1)) { Err(Breach::Cpu(most)) } else { Ok(()) }
     }
 

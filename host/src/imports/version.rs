@@ -34,6 +34,7 @@ impl Linked {
 
 /// Why an answer of the plugin is none: it, or a store behind it, says so itself.
 pub(crate) enum Said {
+    Busy,
     Unavailable,
     Other(String),
 }

@@ -85,6 +85,9 @@ pub enum CallError {
     /// The call took too long and was stopped. What it had begun may have taken effect; ask again.
     #[error("the call took longer than {0} ms")]
     TimedOut(u64),
+    /// A store has no room for another call. Nothing was done; ask again later.
+    #[error("a store is overloaded; nothing was done")]
+    Overloaded,
     /// A store does not answer. Ask again.
     #[error("a store does not answer")]
     Unavailable,
@@ -110,7 +113,7 @@ impl CallError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Busy => "busy",
+            Self::Busy | Self::Overloaded => "busy",
             Self::RateLimited { .. } => "rate-limited",
             Self::Suspended { .. } => "suspended",
             Self::Invalid(_) => "invalid-argument",
@@ -129,7 +132,11 @@ impl CallError {
             Self::RateLimited { .. } => Some(Limit::Rate),
             Self::TimedOut(_) => Some(Limit::Time),
             Self::Trapped { limit, .. } => *limit,
-            Self::Suspended { .. } | Self::Invalid(_) | Self::Unavailable | Self::Other(_) => None,
+            Self::Suspended { .. }
+            | Self::Invalid(_)
+            | Self::Overloaded
+            | Self::Unavailable
+            | Self::Other(_) => None,
         }
     }
 }
@@ -137,6 +144,7 @@ impl CallError {
 impl From<Said> for CallError {
     fn from(said: Said) -> Self {
         match said {
+            Said::Busy => Self::Overloaded,
             Said::Unavailable => Self::Unavailable,
             Said::Other(why) => Self::Other(why.into()),
         }
@@ -146,6 +154,7 @@ impl From<Said> for CallError {
 impl From<StoreError> for CallError {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Overloaded(_) => Self::Overloaded,
             StoreError::Unavailable(_) => Self::Unavailable,
             other => Self::Other(other.to_string().into()),
         }

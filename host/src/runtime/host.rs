@@ -13,9 +13,9 @@ use super::{
     TenantError,
 };
 use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
-use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
+use crate::imports::{Clock, Entropy, StoreHealth, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Backlog, Counter, Due, Ledger, Parked, Settled, StoreError};
+use crate::store::{Backlog, Counter, Due, Health, Ledger, Parked, Report, Settled, StoreError};
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
 /// policy and limits for each. Cheap to clone.
@@ -37,6 +37,7 @@ pub(super) struct Shared {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Metrics,
+    pub(super) health: Arc<StoreHealth>,
     entropy: Arc<Entropy>,
     owners: AtomicU64,
 }
@@ -58,6 +59,7 @@ impl Shared {
             policy: config.policy.clone(),
             grants: config.grants.and(asks),
             limits: config.limits,
+            health: Arc::clone(&self.health),
         }
     }
 }
@@ -102,20 +104,20 @@ impl Refunds {
     }
 }
 
-/// Whether a host's stores can be read.
-#[derive(Debug)]
+/// How a host's stores are doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// Without the ledger nothing can be opened or sent.
-    pub ledger: Result<(), StoreError>,
+    pub ledger: Report,
     /// Without the counter the ledger decides alone: slower, and right.
-    pub counter: Result<(), StoreError>,
+    pub counter: Report,
 }
 
 impl Checked {
     /// Whether the host can do its work.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
-        self.ledger.is_ok()
+        self.ledger.works()
     }
 }
 
@@ -221,6 +223,7 @@ impl HostBuilder {
             ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new())),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
+            health: Arc::default(),
             entropy: Arc::new(entropy),
             owners: AtomicU64::new(0),
         };
@@ -320,7 +323,9 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
-        let settled = self.shared.ledger.settle(limit, self.now_ms()).await?;
+        let settled = self.shared.ledger.settle(limit, self.now_ms()).await;
+        self.shared.health.ledger.note(&settled);
+        let settled = settled?;
         let now_ms = self.now_ms();
         self.shared.metrics.settled(&settled, now_ms);
         self.settlements.lock().unwrap_or_else(PoisonError::into_inner).count(&settled, now_ms);
@@ -359,10 +364,18 @@ impl Host {
         self.shared.ledger.unpark().await
     }
 
-    /// Asks both stores whether they can be read now, at the same time.
+    /// Asks both stores, at the same time, whether they read and write. A report stands for a second:
+    /// however often this is called, the stores are asked no more than that.
     pub async fn check(&self) -> Checked {
-        let (ledger, counter) = futures::join!(self.shared.ledger.check(), self.shared.counter.check());
+        let Shared { health, ledger, counter, .. } = &*self.shared;
+        let asked = (health.ledger.check(ledger.check()), health.counter.check(counter.check()));
+        let (ledger, counter) = futures::join!(asked.0, asked.1);
         Checked { ledger, counter }
+    }
+
+    /// How the stores are doing, as far as calls and checks have told. Asks nobody.
+    pub fn health(&self) -> [&Health; 2] {
+        [&self.shared.health.ledger, &self.shared.health.counter]
     }
 
     /// Frees the seats whose lease has ended; gives how many.

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use super::{CallError, Plugin};
-use crate::imports::{Breach, Calls, Exports, InstanceState, Surroundings};
+use crate::imports::{Breach, Calls, Deadline, Exports, InstanceState, Surroundings};
 
 pub(super) struct Instance {
     store: Store<InstanceState>,
@@ -42,13 +42,16 @@ impl Instance {
         }
     }
 
-    /// Runs `act`. An instance that gave no answer must not be used again.
+    /// Runs `act`, which asks stores until its deadline at most. An instance that gave no answer must
+    /// not be used again.
     pub(super) async fn call<T>(
         &mut self,
+        deadline: Deadline,
         act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
     ) -> Done<T> {
         self.calls += 1;
         self.store.set_epoch_deadline(1);
+        self.store.data_mut().until(deadline);
         let calls = Calls { exports: &self.exports, store: &mut self.store };
         let answer = act(calls).await;
         let state = self.store.data_mut();

@@ -56,6 +56,10 @@ async fn settle(host: Host, idle: Duration, mut stopped: watch::Receiver<bool>) 
         match host.settle(AT_ONCE).await {
             Ok(settled) if !settled.is_empty() => continue,
             Ok(_) => {}
+            // The ledger's health says once what is wrong with it.
+            Err(error) if error.may_pass() => {
+                tracing::debug!(code = error.code(), "settlement waits: {error}")
+            }
             Err(error) => tracing::warn!(code = error.code(), "settlement waits: {error}"),
         }
         if *stopped.borrow() || pause(idle, &mut stopped).await {

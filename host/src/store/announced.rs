@@ -110,7 +110,7 @@ impl Unsaid<'_> {
         let is_certain = match answer {
             Ok(answer) => is_change(answer),
             Err(StoreError::Unavailable(_)) => return,
-            Err(StoreError::Refused(_) | StoreError::Corrupt(_)) => false,
+            Err(StoreError::Overloaded(_) | StoreError::Refused(_) | StoreError::Corrupt(_)) => false,
         };
         if let Some(change) = self.change.take()
             && is_certain

@@ -4,7 +4,7 @@
 //! writes do not commit one by one:
 //!
 //! 1. A caller puts its operation in a bounded queue and waits for the answer. A full queue
-//!    answers at once that the store is not available: it never grows, and nobody waits in vain.
+//!    answers at once that the store is overloaded: it never grows, and nobody waits in vain.
 //! 2. One thread takes everything that has gathered, at most [`Limits::batch`], and hands it to
 //!    `apply`, which runs all of it in one transaction. One flush for the batch.
 //! 3. Only after the commit does `apply` answer, all at once. Meanwhile the next batch gathers.
@@ -23,7 +23,6 @@
 //! An operation may be anything that is `Send`: plain data that `apply` turns into one statement
 //! for the whole batch, or a [`Job`], a closure that runs on a session of the store.
 
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -55,7 +54,10 @@ pub enum CommitterError {
 
 impl From<CommitterError> for StoreError {
     fn from(error: CommitterError) -> Self {
-        Self::Unavailable(Box::new(error))
+        match error {
+            CommitterError::Full => Self::overloaded(error.to_string()),
+            CommitterError::Ended => Self::Unavailable(Box::new(error)),
+        }
     }
 }
 
@@ -118,7 +120,7 @@ impl<Op> Drop for Committer<Op> {
 }
 
 /// How a batch ended: for good, or with an error that is every operation's.
-pub type Outcome = Result<(), Arc<dyn Error + Send + Sync>>;
+pub type Outcome = Result<(), Arc<StoreError>>;
 
 /// An operation on a session `S` of a store, and the caller who waits for its answer.
 pub struct Job<S>(Box<dyn Work<S>>);
@@ -132,6 +134,12 @@ impl<S> Job<S> {
         self.0.run(session)
     }
 
+    /// Why the operation failed when it was run last; None where it did not.
+    #[must_use]
+    pub fn failure(&self) -> Option<StoreError> {
+        self.0.failure()
+    }
+
     /// Answers the caller: what [`Job::run`] kept, or that the batch as a whole was lost.
     pub fn answer(self, outcome: &Outcome) {
         self.0.answer(outcome);
@@ -142,8 +150,8 @@ impl<S: 'static> Committer<Job<S>> {
     /// Carries an operation out and waits until it is durable.
     ///
     /// # Errors
-    /// What the operation fails with; `Unavailable` when it was not taken, or when its batch
-    /// was lost and its effect is unknown.
+    /// What the operation fails with; `Overloaded` when it was not taken; what its batch was lost
+    /// with, such as `Unavailable` when the effect is unknown.
     pub async fn run<T: Send + 'static>(
         &self,
         operation: impl Fn(&S) -> Result<T, StoreError> + Send + 'static,
@@ -156,6 +164,7 @@ impl<S: 'static> Committer<Job<S>> {
 
 trait Work<S>: Send {
     fn run(&mut self, session: &S) -> bool;
+    fn failure(&self) -> Option<StoreError>;
     fn answer(self: Box<Self>, outcome: &Outcome);
 }
 
@@ -173,10 +182,14 @@ impl<S, T: Send, F: Fn(&S) -> Result<T, StoreError> + Send> Work<S> for Task<F, 
         kept
     }
 
+    fn failure(&self) -> Option<StoreError> {
+        self.result.as_ref()?.as_ref().err().map(StoreError::again)
+    }
+
     fn answer(self: Box<Self>, outcome: &Outcome) {
         let result = match outcome {
             Ok(()) => self.result,
-            Err(lost) => Some(Err(StoreError::Unavailable(Box::new(Arc::clone(lost))))),
+            Err(lost) => Some(Err(lost.again())),
         };
         if let Some(result) = result {
             // A caller that went away wants no answer.
@@ -232,6 +245,56 @@ mod tests {
         assert!(futures::poll!(&mut leaver).is_pending() || seen.try_recv().is_ok());
         drop(leaver);
         assert_eq!(committer.run(|()| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_overloaded_and_nothing_of_what_it_refused_is_carried_out() {
+        let (taken, first) = channel();
+        let (gate, opened) = channel::<()>();
+        let apply = move |jobs: Vec<Job<()>>| {
+            taken.send(()).unwrap();
+            let _ = opened.recv();
+            for mut job in jobs {
+                assert!(job.run(&()));
+                job.answer(&Ok(()));
+            }
+        };
+        let committer = Committer::start("test", LIMITS, apply).unwrap();
+        let done = Arc::new(Mutex::new(Vec::new()));
+        let run = |number: u8| {
+            let done = Arc::clone(&done);
+            committer.run(move |()| {
+                done.lock().unwrap().push(number);
+                Ok(number)
+            })
+        };
+        let mut waiting: Vec<_> = (0..5).map(|number| Box::pin(run(number))).collect();
+        assert!(futures::poll!(&mut waiting[0]).is_pending());
+        first.recv().unwrap();
+        for future in &mut waiting[1..] {
+            assert!(futures::poll!(future).is_pending());
+        }
+        let refused = run(9).await.unwrap_err();
+        assert_eq!((refused.code(), refused.to_string().contains("waiting")), ("busy", true), "{refused}");
+        drop(gate);
+        for (number, future) in (0..).zip(waiting) {
+            assert_eq!(future.await.unwrap(), number);
+        }
+        assert_eq!(*done.lock().unwrap(), [0, 1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_is_lost_is_lost_with_the_same_error_for_all() {
+        let lost = Arc::new(StoreError::from(crate::store::WritesRefused::new("the disk is full")));
+        let apply =
+            move |jobs: Vec<Job<()>>| jobs.into_iter().for_each(|job| job.answer(&Err(Arc::clone(&lost))));
+        let committer = Committer::start("test", LIMITS, apply).unwrap();
+        let error = committer.run(|()| Ok(())).await.unwrap_err();
+        assert_eq!(
+            error.writes_refused().map(|refused| refused.reason()),
+            Some("the disk is full"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

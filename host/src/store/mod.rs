@@ -13,8 +13,10 @@ mod error;
 mod events;
 pub mod finished;
 pub(crate) mod gatherer;
+mod health;
 mod ledger;
 pub mod memory;
+pub(crate) mod patience;
 pub mod postgres;
 pub mod redis;
 mod registry;
@@ -23,8 +25,9 @@ pub mod sqlite;
 pub use counter::{
     Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
 };
-pub use error::StoreError;
+pub use error::{StoreError, WritesRefused};
 pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
+pub use health::{CHECK_TIME, FRESH, Health, Report, Standing};
 pub use ledger::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Ledger, Loaded,
     Parked, Place, Queue, RETRY_MS, Receipt, Received, Recorded, Refusal, Settled,

@@ -1,6 +1,6 @@
 //! Stores whose answers go wrong on purpose, below the real code and above the real stores.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::store::{
     Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, Lease,
     Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled, Since,
-    StoreError, Swapped, View,
+    StoreError, Swapped, View, WritesRefused,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -31,12 +31,18 @@ pub enum Fault {
     Slow,
     /// It never comes to an end.
     Hangs,
+    /// It is refused, since too much is waiting. Nothing happened.
+    Overloaded,
+    /// It is refused if it would change something, as on a full disk. Reads go through.
+    RefusesWrites,
 }
 
 /// A store with a switch in front.
 pub struct Faulty<S: ?Sized> {
     store: Arc<S>,
     fault: AtomicU8,
+    asked: AtomicUsize,
+    checked: AtomicUsize,
     /// What happens once, before the next claim.
     first: Mutex<Option<BoxFuture<'static, ()>>>,
 }
@@ -45,7 +51,19 @@ impl<S: ?Sized> Faulty<S> {
     /// In front of this store, letting everything through.
     #[must_use]
     pub fn new(store: Arc<S>) -> Arc<Self> {
-        Arc::new(Self { store, fault: AtomicU8::new(Fault::None as u8), first: Mutex::default() })
+        let (fault, asked, checked) =
+            (AtomicU8::new(Fault::None as u8), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { store, fault, asked, checked, first: Mutex::default() })
+    }
+
+    /// How often the store was checked.
+    pub fn checked(&self) -> usize {
+        self.checked.load(Ordering::SeqCst)
+    }
+
+    /// How often the store was called, whatever came of it.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     /// From now on.
@@ -63,7 +81,20 @@ impl<S: ?Sized> Faulty<S> {
         self.fault.load(Ordering::SeqCst) == fault as u8
     }
 
+    /// A call that changes something.
+    async fn change<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        if self.is(Fault::RefusesWrites) {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            return Err(WritesRefused::new("the disk is full").into());
+        }
+        self.pass(call).await
+    }
+
     async fn pass<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.is(Fault::Overloaded) {
+            return Err(StoreError::overloaded("too many calls are waiting"));
+        }
         if self.is(Fault::Down) {
             return Err(StoreError::Unavailable("switched off".into()));
         }
@@ -84,7 +115,7 @@ impl<S: ?Sized> Faulty<S> {
 #[async_trait]
 impl Counter for Faulty<dyn Counter> {
     async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError> {
-        self.pass(self.store.open(key, opening, now_ms)).await
+        self.change(self.store.open(key, opening, now_ms)).await
     }
     async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
         self.pass(self.store.load(key, users, now_ms)).await
@@ -98,10 +129,10 @@ impl Counter for Faulty<dyn Counter> {
     ) -> Result<Swapped, StoreError> {
         // A version that never was makes the real store answer as it does to a lost race.
         let version = if self.is(Fault::Contended) { u64::MAX } else { version };
-        self.pass(self.store.swap(key, version, take, lease)).await
+        self.change(self.store.swap(key, version, take, lease)).await
     }
     async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
-        self.pass(self.store.admit(key, users, lease)).await
+        self.change(self.store.admit(key, users, lease)).await
     }
     async fn seats(
         &self,
@@ -112,25 +143,26 @@ impl Counter for Faulty<dyn Counter> {
         self.pass(self.store.seats(key, users, now_ms)).await
     }
     async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
-        self.pass(self.store.confirm(key, opened, now_ms)).await
+        self.change(self.store.confirm(key, opened, now_ms)).await
     }
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {
-        self.pass(self.store.close(key, now_ms)).await
+        self.change(self.store.close(key, now_ms)).await
     }
     async fn state(&self, key: &PacketKey, now_ms: u64) -> Result<Option<CounterState>, StoreError> {
         self.pass(self.store.state(key, now_ms)).await
     }
     async fn forget(&self, key: &PacketKey) -> Result<(), StoreError> {
-        self.pass(self.store.forget(key)).await
+        self.change(self.store.forget(key)).await
     }
     async fn clear(&self) -> Result<(), StoreError> {
-        self.pass(self.store.clear()).await
+        self.change(self.store.clear()).await
     }
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
-        self.pass(self.store.sweep(now_ms)).await
+        self.change(self.store.sweep(now_ms)).await
     }
     async fn check(&self) -> Result<(), StoreError> {
-        self.pass(self.store.check()).await
+        self.checked.fetch_add(1, Ordering::SeqCst);
+        self.change(self.store.check()).await
     }
 }
 
@@ -143,7 +175,7 @@ impl Ledger for Faulty<dyn Ledger> {
         order: Order,
         now_ms: u64,
     ) -> Result<Recorded, StoreError> {
-        self.pass(self.store.record(tenant, id, order, now_ms)).await
+        self.change(self.store.record(tenant, id, order, now_ms)).await
     }
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
         // Reading has no effect to lose the answer of.
@@ -164,11 +196,11 @@ impl Ledger for Faulty<dyn Ledger> {
             deed.await;
         }
         let version = if self.is(Fault::Contended) { u64::MAX } else { version };
-        self.pass(self.store.claim(key, version, shares, now_ms)).await
+        self.change(self.store.claim(key, version, shares, now_ms)).await
     }
     async fn close(&self, key: &PacketKey, version: u64, now_ms: u64) -> Result<Closed, StoreError> {
         let version = if self.is(Fault::Contended) { u64::MAX } else { version };
-        self.pass(self.store.close(key, version, now_ms)).await
+        self.change(self.store.close(key, version, now_ms)).await
     }
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
         self.pass(self.store.claims(key, cursor, limit)).await
@@ -181,13 +213,13 @@ impl Ledger for Faulty<dyn Ledger> {
         key: Option<&Name>,
         now_ms: u64,
     ) -> Result<Funded, StoreError> {
-        self.pass(self.store.fund(tenant, user, amount, key, now_ms)).await
+        self.change(self.store.fund(tenant, user, amount, key, now_ms)).await
     }
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
         self.pass(self.store.balance(tenant, user)).await
     }
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
-        self.pass(self.store.settle(limit, now_ms)).await
+        self.change(self.store.settle(limit, now_ms)).await
     }
     async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.pass(self.store.backlog()).await
@@ -196,7 +228,7 @@ impl Ledger for Faulty<dyn Ledger> {
         self.pass(self.store.parked(limit)).await
     }
     async fn unpark(&self) -> Result<u64, StoreError> {
-        self.pass(self.store.unpark()).await
+        self.change(self.store.unpark()).await
     }
     async fn due(
         &self,
@@ -261,7 +293,8 @@ impl Ledger for Faulty<dyn Ledger> {
         self.pass(self.store.statement(tenant, user, before, limit)).await
     }
     async fn check(&self) -> Result<(), StoreError> {
-        self.pass(self.store.check()).await
+        self.checked.fetch_add(1, Ordering::SeqCst);
+        self.change(self.store.check()).await
     }
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
         self.pass(self.store.audit(tenant)).await
@@ -274,7 +307,7 @@ impl Ledger for Faulty<dyn Ledger> {
 #[async_trait]
 impl Events for Faulty<dyn Events> {
     async fn post(&self, room: &RoomKey, event: Event, now_ms: u64) -> Result<Option<EventId>, StoreError> {
-        self.pass(self.store.post(room, event, now_ms)).await
+        self.change(self.store.post(room, event, now_ms)).await
     }
     async fn latest(&self, room: &RoomKey) -> Result<EventId, StoreError> {
         self.pass(self.store.latest(room)).await

@@ -61,7 +61,7 @@ impl Told {
     fn count(&self, answer: &Result<Opened, CallError>, took: Duration) {
         let counter = match answer {
             Ok(Opened::Opened(_)) => &self.opened,
-            Err(CallError::Busy) => {
+            Ok(Opened::Busy) | Err(CallError::Busy | CallError::Overloaded) => {
                 self.slowest_busy_us.fetch_max(took.as_micros() as u64, Ordering::Relaxed);
                 &self.busy
             }

@@ -147,6 +147,7 @@ pub fn record(order: &Order) -> Result<Sent, SendError> {
         Ok(Recorded::Replayed(receipt)) => Ok(Sent::Replayed(receipt.id)),
         Ok(Recorded::KeyReused) => Err(SendError::KeyReused),
         Ok(Recorded::InsufficientFunds(held)) => Err(SendError::InsufficientFunds(held)),
+        Err(Error::Busy) => Err(SendError::Busy),
         Err(Error::Unavailable) => Err(SendError::Unavailable),
         Err(Error::Other(why)) => Err(SendError::Other(why)),
     }

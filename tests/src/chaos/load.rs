@@ -248,6 +248,7 @@ impl World {
             let request = self.load.request(number);
             match timeout(PATIENCE, self.tenant.send(request)).await {
                 Ok(Ok(Ok(Sent::Sent(packet) | Sent::Replayed(packet)))) => break Some(packet),
+                Ok(Ok(Err(SendError::Busy))) => again("busy"),
                 Ok(Ok(Err(SendError::Unavailable))) => again("unavailable"),
                 Ok(Ok(Err(refused))) => {
                     odd(format!("packet number {number} was refused: {refused:?}"));
@@ -314,6 +315,7 @@ impl World {
                     return false;
                 }
                 Ok(Ok(Grabbed::Exhausted | Grabbed::Expired)) => return false,
+                Ok(Ok(Grabbed::Busy)) => again("busy"),
                 Ok(Ok(Grabbed::Unavailable)) => again("unavailable"),
                 Ok(Ok(other)) => {
                     odd(format!("a grab of {packet} by {user} was answered {}", other.name()));

@@ -24,8 +24,6 @@ fn known(before: &str) -> BTreeSet<String> {
     let said = check(&format!("{before}nobody_knows = 1\n"));
     assert_eq!(said.code, Some(65), "{said:?}");
     let (_, list) = said.err.split_once("expected ").unwrap();
-    // Behind the list stands where the key was found.
-    let list = list.lines().next().unwrap();
     list.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
@@ -78,6 +76,8 @@ fn what_is_wrong_is_said_with_its_place() {
         ("[serve]\nlisten = 'here'", 65, "invalid socket address"),
         ("[serve]\ntls_key = 'key.pem'", 65, "tls_certificate and tls_key stand together"),
         ("[serve]\nrequest_seconds = 0", 65, "request_seconds must be at least 1"),
+        ("[serve]\nrequest_seconds = 10", 65, "must be longer than two calls of a plugin"),
+        ("[serve]\nrequest_seconds = 30\n[tenants.a.limits]\ncall_ms = 15000", 65, "a has call_ms = 15000"),
         ("[serve]\nbody_bytes = 10", 65, "body_bytes must be at least 1024"),
         ("[serve]\nport = 1", 65, "unknown field `port`"),
         ("[tenants.a]\ngrants = []", 65, "does not grant"),

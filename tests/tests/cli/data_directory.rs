@@ -157,6 +157,36 @@ fn two_processes_on_one_directory_share_the_books() {
 }
 
 #[test]
+fn a_play_and_a_service_do_not_share_a_directory() {
+    let directory = books();
+    let data = ["--data", text(directory.path())];
+    let mut play = Play::start(&data);
+    play.check(balance("alice"), json!({ "outcome": "ok", "balance": 999_900 }));
+    let serve = run(&[&["serve", "--listen", "127.0.0.1:0"], &data[..]].concat());
+    fails(&serve, 73, "data-in-use");
+    let who = format!("process {}", play.child.id());
+    assert!(serve.err.contains(&who) && serve.err.contains(text(directory.path())), "{}", serve.err);
+    fails(&run(&[&["migrate"], &data[..]].concat()), 73, "data-in-use");
+    // What only looks, or works on what is real, needs nobody's leave.
+    for command in ["audit", "reconcile", "settle"] {
+        assert_eq!(run(&[&[command], &data[..]].concat()).code, Some(0), "{command}");
+    }
+    play.end_well();
+    assert_eq!(run(&[&["migrate"], &data[..]].concat()).code, Some(0));
+}
+
+#[test]
+fn a_ledger_that_has_lost_a_guard_is_refused_with_what_is_missing() {
+    let directory = books();
+    let db = Connection::open(directory.path().join(FILE)).unwrap();
+    db.execute_batch("DROP TRIGGER wallets_are_kept").unwrap();
+    drop(db);
+    refused(directory.path(), "ledger-damaged");
+    let said = run(&["audit", "--data", text(directory.path())]).err;
+    assert!(said.contains("the trigger wallets_are_kept is missing"), "{said}");
+}
+
+#[test]
 fn a_ledger_that_is_locked_is_unavailable_and_loses_nothing() {
     let directory = books();
     let mut play = play_with(&["--data", text(directory.path())]);

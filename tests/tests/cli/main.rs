@@ -26,6 +26,7 @@ mod send;
 mod serve;
 #[cfg(feature = "servers")]
 mod servers;
+mod settings;
 mod simulate;
 mod taps;
 mod tenants_file;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::process::{hongbao, run};
 struct Service {
     child: Child,
     lines: Receiver<String>,
+    log: Arc<Mutex<String>>,
 }
 
 impl Drop for Service {
@@ -30,10 +32,23 @@ impl Service {
         let (sender, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        // Nobody reads the log: it must not fill its pipe.
-        let mut log = child.stderr.take().unwrap();
-        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, lines }
+        // The log must not fill its pipe.
+        let (log, kept) = (Arc::new(Mutex::new(String::new())), BufReader::new(child.stderr.take().unwrap()));
+        let lines_of = Arc::clone(&log);
+        thread::spawn(move || {
+            kept.lines().map_while(Result::ok).for_each(|line| {
+                let mut log = lines_of.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            });
+        });
+        Self { child, lines, log }
+    }
+
+    /// What it has logged so far.
+    fn log(&self) -> String {
+        thread::sleep(Duration::from_millis(200));
+        self.log.lock().unwrap().clone()
     }
 
     fn line(&self, beginning: &str) -> String {
@@ -135,13 +150,98 @@ fn what_was_served_is_there_after_a_restart_and_a_second_host_serves_it_too() {
     assert!(get(&address, "/v1/tenants/acme", operator).contains("\"currency\":\"JPY\""));
     first.signal("INT");
     assert_eq!(first.ended(), Some(0));
-    // Without the file: the registry remembers the tenant. And two at once on one directory.
-    let services = [Service::start(&["--data", data]), Service::start(&["--data", data])];
-    for service in services {
-        let address = service.address();
-        assert_eq!(service.line("tenants"), "1: acme");
-        assert!(get(&address, "/v1/tenants/acme", operator).contains("\"currency\":\"JPY\""));
+    // Without the file: the registry remembers the tenant.
+    let service = Service::start(&["--data", data]);
+    let address = service.address();
+    assert_eq!(service.line("tenants"), "1: acme");
+    assert!(get(&address, "/v1/tenants/acme", operator).contains("\"currency\":\"JPY\""));
+}
+
+#[test]
+fn a_data_directory_is_one_service_s_alone_until_that_ends_however_it_ends() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let mut first = Service::start(&["--data", data]);
+    let address = first.address();
+    let cases: [(&[&str], i32); 9] = [
+        (&["serve", "--listen", "127.0.0.1:0"], 73),
+        (&["play", "-"], 73),
+        (&["demo", "--users", "10"], 73),
+        (&["migrate"], 73),
+        // As the tour of a service does.
+        (&["key", "create", "--operator", "--label", "me"], 0),
+        (&["key", "list", "--operator"], 0),
+        (&["audit"], 0),
+        (&["reconcile"], 0),
+        (&["settle"], 0),
+    ];
+    for (args, exit) in cases {
+        let ended = run(&[args, &["--data", data]].concat());
+        assert_eq!(ended.code, Some(exit), "{args:?}: {ended:?}");
+        if exit == 73 {
+            let whose = format!("hongbao: data-in-use: {data} is in use by process {}: ", first.child.id());
+            assert!(ended.err.starts_with(&whose) && ended.err.lines().count() == 1, "{ended:?}");
+        }
     }
+    assert!(get(&address, "/readyz", "").contains("\"ready\":true"), "the first goes on");
+    first.signal("KILL");
+    assert_eq!(first.ended(), None);
+    let second = Service::start(&["--data", data]);
+    second.address();
+}
+
+#[test]
+fn a_hang_up_without_tls_says_that_there_is_nothing_to_read() {
+    let mut service = Service::start(&["--demo"]);
+    service.address();
+    service.signal("HUP");
+    // Of two signals that wait, either may be heard first.
+    thread::sleep(Duration::from_millis(500));
+    service.signal("TERM");
+    assert_eq!(service.ended(), Some(0));
+    let log = service.log();
+    assert!(log.contains("no certificate was read") && !log.contains("was read again"), "{log}");
+}
+
+/// A file that may not grow is what a full disk is: no root is needed for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_takes_no_more_is_not_ready_with_the_reason_and_heals() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let operator = run(&["key", "create", "--label", "ops", "--operator", "--data", data]).out;
+    let service = Service::start(&["--data", data]);
+    let (address, operator) = (service.address(), operator.trim());
+    assert!(get(&address, "/readyz", "").starts_with("HTTP/1.1 200"));
+    let limit = |bytes: &str| {
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &service.child.id().to_string(), &format!("--fsize={bytes}:")]);
+        assert!(command.status().unwrap().success());
+    };
+    limit("65536");
+    let waiting = Instant::now();
+    let refusing = loop {
+        let answer = get(&address, "/readyz", "");
+        if answer.starts_with("HTTP/1.1 503") {
+            break answer;
+        }
+        assert!(waiting.elapsed() < Duration::from_secs(30), "it goes on as if it could write: {answer}");
+        thread::sleep(Duration::from_millis(100));
+    };
+    assert!(refusing.contains("\"refuses-writes\"") && refusing.contains("the disk"), "{refusing}");
+    assert!(get(&address, "/healthz", "").starts_with("HTTP/1.1 200"), "it lives");
+    let metrics = get(&address, "/metrics", "");
+    assert!(metrics.contains("state=\"refuses-writes\"} 1"), "{metrics}");
+    limit("unlimited");
+    let waiting = Instant::now();
+    while !get(&address, "/readyz", "").starts_with("HTTP/1.1 200") {
+        assert!(waiting.elapsed() < Duration::from_secs(30), "it heals by itself");
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(get(&address, "/v1/tenants", operator).starts_with("HTTP/1.1 200"));
+    let log = service.log();
+    assert!(log.matches("has failed a check").count() <= 2, "once for each store: {log}");
+    assert!(log.contains("works again"), "{log}");
 }
 
 #[test]

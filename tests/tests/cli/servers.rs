@@ -198,10 +198,10 @@ fn servers_that_cannot_be_used_are_one_sentence_and_leave_nothing_behind() {
         (&["demo", "--counter", &nowhere.0, "--ledger", &stores.ledger], 69, "counter-unreachable"),
         (&["demo", "--ledger", &nowhere.1], 69, "ledger-unavailable"),
         (&["audit", "--ledger", &stores.ledger], 66, "no-ledger"),
-        (&["audit", "--ledger", "mysql://localhost"], 65, "ledger-url"),
-        (&["demo", "--counter", "http://localhost"], 65, "counter-url"),
-        (&["demo", "--tenant", ""], 65, "invalid-argument"),
-        (&["reconcile", "--ledger", &servers().postgres.url("nowhere")], 69, "ledger-not-admitted"),
+        (&["audit", "--ledger", "mysql://localhost"], 64, "ledger-url"),
+        (&["demo", "--counter", "http://localhost"], 64, "counter-url"),
+        (&["demo", "--tenant", ""], 64, "usage"),
+        (&["reconcile", "--ledger", &servers().postgres.url("nowhere")], 78, "ledger-not-admitted"),
     ];
     for (args, exit, code) in cases {
         let ended = run(args);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hongbao_host::domain::{Expired, Grabbed, Name, Opened, PacketKey, Policy, SendError, Sent, TenantId};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
-use hongbao_host::store::{Counter, Funded, Ledger};
+use hongbao_host::store::{Counter, FRESH, Funded, Ledger, Standing};
 use hongbao_host::testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, amount, request, user};
 
@@ -164,15 +164,48 @@ async fn a_funding_whose_answer_was_lost_moves_once() {
 #[tokio::test]
 async fn a_host_says_which_of_its_stores_is_away() {
     let Switched { chat, counter, ledger } = switched();
-    let checked = chat.host.check().await;
-    assert!(checked.ledger.is_ok() && checked.counter.is_ok() && checked.is_ready());
+    // A report stands for a second, so that a flood of probes costs the stores nothing.
+    let checked = async || {
+        tokio::time::sleep(FRESH).await;
+        let checked = chat.host.check().await;
+        (checked.ledger.standing, checked.counter.standing, checked.is_ready())
+    };
+    assert_eq!(checked().await, (Standing::Ok, Standing::Ok, true));
     counter.set(Fault::Down);
-    let checked = chat.host.check().await;
-    assert!(checked.counter.is_err() && checked.is_ready(), "the ledger decides alone");
-    ledger.set(Fault::Down);
+    assert_eq!(checked().await, (Standing::Ok, Standing::Away, true), "the ledger decides alone");
+    counter.set(Fault::RefusesWrites);
+    assert_eq!(checked().await, (Standing::Ok, Standing::RefusesWrites, true));
     counter.set(Fault::None);
+    ledger.set(Fault::Down);
+    assert_eq!(checked().await, (Standing::Away, Standing::Ok, false));
+    ledger.set(Fault::Overloaded);
+    assert_eq!(checked().await, (Standing::Busy, Standing::Ok, true), "others would get its load");
+    ledger.set(Fault::None);
+    assert_eq!(checked().await, (Standing::Ok, Standing::Ok, true), "it heals by itself");
+}
+
+#[tokio::test]
+async fn a_ledger_that_reads_and_refuses_writes_is_not_ready_at_once_and_heals() {
+    let Switched { chat, ledger, .. } = switched();
+    let packet = chat.lucky(1_000, 3).await;
+    chat.grab(packet, "bob").await;
+    assert!(chat.host.check().await.is_ready());
+    ledger.set(Fault::RefusesWrites);
+    assert_eq!(chat.open(packet, "bob").await, Opened::Unavailable);
     let checked = chat.host.check().await;
-    assert!(checked.ledger.is_err() && checked.counter.is_ok() && !checked.is_ready());
+    assert_eq!(
+        (checked.ledger.standing, &*checked.ledger.reason),
+        (Standing::RefusesWrites, "the disk is full")
+    );
+    assert!(!checked.is_ready(), "the write that was refused counts at once");
+    assert_eq!(chat.details(packet).await.claimed_shares, 0, "it reads");
+    tokio::time::sleep(FRESH).await;
+    assert!(!chat.host.check().await.is_ready(), "the check writes too");
+    ledger.set(Fault::None);
+    tokio::time::sleep(FRESH).await;
+    assert!(chat.host.check().await.is_ready());
+    assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
+    chat.assert_conserved().await;
 }
 
 #[tokio::test]

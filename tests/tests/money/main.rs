@@ -11,3 +11,4 @@
 mod crowd;
 mod faults;
 mod mistakes;
+mod overload;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongbao_host::http::ServiceSettings;
+use hongbao_host::store::FRESH;
 use hongbao_host::testkit::{Fault, Faulty};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ async fn probes_and_metrics_need_no_key() {
     let ready = stage.get("/readyz", "").await.ok();
     assert_eq!(
         ready,
-        json!({"ready": true, "counter": "ok", "ledger": "ok", "registry": "ok", "host": "ok"})
+        json!({"ready": true, "counter": "ok", "ledger": "ok", "registry": "ok", "host": "ok", "reasons": {}})
     );
     let metrics = stage.get("/metrics", "").await;
     assert!(
@@ -29,6 +30,11 @@ async fn probes_and_metrics_need_no_key() {
         metrics.text
     );
     assert!(metrics.text.contains("hongbao_tenants"));
+    for store in ["ledger", "counter", "registry"] {
+        let up = format!("hongbao_store_up{{store=\"{store}\"}} 1\n");
+        let state = format!("hongbao_store_state{{store=\"{store}\",state=\"ok\"}} 1\n");
+        assert!(metrics.text.contains(&up) && metrics.text.contains(&state), "{}", metrics.text);
+    }
     assert_eq!(metrics.text.matches("# EOF").count(), 1);
     assert!(metrics.text.ends_with("# EOF\n"));
     stage.stop().await;
@@ -57,13 +63,91 @@ async fn a_ledger_that_is_away_is_told_and_nothing_is_lost() {
     assert_eq!(sent.problem(), "unavailable");
     let ready = stage.get("/readyz", "").await;
     assert_eq!(ready.status.as_u16(), 503);
-    assert_eq!(serde_json::from_str::<Value>(&ready.text).unwrap()["ledger"], "away");
+    let ready: Value = serde_json::from_str(&ready.text).unwrap();
+    assert_eq!(
+        (&ready["ledger"], &ready["reasons"]["ledger"]),
+        (&json!("away"), &json!("it does not answer"))
+    );
     assert_eq!(stage.get("/healthz", "").await.status.as_u16(), 200);
     faulty.set(Fault::None);
     stage.tap(&keys, &packet, "open", "bob").await.ok();
     stage.once("/v1/packets", &keys["member"], "q", order).await.ok();
     let audit = stage.get("/v1/tenants/acme/audit", &keys["admin"]).await.ok();
     assert_eq!((&audit["is_conserved"], &audit["sent"]), (&json!(true), &json!(300)));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overloaded_ledger_is_busy_and_the_key_of_a_send_stays_free() {
+    let stores = Stores::default();
+    let faulty = Faulty::new(Arc::clone(&stores.ledger));
+    let stores = Stores { ledger: faulty.clone(), ..stores };
+    let stage = Stage::with(stores, ServiceSettings::default(), None).await;
+    let keys = stage.tenant("acme").await;
+    stage.fund(&keys, "alice", 1_000).await;
+    let packet = stage.packet(&keys, "p", 100, 2).await;
+    stage.tap(&keys, &packet, "grab", "bob").await.ok();
+    faulty.set(Fault::Overloaded);
+    let order = json!({"room": "family", "sender": "alice", "total": 200, "shares": 2});
+    let sent = stage.once("/v1/packets", &keys["member"], "q", order.clone()).await;
+    let open = stage.tap(&keys, &packet, "open", "bob").await;
+    let path = "/v1/users/alice/wallet/funds";
+    let funded = stage.once(path, &keys["fund"], "f", json!({"amount": 5})).await;
+    let wallet = stage.get("/v1/users/alice/wallet", &keys["member"]).await;
+    for answer in [&sent, &open, &funded, &wallet] {
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (503, "busy"), "{answer:?}");
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+    tokio::time::sleep(FRESH).await;
+    let ready = stage.get("/readyz", "").await.ok();
+    assert_eq!((&ready["ledger"], &ready["ready"]), (&json!("busy"), &json!(true)));
+    let metrics = stage.get("/metrics", "").await.text;
+    let count = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("hongbao_store_errors_total{store=\"ledger\",code=\"busy\"} "));
+    assert!(count.unwrap().parse::<u64>().unwrap() >= 3, "{metrics}");
+    faulty.set(Fault::None);
+    let again = stage.once("/v1/packets", &keys["member"], "q", order).await;
+    assert_eq!(again.header("idempotency-replayed"), None, "nothing was kept under the key");
+    again.ok();
+    stage.tap(&keys, &packet, "open", "bob").await.ok();
+    let audit = stage.get("/v1/tenants/acme/audit", &keys["admin"]).await.ok();
+    assert_eq!((&audit["is_conserved"], &audit["sent"]), (&json!(true), &json!(300)));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_refuses_writes_is_not_ready_with_the_reason_and_heals() {
+    let stores = Stores::default();
+    let faulty = Faulty::new(Arc::clone(&stores.ledger));
+    let stores = Stores { ledger: faulty.clone(), ..stores };
+    let stage = Stage::with(stores, ServiceSettings::default(), None).await;
+    let keys = stage.tenant("acme").await;
+    stage.fund(&keys, "alice", 1_000).await;
+    faulty.set(Fault::RefusesWrites);
+    let order = json!({"room": "family", "sender": "alice", "total": 200, "shares": 2});
+    let sent = stage.once("/v1/packets", &keys["member"], "q", order.clone()).await;
+    assert_eq!(sent.problem(), "unavailable");
+    let ready = stage.get("/readyz", "").await;
+    assert_eq!(ready.status.as_u16(), 503);
+    let ready: Value = serde_json::from_str(&ready.text).unwrap();
+    assert_eq!(ready["ledger"], "refuses-writes");
+    assert_eq!(ready["reasons"], json!({"ledger": "the disk is full"}));
+    let metrics = stage.get("/metrics", "").await.text;
+    assert!(metrics.contains("hongbao_store_up{store=\"ledger\"} 0\n"), "{metrics}");
+    assert!(metrics.contains("{store=\"ledger\",state=\"refuses-writes\"} 1\n"), "{metrics}");
+    faulty.set(Fault::None);
+    let (begun, checked) = (std::time::Instant::now(), faulty.checked());
+    // A flood of probes: the store is asked once a second at most.
+    while !stage.get("/readyz", "").await.status.is_success() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "it heals by itself");
+    }
+    for _ in 0..200 {
+        stage.get("/readyz", "").await.ok();
+    }
+    let (checked, seconds) = (faulty.checked() - checked, begun.elapsed().as_secs() as usize);
+    assert!(checked <= seconds + 2, "{checked} checks in {seconds} s");
+    stage.once("/v1/packets", &keys["member"], "q", order).await.ok();
     stage.stop().await;
 }
 

@@ -54,7 +54,9 @@ async fn tap(tenant: Tenant, packet: PacketId, user: UserId) -> Result<(Grabbed,
 async fn patiently<T, F: Future<Output = Result<T, CallError>>>(ask: impl Fn() -> F) -> Result<T, CallError> {
     loop {
         match ask().await {
-            Err(CallError::Busy) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(CallError::Busy | CallError::Overloaded) => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             answer => return answer,
         }
     }

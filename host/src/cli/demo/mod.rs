@@ -38,7 +38,7 @@ pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Resul
 }
 
 async fn perform(
-    Session { host, tenant }: &Session,
+    Session { host, tenant, .. }: &Session,
     clock: &LeapingClock,
     args: &DemoArgs,
     story: &Story,

@@ -94,6 +94,7 @@ async fn send(tenant: &Tenant, plan: &Plan, sender: UserId, users: u32) -> anyho
     };
     match tenant.send(request).await? {
         Ok(Sent::Sent(id) | Sent::Replayed(id)) => Ok(id),
+        Err(SendError::Busy) => Err(CallError::Overloaded.into()),
         Err(SendError::Unavailable) => Err(CallError::Unavailable.into()),
         Err(error) => Err(InputError::Invalid(format!("{} was not sent: {error:?}", plan.title)).into()),
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::answer::{Answer, Body, CreditView, ErrorView, UnrefundedView};
 use super::event::{Event, Kind, Send, User};
 use crate::cli::args::StrategyArg;
+use crate::cli::lock::DirectoryLock;
 use crate::cli::open::Session;
 use crate::cli::time;
 use crate::cli::view::RefundView;
@@ -22,11 +23,13 @@ pub(super) struct Player {
     tenant: Tenant,
     clock: Arc<ManualClock>,
     refs: Mutex<HashMap<String, PacketId>>,
+    /// Of the data directory, for as long as the play goes on.
+    _lock: Option<DirectoryLock>,
 }
 
 impl Player {
-    pub(super) fn new(Session { host, tenant }: Session, clock: Arc<ManualClock>) -> Self {
-        Self { host, tenant, clock, refs: Mutex::default() }
+    pub(super) fn new(Session { host, tenant, lock }: Session, clock: Arc<ManualClock>) -> Self {
+        Self { host, tenant, clock, refs: Mutex::default(), _lock: lock }
     }
 
     pub(super) async fn is_conserved(&self) -> Result<bool, StoreError> {
@@ -247,6 +250,7 @@ fn refused(error: SendError) -> Body {
         SendError::InsufficientFunds(held) => {
             Body::failed("insufficient-funds", format!("the wallet holds {held}, which is not enough"))
         }
+        SendError::Busy => Body::failed("busy", "a store is overloaded; the packet was not sent"),
         SendError::Unavailable => Body::failed("unavailable", "the ledger does not answer"),
         SendError::Other(why) => Body::failed("internal", why),
     }
@@ -270,7 +274,7 @@ fn call<T>(result: Result<T, CallError>, body: impl FnOnce(T) -> Body) -> Body {
 /// To a tap, a host that cannot answer now is an outcome: tap again.
 fn answered<T>(result: Result<T, CallError>, body: impl FnOnce(T) -> Body) -> Body {
     match result {
-        Err(CallError::Busy) => Body::Plain { outcome: "busy" },
+        Err(CallError::Busy | CallError::Overloaded) => Body::Plain { outcome: "busy" },
         Err(CallError::Unavailable | CallError::TimedOut(_)) => Body::Plain { outcome: "unavailable" },
         result => call(result, body),
     }

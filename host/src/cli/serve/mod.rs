@@ -13,6 +13,7 @@ pub(super) use table::ServeTable;
 
 use super::args::ServeArgs;
 use super::exit::{Exit, InputError};
+use super::lock::Use;
 use super::stores::{Books, Stores};
 use crate::domain::{Name, Scope};
 use crate::http::{Listening, NewKey, Service};
@@ -29,10 +30,12 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
         return Err(InputError::Usage(why).into());
     }
     let mut stores = Stores::named(&args.stores)?;
-    stores.serve.validate()?;
+    stores.serve.validate(&stores.tenants)?;
     if stores.books == Books::Memory && !args.demo {
         stores.books = Books::Directory(DATA.into());
     }
+    let _file_size = ignore_file_size_limit();
+    let _lock = stores.lock(Use::Alone)?;
     let (counter, ledger) = (stores.counter().await?, stores.ledger().await?);
     let (registry, events) = (stores.registry().await?, stores.events().await?);
     let (announced, changes) = Announced::new(Arc::clone(&ledger));
@@ -106,6 +109,14 @@ impl Signals {
     }
 }
 
+/// A file that reaches the process's limit on sizes (`ulimit -f`) is an error of the write and not the end
+/// of the process, so that the ledger can say that it takes no writes.
+fn ignore_file_size_limit() -> Option<Signal> {
+    /// The number of SIGXFSZ on Linux, macOS and the BSDs.
+    const NUMBER: i32 = 25;
+    signal(SignalKind::from_raw(NUMBER)).ok()
+}
+
 /// Ends when the process is told to.
 async fn until_told(listening: &Listening, mut signals: Signals) {
     loop {
@@ -113,7 +124,8 @@ async fn until_told(listening: &Listening, mut signals: Signals) {
             _ = signals.terminate.recv() => break,
             _ = signals.interrupt.recv() => break,
             _ = signals.hang_up.recv() => match listening.reload_certificate().await {
-                Ok(()) => tracing::info!("the certificate was read again"),
+                Ok(true) => tracing::info!("the certificate was read again"),
+                Ok(false) => tracing::info!("SIGHUP: there is no TLS here, so no certificate was read"),
                 Err(error) => tracing::error!(code = error.code(), "the former certificate stays: {error}"),
             },
         }

@@ -9,7 +9,9 @@ use serde::Deserialize;
 
 use crate::cli::args::ServeArgs;
 use crate::cli::exit::InputError;
+use crate::domain::Limits;
 use crate::http::{RateSettings, ServiceSettings, TlsFiles};
+use crate::runtime::TenantsFile;
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
@@ -38,7 +40,7 @@ impl ServeTable {
     }
 
     /// Whether it can be kept; otherwise what is wrong with it.
-    pub(in crate::cli) fn validate(&self) -> Result<(), InputError> {
+    pub(in crate::cli) fn validate(&self, tenants: &TenantsFile) -> Result<(), InputError> {
         let rules = [
             (
                 self.tls_certificate.is_some() == self.tls_key.is_some(),
@@ -48,7 +50,24 @@ impl ServeTable {
             (self.body_bytes.is_none_or(|bytes| bytes >= 1024), "serve: body_bytes must be at least 1024"),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);
-        broken.map_or(Ok(()), |(_, rule)| Err(InputError::Invalid(rule.into())))
+        broken.map_or(Ok(()), |(_, rule)| Err(InputError::Invalid(rule.into())))?;
+        self.outlasts_calls(tenants)
+    }
+
+    /// A request must outlast the calls of a plugin that it waits for, which are two where somebody grabs
+    /// and opens at once: else it ends while the call goes on, and nobody hears what came of it.
+    fn outlasts_calls(&self, tenants: &TenantsFile) -> Result<(), InputError> {
+        let longest =
+            tenants.tenants.iter().map(|entry| (entry.config.limits.call_ms, entry.config.id.as_str()));
+        let (call_ms, whose) = longest.max().unwrap_or((Limits::default().call_ms, "a tenant by default"));
+        let request_time = self.settings().request_time;
+        if request_time.as_millis() > 2 * u128::from(call_ms) {
+            return Ok(());
+        }
+        Err(InputError::Invalid(format!(
+            "serve: request_seconds = {} must be longer than two calls of a plugin: {whose} has call_ms = {call_ms}",
+            request_time.as_secs()
+        )))
     }
 
     pub(super) fn address(&self, args: &ServeArgs) -> SocketAddr {

@@ -1,5 +1,7 @@
 //! What a machine asks of a service: whether it lives, whether it is ready, how it is doing.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -10,7 +12,7 @@ use utoipa_axum::routes;
 
 use crate::http::Service;
 use crate::http::output::{answer, json};
-use crate::store::StoreError;
+use crate::store::Report;
 
 pub(super) fn router(with_metrics: bool) -> OpenApiRouter<Service> {
     let probes = OpenApiRouter::new().routes(routes!(healthy)).routes(routes!(ready));
@@ -26,43 +28,46 @@ async fn healthy() -> &'static str {
     "ok\n"
 }
 
-/// Whether each store answers.
+/// How each store is doing, each in one word: `ok`; `busy` where it has no room for more calls; `away`
+/// where it does not answer; `refuses-writes` where it answers and takes no writes; `damaged` where what
+/// it holds is not whole or lacks a guard.
 #[derive(Debug, Serialize, ToSchema)]
 struct Readiness {
     /// Whether requests should be sent here.
     ready: bool,
-    /// `ok`, `away`, or `stopping` for the whole host.
     counter: &'static str,
     ledger: &'static str,
     registry: &'static str,
+    /// `ok`, or `stopping`.
     host: &'static str,
+    /// For each store that is not `ok`, why, in a few words.
+    #[schema(value_type = BTreeMap<String, String>)]
+    reasons: BTreeMap<&'static str, String>,
 }
 
 /// Whether requests should be sent here
 ///
-/// 503 while a store that no request can do without is away, and from the moment the host is stopping.
-/// A counter that is away is told and is no reason: the ledger decides then.
+/// 503 while a store that no request can do without does not read and write, and from the moment the
+/// host is stopping. A counter that is away or refuses writes is reported and is no reason: the ledger
+/// decides then. A store that is `busy` is no reason either: its load would fall on other hosts.
+/// Each store is asked for a small durable write, once a second at most, however often this is called.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)), security(()))]
 async fn ready(State(service): State<Service>) -> Response {
-    // Each answers within seconds, also where its server does not.
-    let (stores, registry) = tokio::join!(service.host().check(), service.registry().check());
+    let (stores, registry) = service.check().await;
     let is_stopping = *service.stopping().borrow();
-    let is_ready = !is_stopping && stores.is_ready() && registry.is_ok();
-    let up = [("ledger", &stores.ledger), ("counter", &stores.counter), ("registry", &registry)];
-    up.into_iter().for_each(|(store, check)| service.metrics().store(store, check.is_ok()));
+    let is_ready = !is_stopping && stores.is_ready() && registry.works();
+    let reports = [("ledger", &stores.ledger), ("counter", &stores.counter), ("registry", &registry)];
+    let reason = |(store, report): (&'static str, &Report)| (store, report.reason.to_string());
     let told = Readiness {
         ready: is_ready,
-        counter: word(&stores.counter),
-        ledger: word(&stores.ledger),
-        registry: word(&registry),
+        counter: stores.counter.standing.name(),
+        ledger: stores.ledger.standing.name(),
+        registry: registry.standing.name(),
         host: if is_stopping { "stopping" } else { "ok" },
+        reasons: reports.into_iter().map(reason).filter(|(_, reason)| !reason.is_empty()).collect(),
     };
     answer(if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, json(&told))
-}
-
-fn word(check: &Result<(), StoreError>) -> &'static str {
-    if check.is_ok() { "ok" } else { "away" }
 }
 
 /// How the host is doing, in the text format of Prometheus
@@ -73,6 +78,8 @@ fn word(check: &Result<(), StoreError>) -> &'static str {
 async fn metrics(State(service): State<Service>) -> Response {
     const END: &str = "# EOF\n";
     let host = service.host().metrics();
+    let stores = service.host().health().into_iter().chain([service.health()]);
+    stores.for_each(|health| service.metrics().store(health));
     // Two registries are one text, which has one end.
     let text = format!("{}{}", host.strip_suffix(END).unwrap_or(&host), service.metrics().text());
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -111,6 +111,7 @@ fn refused(error: SendError) -> Problem {
         SendError::InsufficientFunds(balance) => {
             Problem::new(Kind::POOR, format!("the wallet holds {balance}"))
         }
+        SendError::Busy => Problem::new(Kind::BUSY, "a store is overloaded; the packet was not sent"),
         SendError::Unavailable => {
             Problem::new(Kind::UNAVAILABLE, "whether it was sent is unknown; ask again")
         }
@@ -191,6 +192,9 @@ impl Tapped {
 fn grabbed(answer: Grabbed) -> Result<Tapped, Problem> {
     Ok(match answer {
         Grabbed::NotFound => return Err(no_packet()),
+        Grabbed::Busy => {
+            return Err(Problem::new(Kind::BUSY, "a store is overloaded; no seat was taken"));
+        }
         Grabbed::Unavailable => return Err(Problem::new(Kind::UNAVAILABLE, "a store does not answer")),
         Grabbed::NotEligible => Tapped::only(Outcome::NotEligible),
         Grabbed::AlreadyOpened(amount) => {
@@ -212,7 +216,7 @@ fn opened(answer: Opened) -> Result<Tapped, Problem> {
     };
     Ok(match answer {
         Opened::NotFound => return Err(no_packet()),
-        Opened::Busy => return Err(Problem::new(Kind::BUSY, "the race was lost too often; the seat stays")),
+        Opened::Busy => return Err(Problem::new(Kind::BUSY, "nothing was claimed and the seat stays")),
         Opened::Unavailable => {
             return Err(Problem::new(Kind::UNAVAILABLE, "the ledger does not answer; the seat stays"));
         }

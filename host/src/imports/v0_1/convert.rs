@@ -99,10 +99,12 @@ pub(super) fn words(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
-/// The plugin learns what it can act on; the whole story goes to the operator's log.
+/// The plugin learns what it can act on. The details are the operator's: the health of the store logs
+/// them, but not once for each call, which would flood the log.
 pub(super) fn wit_error(error: &StoreError) -> types::Error {
-    tracing::warn!(code = error.code(), "{error}");
+    tracing::debug!(code = error.code(), "{error}");
     match error {
+        StoreError::Overloaded(_) => types::Error::Busy,
         StoreError::Unavailable(_) => types::Error::Unavailable,
         StoreError::Refused(_) | StoreError::Corrupt(_) => types::Error::Other(error.to_string()),
     }

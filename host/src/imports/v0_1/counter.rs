@@ -64,7 +64,7 @@ impl Host for InstanceState {
             lenient_until_ms: if opening.rebuilt { lease.until_ms } else { 0 },
             keep_until_ms: lease.now_ms.saturating_add(opening.ttl_ms.min(self.around.longest_kept_ms())),
         };
-        Ok(answer(self.meter.wait(self.around.counter.open(&key, opening, lease.now_ms)).await))
+        Ok(answer(self.asking.counter(self.around.counter.open(&key, opening, lease.now_ms)).await))
     }
 
     async fn load(
@@ -75,7 +75,7 @@ impl Host for InstanceState {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
         let loaded =
-            self.meter.wait(self.around.counter.load(&key, &users, self.around.clock.now_ms())).await;
+            self.asking.counter(self.around.counter.load(&key, &users, self.around.clock.now_ms())).await;
         if let Ok(Some(view)) = &loaded {
             self.saw_holders(&users, &view.holders);
         }
@@ -91,8 +91,8 @@ impl Host for InstanceState {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let take = self.own(take)?;
         let swapped = self
-            .meter
-            .wait(self.around.counter.swap(&key, expected_version, &take, self.around.lease()))
+            .asking
+            .counter(self.around.counter.swap(&key, expected_version, &take, self.around.lease()))
             .await;
         if let Ok(Swapped::Stale(view)) = &swapped {
             self.saw_holders(&take, &view.holders);
@@ -107,7 +107,7 @@ impl Host for InstanceState {
     async fn admit(&mut self, packet: PacketId, names: Vec<String>) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        Ok(answer(self.meter.wait(self.around.counter.admit(&key, &users, self.around.lease())).await))
+        Ok(answer(self.asking.counter(self.around.counter.admit(&key, &users, self.around.lease())).await))
     }
 
     async fn seats(
@@ -118,7 +118,7 @@ impl Host for InstanceState {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
         let seats =
-            self.meter.wait(self.around.counter.seats(&key, &users, self.around.clock.now_ms())).await;
+            self.asking.counter(self.around.counter.seats(&key, &users, self.around.clock.now_ms())).await;
         if let Ok(Some(seating)) = &seats {
             self.saw_holders(&users, &seating.holders);
         }
@@ -138,13 +138,13 @@ impl Host for InstanceState {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let opened = self.opened_seats(opened)?;
         Ok(answer(
-            self.meter.wait(self.around.counter.confirm(&key, &opened, self.around.clock.now_ms())).await,
+            self.asking.counter(self.around.counter.confirm(&key, &opened, self.around.clock.now_ms())).await,
         ))
     }
 
     async fn close(&mut self, packet: PacketId) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
-        Ok(answer(self.meter.wait(self.around.counter.close(&key, self.around.clock.now_ms())).await))
+        Ok(answer(self.asking.counter(self.around.counter.close(&key, self.around.clock.now_ms())).await))
     }
 }
 

@@ -121,6 +121,7 @@ fn send_error(error: packets::SendError, witness: &Witness) -> Result<SendError,
             }
             SendError::InsufficientFunds(held)
         }
+        packets::SendError::Busy => SendError::Busy,
         packets::SendError::Unavailable => SendError::Unavailable,
         packets::SendError::Other(why) => SendError::Other(words(&why)),
     })
@@ -146,6 +147,7 @@ fn grabbed((place, grabbed): (usize, packets::Grabbed), state: &InstanceState) -
         packets::Grabbed::Exhausted => Grabbed::Exhausted,
         packets::Grabbed::Admitted => Grabbed::Admitted,
         packets::Grabbed::Contended => Grabbed::Contended,
+        packets::Grabbed::Busy => Grabbed::Busy,
         packets::Grabbed::Unavailable => Grabbed::Unavailable,
     })
 }
@@ -230,6 +232,7 @@ fn line(line: packets::ClaimLine) -> Result<ClaimLine, Breach> {
 
 fn said(error: types::Error) -> Said {
     match error {
+        Error::Busy => Said::Busy,
         Error::Unavailable => Said::Unavailable,
         Error::Other(why) => Said::Other(words(&why)),
     }

@@ -25,7 +25,7 @@ impl Host for InstanceState {
         }
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
         let recorded =
-            self.meter.wait(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
+            self.asking.ledger(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
         match &recorded {
             Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
                 self.witness.recorded(receipt.id);
@@ -43,7 +43,7 @@ impl Host for InstanceState {
     ) -> Result<Result<Option<ledger::Loaded>, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
         let users = self.own(names)?;
-        let loaded = self.meter.wait(self.around.ledger.load(&key, &users)).await;
+        let loaded = self.asking.ledger(self.around.ledger.load(&key, &users)).await;
         if let Ok(Some(loaded)) = &loaded {
             self.saw_loaded(loaded);
         }
@@ -69,7 +69,7 @@ impl Host for InstanceState {
             own.push(share);
         }
         let now_ms = self.around.clock.now_ms();
-        let claimed = self.meter.wait(self.around.ledger.claim(&key, expected_version, own, now_ms)).await;
+        let claimed = self.asking.ledger(self.around.ledger.claim(&key, expected_version, own, now_ms)).await;
         match &claimed {
             Ok(Claimed::Committed(first)) => {
                 let claims = (*first..).zip(places);
@@ -90,8 +90,8 @@ impl Host for InstanceState {
     ) -> Result<Result<ledger::Closed, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
         let closed = self
-            .meter
-            .wait(self.around.ledger.close(&key, expected_version, self.around.clock.now_ms()))
+            .asking
+            .ledger(self.around.ledger.close(&key, expected_version, self.around.clock.now_ms()))
             .await;
         if let Ok(Closed::Refunded(amount) | Closed::Already(amount)) = &closed {
             self.witness.refunded(*amount);
@@ -106,7 +106,7 @@ impl Host for InstanceState {
         limit: u32,
     ) -> Result<Result<Vec<types::Claim>, Error>> {
         let key = self.enter_packet(Grant::Ledger, packet_id(packet))?;
-        let claims = self.meter.wait(self.around.ledger.claims(&key, cursor, limit)).await;
+        let claims = self.asking.ledger(self.around.ledger.claims(&key, cursor, limit)).await;
         if let Ok(claims) = &claims {
             self.saw_claims(packet_id(packet), claims);
         }
@@ -120,7 +120,7 @@ impl Host for InstanceState {
         self.mandate().check_room(&room)?;
         let room = Name::new(room).map_err(Breach::Name)?;
         let (ledger, tenant) = (&self.around.ledger, &self.around.tenant);
-        let recent = self.meter.wait(ledger.recent(tenant, &room, None, limit.min(MOST))).await;
+        let recent = self.asking.ledger(ledger.recent(tenant, &room, None, limit.min(MOST))).await;
         if let Ok(recent) = &recent {
             self.witness.recent(recent);
         }

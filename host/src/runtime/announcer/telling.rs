@@ -41,6 +41,7 @@ impl Outcome {
     fn of(error: StoreError, is_over: Option<bool>) -> Self {
         match error {
             StoreError::Unavailable(error) => Self::Later { error, is_over },
+            StoreError::Overloaded(why) => Self::Later { error: why.into(), is_over },
             error => Self::Never(error.into()),
         }
     }

@@ -15,8 +15,7 @@ impl Tenant {
     /// # Errors
     /// When the amount is nothing, the wallet would pass [`Amount::MAX`], or the ledger is away.
     pub async fn fund(&self, user: &UserId, amount: Amount) -> Result<Amount, StoreError> {
-        let ledger = &self.inner.shared.ledger;
-        match ledger.fund(&self.inner.id, user, amount, None, self.now_ms()).await? {
+        match self.fund_by(user, amount, None).await? {
             Funded::Funded(held) | Funded::Replayed(held) => Ok(held),
             Funded::KeyReused => Err(StoreError::Corrupt("a key that nobody gave was used before".into())),
         }
@@ -28,7 +27,14 @@ impl Tenant {
     /// # Errors
     /// As [`Tenant::fund`]. A key whose funding was refused is still free.
     pub async fn fund_once(&self, user: &UserId, amount: Amount, key: &Name) -> Result<Funded, StoreError> {
-        self.inner.shared.ledger.fund(&self.inner.id, user, amount, Some(key), self.now_ms()).await
+        self.fund_by(user, amount, Some(key)).await
+    }
+
+    async fn fund_by(&self, user: &UserId, amount: Amount, key: Option<&Name>) -> Result<Funded, StoreError> {
+        let shared = &self.inner.shared;
+        let funded = shared.ledger.fund(&self.inner.id, user, amount, key, self.now_ms()).await;
+        shared.health.ledger.note(&funded);
+        funded
     }
 
     /// What a wallet holds.

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::{TenantConfig, TenantError};
 use crate::domain::{Grants, Limits, Manifest};
-use crate::imports::{Calls, Surroundings};
+use crate::imports::{Calls, Deadline, Surroundings};
 use crate::runtime::host::Shared;
 use crate::runtime::instance::{Done, Instance};
 use crate::runtime::pool::Owner;
@@ -49,7 +49,7 @@ impl Serving {
         let ask = async {
             let room = shared.pool.room().await?;
             let mut instance = Instance::make(&plugin, Arc::new(around), room).await?;
-            instance.call(|calls| Box::pin(calls.manifest())).await.answer
+            instance.call(Deadline::after(limit), |calls| Box::pin(calls.manifest())).await.answer
         };
         let said = tokio::time::timeout(limit, ask).await;
         let said = said.unwrap_or(Err(CallError::TimedOut(config.limits.call_ms)));
@@ -98,22 +98,31 @@ impl Serving {
     }
 
     /// Runs `act` on an instance, which is used again only if it answered in time and did not trap.
-    /// A caller that goes away drops its instance with the call.
+    /// A caller that goes away drops its instance with the call. One that waited in vain for a place is
+    /// told that it is busy: nothing was done.
     pub(super) async fn call<T>(
         &self,
         shared: &Shared,
         act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
     ) -> Result<Done<T>, CallError> {
+        let limit = self.limits().call_ms;
+        let deadline = Deadline::after(Duration::from_millis(limit));
+        // Whoever waited half of the time for a place has too little left to do it well.
+        let permit = tokio::time::timeout(deadline.left() / 2, self.in_flight.acquire()).await;
+        let _permit = permit.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Busy)?;
+        let taken = match shared.pool.take(self.owner) {
+            Some(instance) => Ok(instance),
+            None => {
+                let room = tokio::time::timeout(deadline.left() / 2, shared.pool.room()).await;
+                Err(room.unwrap_or(Err(CallError::Busy))?)
+            }
+        };
         let work = async {
-            let _permit = self.in_flight.acquire().await.map_err(|_| CallError::Busy)?;
-            let mut instance = match shared.pool.take(self.owner) {
-                Some(instance) => instance,
-                None => {
-                    let room = shared.pool.room().await?;
-                    Instance::make(&self.plugin, Arc::clone(&self.around), room).await?
-                }
+            let mut instance = match taken {
+                Ok(instance) => instance,
+                Err(room) => Instance::make(&self.plugin, Arc::clone(&self.around), room).await?,
             };
-            let done = instance.call(act).await;
+            let done = instance.call(deadline, act).await;
             let is_worn = instance.calls() >= self.limits().calls_per_instance;
             if done.answer.is_ok() && !is_worn && !self.is_retired.load(Ordering::Acquire) {
                 let idle_for = Duration::from_millis(self.limits().idle_ms);
@@ -121,8 +130,7 @@ impl Serving {
             }
             Ok(done)
         };
-        let limit = self.limits().call_ms;
-        let in_time = tokio::time::timeout(Duration::from_millis(limit), work).await;
+        let in_time = tokio::time::timeout(deadline.left(), work).await;
         in_time.unwrap_or(Err(CallError::TimedOut(limit)))
     }
 

@@ -3,7 +3,7 @@
 use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, WritesRefused};
 
 /// An error inside of the ledger, before it is made small for the caller.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +47,7 @@ impl Error {
     /// The same error for each caller of a batch.
     pub(super) fn for_each(self) -> impl Fn() -> StoreError {
         let error = StoreError::from(self);
-        move || match &error {
-            StoreError::Unavailable(source) => StoreError::Unavailable(source.to_string().into()),
-            StoreError::Refused(why) => StoreError::Refused(why.clone()),
-            StoreError::Corrupt(what) => StoreError::Corrupt(what.clone()),
-        }
+        move || error.again()
     }
 
     fn state(&self) -> Option<&SqlState> {
@@ -99,15 +95,35 @@ fn may_pass(state: &SqlState) -> bool {
         || *state == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
+/// Why a server that answers takes no writes, where that is what is wrong.
+fn refuses_writes(error: &tokio_postgres::Error) -> Option<&'static str> {
+    const READ_ONLY: &str = "the database is read-only: it is a standby, or was set so";
+    match error.code() {
+        Some(state) if *state == SqlState::DISK_FULL => Some("the disk of the database is full"),
+        Some(state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => Some(READ_ONLY),
+        Some(_) => None,
+        // The driver's own words for a server that is none of those that it was told to look for.
+        None => told(error).contains("does not allow writes").then_some(READ_ONLY),
+    }
+}
+
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         if error.is_refusal() {
             return Self::Refused(error.to_string());
         }
+        if let Error::Sql(error) = &error
+            && let Some(reason) = refuses_writes(error)
+        {
+            return WritesRefused::new(reason).into();
+        }
         match error {
             Error::Store(error) => error,
             Error::Pool(PoolError::Timeout(TimeoutType::Wait)) => {
-                Self::Unavailable("all connections are busy".into())
+                Self::overloaded("all connections to the database are busy")
+            }
+            Error::Sql(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                Self::overloaded("the database takes no more connections")
             }
             Error::Sql(error) if error.code().is_some_and(|state| !may_pass(state)) => {
                 Self::Corrupt(told(&error))

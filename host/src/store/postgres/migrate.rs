@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_lists.sql"),
     include_str!("migrations/0003_users.sql"),
     include_str!("migrations/0004_registry.sql"),
+    include_str!("migrations/0006_health.sql"),
 ];
 
 /// How a database stands to this program.

@@ -20,6 +20,7 @@ mod lists;
 mod load;
 mod migrate;
 mod open;
+mod probe;
 mod read;
 mod registry;
 mod rows;
@@ -55,6 +56,14 @@ pub struct PostgresLedger {
     sessions: Sessions,
     claims: Claims,
     loads: Loads,
+}
+
+/// Whether a URL can be used at all. Connects to nobody.
+///
+/// # Errors
+/// What is wrong with it; see [`OpenError::Url`].
+pub fn check_url(url: &str) -> Result<(), OpenError> {
+    Address::parse(url).map(drop)
 }
 
 impl PostgresLedger {
@@ -229,7 +238,11 @@ impl Ledger for PostgresLedger {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.with(ANSWER, async |client| lists::check(client).await).await
+        self.with(ANSWER, async |client| {
+            lists::check(client).await?;
+            probe::write(client).await
+        })
+        .await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

@@ -175,6 +175,7 @@ impl Failure {
                 StoreError::Corrupt(format!("the Redis key {key}: {}", plain(&error)))
             }
             Self::Damaged(what) => StoreError::Corrupt(format!("the Redis key {key}: {what}")),
+            Self::Busy => StoreError::overloaded(Self::Busy.to_string()),
             failure => StoreError::Unavailable(Box::new(failure)),
         }
     }

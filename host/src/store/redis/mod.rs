@@ -60,6 +60,14 @@ use self::url::Address;
 use super::{Card, Counter, CounterState, Lease, OpenedSeat, Opening, Seating, StoreError, Swapped, View};
 use crate::domain::{Audience, PacketId, PacketKey, TenantId, UserId};
 
+/// Whether a URL can be used at all. Connects to nobody.
+///
+/// # Errors
+/// What is wrong with it; see [`OpenError::Url`].
+pub fn check_url(url: &str) -> Result<(), OpenError> {
+    Address::parse(url).map(drop)
+}
+
 /// The oldest server whose scripts and commands are those we use.
 const OLDEST: &str = "6.0";
 /// Users of one call. Lua cannot pass on many more at once.

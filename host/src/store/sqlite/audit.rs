@@ -1,9 +1,11 @@
 //! The sums of the books, and whether they agree. Whole tables are read, so this runs beside the
 //! threads that serve, on a connection of its own.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::error::Error;
+use super::guard::Guard;
+use super::migrate::BOOKS;
 use super::rows::{Columns, wide_sum};
 use super::settle;
 use crate::domain::{Account, TenantId};
@@ -168,15 +170,39 @@ fn claim(columns: &mut Columns<'_>) -> Result<String, rusqlite::Error> {
     Ok(format!("claim of {} on packet {}", columns.user()?, columns.id()?))
 }
 
-/// What in a tenant's books does not agree.
-pub(super) fn verify(db: &Connection, tenant: &TenantId) -> Result<Vec<Discrepancy>, Error> {
+/// What in a tenant's books does not agree, the file's own state included.
+pub(super) fn verify(db: &Connection, guard: &Guard, tenant: &TenantId) -> Result<Vec<Discrepancy>, Error> {
     let mut found = Vec::new();
+    let lost = guard.differences(db)?.map(|lost| broken_file("the file has all its guards", &lost));
+    found.extend(lost);
+    found.extend(constraints(db)?);
     for rule in &RULES {
         found.extend(broken(db, tenant, rule)?);
     }
     let parked = settle::parked(db, u32::MAX)?.into_iter().map(|parked| parked.claim);
     found.extend(parked.filter(|claim| claim.key.tenant == *tenant).map(|claim| Discrepancy::parked(&claim)));
     Ok(found)
+}
+
+/// Rows that no constraint of the file would let in: somebody wrote them with constraints switched off.
+fn constraints(db: &Connection) -> Result<Vec<Discrepancy>, Error> {
+    const MOST: usize = 20;
+    let told = |sql: &str, words: fn(&Row<'_>) -> Result<String, rusqlite::Error>| {
+        let mut statement = db.prepare(sql)?;
+        let found = statement.query_map([], words)?.take(MOST);
+        found.collect::<Result<Vec<String>, _>>()
+    };
+    let mut wrong = told("PRAGMA quick_check(20)", |row| row.get(0))?;
+    wrong.retain(|said| said != "ok");
+    wrong.extend(told("PRAGMA foreign_key_check", |row| {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        Ok(format!("a row of {table} is about none of {parent}"))
+    })?);
+    Ok(wrong.iter().map(|said| broken_file("the file keeps its own constraints", said)).collect())
+}
+
+fn broken_file(rule: &'static str, what: &str) -> Discrepancy {
+    Discrepancy { subject: format!("{}: {what}", BOOKS.file), rule, expected: 0, found: 1 }
 }
 
 fn broken(db: &Connection, tenant: &TenantId, rule: &Rule) -> Result<Vec<Discrepancy>, Error> {

@@ -2,7 +2,7 @@
 
 use rusqlite::ErrorCode;
 
-use crate::store::StoreError;
+use crate::store::{StoreError, WritesRefused};
 
 /// An error inside of the ledger, before it is made small for the caller.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,23 @@ const fn may_pass(code: ErrorCode) -> bool {
     )
 }
 
+/// Why nothing can be written, where that is what is wrong. Nothing of the transaction happened then.
+const fn refuses_writes(code: ErrorCode) -> Option<&'static str> {
+    Some(match code {
+        ErrorCode::DiskFull => "the disk is full",
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => "the file or its disk is read-only",
+        ErrorCode::SystemIoFailure => "the disk reports an error",
+        ErrorCode::CannotOpen => "the file cannot be opened",
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => "another program keeps the file locked",
+        _ => return None,
+    })
+}
+
 fn from_sql(error: rusqlite::Error) -> StoreError {
+    if let Some(reason) = error.sqlite_error_code().and_then(refuses_writes) {
+        tracing::debug!("SQLite: {error}");
+        return WritesRefused::new(reason).into();
+    }
     match error.sqlite_error_code() {
         Some(code) if may_pass(code) => StoreError::Unavailable(Box::new(error)),
         Some(code) if refuses(code) => StoreError::Refused(error.to_string()),
@@ -69,17 +85,22 @@ mod tests {
     #[test]
     fn what_may_pass_is_unavailable_and_what_is_refused_says_why() {
         let cases = [
-            (rusqlite::ffi::SQLITE_BUSY, "unavailable"),
-            (rusqlite::ffi::SQLITE_FULL, "unavailable"),
-            (rusqlite::ffi::SQLITE_IOERR_FSYNC, "unavailable"),
-            (rusqlite::ffi::SQLITE_CONSTRAINT_CHECK, "refused"),
-            (rusqlite::ffi::SQLITE_CORRUPT, "corrupt"),
-            (rusqlite::ffi::SQLITE_NOTADB, "corrupt"),
-            (rusqlite::ffi::SQLITE_ERROR, "corrupt"),
+            (rusqlite::ffi::SQLITE_BUSY, "unavailable", Some("another program keeps the file locked")),
+            (rusqlite::ffi::SQLITE_FULL, "unavailable", Some("the disk is full")),
+            (rusqlite::ffi::SQLITE_READONLY, "unavailable", Some("the file or its disk is read-only")),
+            (rusqlite::ffi::SQLITE_IOERR_FSYNC, "unavailable", Some("the disk reports an error")),
+            (rusqlite::ffi::SQLITE_IOERR_WRITE, "unavailable", Some("the disk reports an error")),
+            (rusqlite::ffi::SQLITE_NOMEM, "unavailable", None),
+            (rusqlite::ffi::SQLITE_CONSTRAINT_CHECK, "refused", None),
+            (rusqlite::ffi::SQLITE_CORRUPT, "corrupt", None),
+            (rusqlite::ffi::SQLITE_NOTADB, "corrupt", None),
+            (rusqlite::ffi::SQLITE_ERROR, "corrupt", None),
         ];
-        for (code, expected) in cases {
+        for (code, expected, reason) in cases {
             let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
-            assert_eq!(StoreError::from(Error::from(error)).code(), expected, "{code}");
+            let error = StoreError::from(Error::from(error));
+            assert_eq!(error.code(), expected, "{code}");
+            assert_eq!(error.writes_refused().map(WritesRefused::reason), reason, "{code}");
         }
     }
 }

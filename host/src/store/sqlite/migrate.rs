@@ -26,7 +26,10 @@ pub(super) const BOOKS: Series<'static> =
 pub(super) const RECORDS: Series<'static> = Series {
     file: "registry.db",
     application_id: 0x4852_6567,
-    migrations: &[include_str!("registry/migrations/0001_records.sql")],
+    migrations: &[
+        include_str!("registry/migrations/0001_records.sql"),
+        include_str!("registry/migrations/0002_health.sql"),
+    ],
 };
 
 /// Of the ledger.
@@ -35,6 +38,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_settlement.sql"),
     include_str!("migrations/0003_lists.sql"),
     include_str!("migrations/0004_users.sql"),
+    include_str!("migrations/0005_health.sql"),
 ];
 
 /// Why a database cannot be brought to our version.

@@ -14,9 +14,11 @@
 mod audit;
 mod batch;
 mod error;
+mod guard;
 mod lists;
 mod migrate;
 mod open;
+mod probe;
 mod read;
 mod registry;
 mod rows;
@@ -35,6 +37,7 @@ pub use self::open::OpenError;
 pub use self::registry::SqliteRegistry;
 
 use self::error::Error;
+use self::guard::Guard;
 use self::sessions::Sessions;
 use super::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
@@ -88,7 +91,7 @@ impl SqliteLedger {
     ) -> Result<T, StoreError> {
         let path = self.sessions.path().to_owned();
         let survey = tokio::task::spawn_blocking(move || {
-            let mut db = open::reader(&path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let mut db = open::surveyor(&path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
             let snapshot = db.transaction().map_err(Error::from)?;
             Ok(question(&snapshot)?)
         });
@@ -246,16 +249,22 @@ impl Ledger for SqliteLedger {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.read(lists::check).await
+        self.read(lists::check).await?;
+        self.write(probe::write).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
-        let tenant = tenant.clone();
-        self.survey(move |db| audit::audit(db, &tenant)).await
+        let (tenant, path) = (tenant.clone(), self.sessions.path().to_owned());
+        self.survey(move |db| {
+            // Sums that agree say nothing where what keeps them so is gone.
+            Guard::new(&path, migrate::BOOKS)?.look(db)?;
+            audit::audit(db, &tenant)
+        })
+        .await
     }
 
     async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
-        let tenant = tenant.clone();
-        self.survey(move |db| audit::verify(db, &tenant)).await
+        let (tenant, path) = (tenant.clone(), self.sessions.path().to_owned());
+        self.survey(move |db| audit::verify(db, &Guard::new(&path, migrate::BOOKS)?, &tenant)).await
     }
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
+use super::guard::{self, Schema};
 use super::migrate::{MigrateError, Series};
+use crate::store::patience;
 
 /// How long to wait for another process that holds the lock.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = patience::LOCK;
 /// More than there are statements, so that each is compiled once for a connection.
 const STATEMENTS: usize = 64;
 /// Memory of a connection for pages.
@@ -38,6 +39,15 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite says.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// Parts of its schema are missing, were changed or added, or a setting that guards them does not
+    /// hold. Nobody may write to it.
+    #[error("{} is not guarded as it must be: {what}; restore the file from a backup that is whole", path.display())]
+    Unguarded {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
     },
     /// A newer version of this program has migrated the database.
     #[error("{} is at schema version {found}, and this program knows only up to {known}", path.display())]
@@ -73,7 +83,7 @@ impl OpenError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Directory { .. } => "ledger-directory",
-            Self::Damaged { .. } => "ledger-damaged",
+            Self::Damaged { .. } | Self::Unguarded { .. } => "ledger-damaged",
             Self::Newer { .. } => "ledger-newer",
             Self::Foreign { .. } => "ledger-foreign",
             Self::Other { .. } => "ledger-unavailable",
@@ -102,6 +112,9 @@ impl OpenError {
 
     fn from_migration(path: &Path, known: usize, error: MigrateError) -> Self {
         match error {
+            MigrateError::Newer(found) if found < 0 => {
+                Self::Unguarded { path: path.into(), what: format!("its schema version is {found}") }
+            }
             MigrateError::Newer(found) => Self::Newer { path: path.into(), found, known },
             MigrateError::Foreign(found) => Self::Foreign { path: path.into(), found },
             MigrateError::Sql(error) => Self::from_sql(path, error),
@@ -129,42 +142,67 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
+/// Opens the file that [`writer`] gave, for questions about all of it. It could write and does not: to a
+/// connection that is read-only SQLite tells nothing of rows that break a CHECK constraint.
+pub(super) fn surveyor(path: &Path) -> Result<Connection, OpenError> {
+    let db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.pragma_update(None, "query_only", true).map_err(|error| OpenError::from_sql(path, error))?;
+    Ok(db)
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     // A connection belongs to one thread at a time, so SQLite needs no lock around it.
     let opened = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
     let db = opened.map_err(|error| OpenError::from_sql(path, error))?;
-    configure(&db).map_err(|error| OpenError::from_sql(path, error))?;
-    Ok(db)
+    match configure(&db).map_err(|error| OpenError::from_sql(path, error))? {
+        None => Ok(db),
+        Some(what) => Err(OpenError::Unguarded { path: path.into(), what }),
+    }
 }
 
-/// Settings of a connection. None of them writes to the file.
-fn configure(db: &Connection) -> Result<(), rusqlite::Error> {
+/// Settings of a connection; gives what is wrong with those that guard the books. None of them writes
+/// to the file.
+fn configure(db: &Connection) -> Result<Option<String>, rusqlite::Error> {
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    db.pragma_update(None, "trusted_schema", false)?;
-    db.pragma_update(None, "foreign_keys", true)?;
-    // Without it, REPLACE would take a row away and no trigger would hear of it.
-    db.pragma_update(None, "recursive_triggers", true)?;
-    // What is acknowledged is on the disk: the log is flushed at every commit, on macOS by the
-    // call that really flushes.
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "fullfsync", true)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
-    db.pragma_update(None, "cache_size", -CACHE_KIB)
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    guard::configure(db)
 }
 
 /// Makes the database ours. It is looked at first, so that a file of somebody else is not
 /// changed by as much as its journal mode.
 fn prepare(db: &mut Connection, path: &Path, series: Series<'_>) -> Result<(), OpenError> {
     let failed = |error| OpenError::from_migration(path, series.migrations.len(), error);
-    series.version(db).map_err(failed)?;
+    examine(db, path, series)?;
     let mode = log_ahead(db).map_err(|error| OpenError::from_sql(path, error))?;
     if mode != "wal" {
         return Err(OpenError::other(path, "write-ahead logging does not work there"));
     }
-    series.migrate(db).map_err(failed)
+    series.migrate(db).map_err(failed)?;
+    examine(db, path, series)
+}
+
+/// Whether the database is ours, and its schema is the one that its migrations make. In one snapshot,
+/// since somebody else may be migrating it.
+fn examine(db: &mut Connection, path: &Path, series: Series<'_>) -> Result<(), OpenError> {
+    let sql = |error| OpenError::from_sql(path, error);
+    let snapshot = db.transaction().map_err(sql)?;
+    let known = series.migrations.len();
+    let version = series.version(&snapshot);
+    let version = version.map_err(|error| OpenError::from_migration(path, known, error))?;
+    let (made, latest) =
+        (Schema::made(series, version).map_err(sql)?, Schema::made(series, known).map_err(sql)?);
+    let found = Schema::of(&snapshot).map_err(sql)?;
+    match made.differences(&found, &latest) {
+        None => Ok(()),
+        Some(what) if version == known => Err(OpenError::Unguarded { path: path.into(), what }),
+        Some(what) => {
+            let what = format!("for its schema version, {version}, {what}");
+            Err(OpenError::Unguarded { path: path.into(), what })
+        }
+    }
 }
 
 /// Switches to write-ahead logging, so that readers and the writer do not wait for each other;

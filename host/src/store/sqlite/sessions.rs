@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rusqlite::Connection;
 
 use super::error::Error;
+use super::guard::Guard;
 use super::migrate::Series;
 use super::open::OpenError;
 use super::{batch, open};
@@ -37,9 +38,10 @@ impl Sessions {
         readers: usize,
     ) -> Result<Self, OpenError> {
         let (db, path) = open::writer(directory, series)?;
+        let mut guard = Guard::new(&path, series).map_err(|error| OpenError::other(&path, error))?;
         let readers = (0..readers).map(|_| reader(&path, name)).collect::<Result<_, _>>()?;
         let writer = format!("{name}-writer");
-        let writer = Committer::start(&writer, WRITES, move |jobs| batch::write(&db, jobs))
+        let writer = Committer::start(&writer, WRITES, move |jobs| batch::write(&db, &mut guard, jobs))
             .map_err(|error| OpenError::other(&path, error))?;
         Ok(Self { path, readers, turn: AtomicUsize::new(0), writer })
     }

@@ -3,6 +3,7 @@
 mod books;
 mod bringing;
 mod failures;
+mod health;
 mod looking_back;
 mod opening;
 mod refusals;

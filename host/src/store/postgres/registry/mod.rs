@@ -8,6 +8,7 @@ use deadpool_postgres::Client;
 
 use super::error::Error;
 use super::open::{Address, OpenError};
+use super::probe;
 use super::sessions::{ANSWER, Sessions};
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::{
@@ -29,6 +30,7 @@ const REHEARSAL: &str = "
     UPDATE hongbao.numbers SET value = value WHERE false;
     INSERT INTO hongbao.tenants SELECT * FROM hongbao.tenants WHERE false;
     UPDATE hongbao.tenants SET plugin = plugin WHERE false;
+    INSERT INTO hongbao.health (filler) SELECT filler FROM hongbao.health WHERE false;
     INSERT INTO hongbao.plugins OVERRIDING SYSTEM VALUE SELECT * FROM hongbao.plugins WHERE false";
 
 /// The service's records in PostgreSQL, in the schema of the books.
@@ -170,7 +172,11 @@ impl Registry for PostgresRegistry {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.with(async |client| records::revision(client).await.map(drop)).await
+        self.with(async |client| {
+            records::revision(client).await?;
+            probe::write(client).await
+        })
+        .await
     }
 }
 

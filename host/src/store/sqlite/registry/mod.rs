@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::migrate::RECORDS;
 use super::open::OpenError;
+use super::probe;
 use super::sessions::Sessions;
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::{
@@ -155,7 +156,8 @@ impl Registry for SqliteRegistry {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.sessions.read(|db| records::revision(db).map(drop)).await
+        self.sessions.read(|db| records::revision(db).map(drop)).await?;
+        self.sessions.write(probe::write).await
     }
 }
 

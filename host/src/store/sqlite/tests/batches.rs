@@ -1,5 +1,6 @@
 //! One transaction for many, and each by itself in it.
 
+use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use tempfile::TempDir;
 
 use crate::store::StoreError;
 use crate::store::committer::{Committer, Job, Limits};
+use crate::store::sqlite::guard::Guard;
+use crate::store::sqlite::migrate::{BOOKS, Series};
 use crate::store::sqlite::{batch, error::Error};
 
 /// A table `t` of numbers in a file, and a committer over it.
@@ -19,13 +22,15 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let db = connect(&directory);
-        db.execute_batch(
-            "PRAGMA journal_mode = WAL; CREATE TABLE t (n INTEGER PRIMARY KEY, parent REFERENCES t)",
-        )
-        .unwrap();
+        let mut db = connect(&directory);
+        db.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+        let series =
+            Series { migrations: &["CREATE TABLE t (n INTEGER PRIMARY KEY, parent REFERENCES t)"], ..BOOKS };
+        series.migrate(&mut db).unwrap();
+        let mut guard = Guard::new(Path::new(db.path().unwrap()), series).unwrap();
         let limits = Limits { queue: 8, batch: 8 };
-        let committer = Committer::start("test", limits, move |jobs| batch::write(&db, jobs)).unwrap();
+        let write = move |jobs| batch::write(&db, &mut guard, jobs);
+        let committer = Committer::start("test", limits, write).unwrap();
         Self { directory, committer }
     }
 

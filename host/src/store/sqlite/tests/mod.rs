@@ -2,9 +2,11 @@
 
 mod batches;
 mod bringing;
+mod guards;
 mod lists;
 mod opening;
 mod refusals;
+mod refusing;
 mod registry;
 
 use std::sync::Arc;
@@ -165,6 +167,7 @@ async fn a_change_behind_our_back_is_found() {
     let found = books.ledger.verify(&TenantId::default()).await.unwrap();
     let found: Vec<_> = found.iter().map(|found| (found.rule, found.expected, found.found)).collect();
     let expected = [
+        ("the file has all its guards", 0, 1),
         ("a balance is the sum of its postings", 0, 7),
         ("a balance is the sum of its postings", 100, 99),
         ("what a packet gave is the sum of its claims", 30, 31),
@@ -172,5 +175,6 @@ async fn a_change_behind_our_back_is_found() {
         ("escrow holds what remains and what waits for settlement", 69, 99),
     ];
     assert_eq!(found, expected);
-    assert!(!books.ledger.audit(&TenantId::default()).await.unwrap().is_conserved());
+    let told = books.ledger.audit(&TenantId::default()).await.unwrap_err().to_string();
+    assert!(told.contains("a_packet_counts_its_claims") && told.contains("the_outbox_is"), "{told}");
 }
