@@ -96,7 +96,7 @@ impl Failure {
     /// A server that cannot be used, by the code of the reason.
     fn server(code: &'static str) -> Self {
         let exit = match code {
-            "no-ledger" => Exit::NoInput,
+            "no-ledger" | "counter-certificate" => Exit::NoInput,
             "ledger-url" | "counter-url" => Exit::Data,
             _ => Exit::Unavailable,
         };

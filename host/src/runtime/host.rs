@@ -15,7 +15,7 @@ use super::{
 use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
 use crate::imports::{Clock, Entropy, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Backlog, Counter, Due, Ledger, Parked, Settled, StoreError};
+use crate::store::{Backlog, Counter, CounterHealth, Due, Ledger, Parked, Settled, StoreError};
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
 /// policy and limits for each. Cheap to clone.
@@ -413,6 +413,13 @@ impl Host {
             compile_time: self.plugins.compile_time(),
             cache_hits: cache.map_or(0, CodeCache::hits),
             cache_misses: cache.map_or(0, CodeCache::misses),
+            counter: self.shared.counter.health(),
         })
+    }
+
+    /// How the counter is doing, as far as is known without asking.
+    #[must_use]
+    pub fn counter_health(&self) -> CounterHealth {
+        self.shared.counter.health()
     }
 }

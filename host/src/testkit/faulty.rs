@@ -8,9 +8,9 @@ use crate::domain::{
     Amount, Claim, Event, EventId, Name, Order, Packet, PacketId, PacketKey, RoomKey, Share, TenantId, UserId,
 };
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, Lease,
-    Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled, Since,
-    StoreError, Swapped, View,
+    Audit, Backlog, Claimed, Closed, Counter, CounterHealth, CounterState, Discrepancy, Due, Entry, Events,
+    Funded, Lease, Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled,
+    Since, StoreError, Swapped, View,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -31,6 +31,8 @@ pub enum Fault {
     Slow,
     /// It never comes to an end.
     Hangs,
+    /// A counter answers what it holds and takes no changes, as a cache does that is full.
+    RefusesWrites,
 }
 
 /// A store with a switch in front.
@@ -81,10 +83,20 @@ impl<S: ?Sized> Faulty<S> {
     }
 }
 
+impl Faulty<dyn Counter> {
+    /// A call that changes something.
+    async fn change<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        if self.is(Fault::RefusesWrites) {
+            return Err(StoreError::Unavailable("writes are refused".into()));
+        }
+        self.pass(call).await
+    }
+}
+
 #[async_trait]
 impl Counter for Faulty<dyn Counter> {
     async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError> {
-        self.pass(self.store.open(key, opening, now_ms)).await
+        self.change(self.store.open(key, opening, now_ms)).await
     }
     async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
         self.pass(self.store.load(key, users, now_ms)).await
@@ -98,10 +110,10 @@ impl Counter for Faulty<dyn Counter> {
     ) -> Result<Swapped, StoreError> {
         // A version that never was makes the real store answer as it does to a lost race.
         let version = if self.is(Fault::Contended) { u64::MAX } else { version };
-        self.pass(self.store.swap(key, version, take, lease)).await
+        self.change(self.store.swap(key, version, take, lease)).await
     }
     async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
-        self.pass(self.store.admit(key, users, lease)).await
+        self.change(self.store.admit(key, users, lease)).await
     }
     async fn seats(
         &self,
@@ -112,10 +124,10 @@ impl Counter for Faulty<dyn Counter> {
         self.pass(self.store.seats(key, users, now_ms)).await
     }
     async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
-        self.pass(self.store.confirm(key, opened, now_ms)).await
+        self.change(self.store.confirm(key, opened, now_ms)).await
     }
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {
-        self.pass(self.store.close(key, now_ms)).await
+        self.change(self.store.close(key, now_ms)).await
     }
     async fn state(&self, key: &PacketKey, now_ms: u64) -> Result<Option<CounterState>, StoreError> {
         self.pass(self.store.state(key, now_ms)).await
@@ -129,8 +141,20 @@ impl Counter for Faulty<dyn Counter> {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.pass(self.store.sweep(now_ms)).await
     }
+    fn let_through(&self, key: &PacketKey, lease: Lease) {
+        self.store.let_through(key, lease);
+    }
+    fn health(&self) -> CounterHealth {
+        if self.is(Fault::Down) || self.is(Fault::Hangs) {
+            return CounterHealth::Away { reason: "switched-off" };
+        }
+        if self.is(Fault::RefusesWrites) {
+            return CounterHealth::RefusesWrites { reason: "switched-off" };
+        }
+        self.store.health()
+    }
     async fn check(&self) -> Result<(), StoreError> {
-        self.pass(self.store.check()).await
+        self.change(self.store.check()).await
     }
 }
 
