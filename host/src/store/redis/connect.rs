@@ -175,7 +175,7 @@ impl Way<'_> {
         let client = self.client(node)?;
         match client.get_multiplexed_async_connection_with_config(config).await {
             Ok(connection) => Ok(connection),
-            Err(error) if Fault::is_vague(&error) => {
+            Err(error) if Fault::is_vague(&error, self.certificates.is_some()) => {
                 let seen = diagnosis::look(node.addr(), self.certificates).await;
                 Err(seen.map_or(Failure::Redis(error), Failure::Known))
             }
@@ -189,12 +189,12 @@ impl Way<'_> {
             Err(Failure::Redis(error)) if error.kind() == ErrorKind::Io => {
                 let config = config();
                 let asked = join_all(nodes.iter().map(|node| self.multiplexed(node, &config))).await;
-                let said = asked.into_iter().filter_map(Result::err);
+                let mut said = asked.into_iter().filter_map(Result::err);
                 // One that answers says more than one that does not.
                 let telling = |failure: &Failure| {
                     failure.fault().is_some_and(|fault| fault.is_mistake() || matches!(fault, Fault::Tls(_)))
                 };
-                Err(said.into_iter().find(telling).unwrap_or(Failure::Redis(error)))
+                Err(said.find(telling).unwrap_or(Failure::Redis(error)))
             }
             connected => connected,
         }

@@ -21,6 +21,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// As much as is needed to tell a protocol.
 const FIRST_BYTES: usize = 256;
 
+/// The one command that may be sent before a login.
+pub(super) const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 /// How PostgreSQL is asked for TLS; it answers with one letter.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f];
 
@@ -30,11 +32,16 @@ pub(super) async fn look(address: &ConnectionAddr, certificates: Option<&Certifi
     let (host, port) = match address {
         ConnectionAddr::Tcp(host, port) => (host, port),
         ConnectionAddr::TcpTls { host, port, .. } => {
-            return certificates?.look(host, *port, LOOK).await.map(Fault::Tls);
+            if let Some(fault) = certificates?.look(host, *port, LOOK).await {
+                return Some(Fault::Tls(fault));
+            }
+            // Without TLS, Redis goes on waiting for the end of what it takes for a command.
+            let is_plain = matches!(*answer(host, *port, PING).await?, [b'+' | b'-', ..]);
+            return is_plain.then_some(Fault::Tls(TlsFault::Unknown));
         }
         _ => return None,
     };
-    match answer(host, *port, b"*1\r\n$4\r\nPING\r\n").await? {
+    match answer(host, *port, PING).await? {
         // Some close a connection without a word on which no TLS begins.
         first if first.is_empty() => {
             if is_tls(&answer(host, *port, &client_hello()?).await?) {

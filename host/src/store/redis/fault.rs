@@ -157,10 +157,12 @@ impl Fault {
     }
 
     /// Whether somebody should look at what answers there: the client does not say it.
-    pub(super) fn is_vague(error: &RedisError) -> bool {
+    pub(super) fn is_vague(error: &RedisError, is_tls: bool) -> bool {
         match error.kind() {
             ErrorKind::Parse | ErrorKind::AuthenticationFailed => true,
-            ErrorKind::Io => !error.is_connection_refusal() && !error.is_timeout(),
+            // A server without TLS may wait for more of what it takes for a command.
+            ErrorKind::Io if error.is_timeout() => is_tls,
+            ErrorKind::Io => !error.is_connection_refusal(),
             _ => false,
         }
     }

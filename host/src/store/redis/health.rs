@@ -129,8 +129,10 @@ impl Health {
     /// A call about this key failed.
     pub(super) fn call_failed(&self, key: &str, failure: &Failure) {
         let Some(fault) = failure.fault() else { return };
-        // What a server says in words that are not known may concern this call alone: the probe decides.
-        if fault.refuses_writes() && !matches!(fault, Fault::Refused(_)) {
+        // What a server says in words that are not known may concern this call alone: the probe decides,
+        // where there is one.
+        let is_clear = !self.whose.is_probed || !matches!(fault, Fault::Refused(_));
+        if fault.refuses_writes() && is_clear {
             let index = self.known().master_of(key);
             self.hear(index, Some(fault));
         }

@@ -107,6 +107,11 @@ impl Link {
     /// commands may be repeated.
     pub(super) async fn call(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         let _permit = self.calls.try_acquire().map_err(|_| Failure::Busy)?;
+        self.call_uncounted(command, key).await
+    }
+
+    /// The same for a probe, which must get through where as many calls wait as may.
+    pub(super) async fn call_uncounted(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         let started = Instant::now();
         match self.try_call(command, key).await {
             Err(Failure::Redis(error)) if error.is_connection_dropped() => {

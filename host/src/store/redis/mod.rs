@@ -173,7 +173,10 @@ impl Counter for RedisCounter {
             }
             Err(refused) => Err(refused),
         };
-        opened.map(drop).map_err(|failure| failure.about(&keys.entry))
+        opened.map(drop).map_err(|failure| {
+            shared.doubt(key, now_ms, &failure);
+            failure.about(&keys.entry)
+        })
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {

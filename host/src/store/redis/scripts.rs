@@ -110,6 +110,16 @@ impl Script {
         }
     }
 
+    /// Runs it as a probe.
+    pub(super) async fn try_out(&self, link: &Arc<Link>, command: &Cmd, key: &str) -> Result<Value, Failure> {
+        match link.call_uncounted(command, key).await {
+            Err(Failure::Redis(error)) if is_unknown_script(&error) => {
+                link.call_uncounted(&self.in_full(command), key).await
+            }
+            answer => answer,
+        }
+    }
+
     /// The same command with the code in place of the digest. The server knows the digest from
     /// then on.
     pub(super) fn in_full(&self, command: &Cmd) -> Cmd {

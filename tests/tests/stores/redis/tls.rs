@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hongbao_host::store::Events as _;
 use hongbao_host::store::redis::{OpenError, RedisEvents};
-use hongbao_tests::servers::{RedisCluster, RedisSentinel, ServerTls};
+use hongbao_tests::servers::{Redis, RedisCluster, RedisSentinel, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
@@ -257,7 +257,6 @@ async fn a_cluster_is_reached_by_tls_at_every_node() {
     }
     assert!(cluster.nodes().iter().all(|node| node.cli(&["dbsize"]) != "0"), "packets are on every node");
     counter.check().await.unwrap();
-    let (code, said) =
-        refused(&url.replace("rediss+", "redis+").split('?').next().unwrap().to_owned(), true).await;
+    let (code, said) = refused(&format!("redis+cluster://{}", nodes[0]), true).await;
     assert!(code == "counter-tls" && said.contains("begin with rediss"), "{code}: {said}");
 }
