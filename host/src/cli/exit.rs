@@ -116,7 +116,7 @@ impl Failure {
     /// by a service manager; whatever else there is or comes to be is for a person to mend.
     fn server(code: &'static str) -> Self {
         let exit = match code {
-            "no-ledger" => Exit::NoInput,
+            "no-ledger" | "counter-certificate" => Exit::NoInput,
             "ledger-url" | "counter-url" => Exit::Usage,
             // It does not answer.
             "ledger-unavailable" | "counter-unavailable" | "counter-unreachable" => Exit::Unavailable,

@@ -15,7 +15,7 @@ use super::{
 use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
 use crate::imports::{Clock, Entropy, StoreHealth, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Backlog, Counter, Due, Health, Ledger, Parked, Report, Settled, StoreError};
+use crate::store::{Backlog, Counter, CounterHealth, Due, Health, Ledger, Parked, Report, Settled, StoreError};
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
 /// policy and limits for each. Cheap to clone.
@@ -426,6 +426,13 @@ impl Host {
             compile_time: self.plugins.compile_time(),
             cache_hits: cache.map_or(0, CodeCache::hits),
             cache_misses: cache.map_or(0, CodeCache::misses),
+            counter: self.shared.counter.health(),
         })
+    }
+
+    /// How the counter is doing, as far as is known without asking.
+    #[must_use]
+    pub fn counter_health(&self) -> CounterHealth {
+        self.shared.counter.health()
     }
 }

@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::{CallError, Operation};
 use crate::domain::Limit;
-use crate::store::{Backlog, Settled};
+use crate::store::{Backlog, CounterHealth, Settled};
 
 /// The name under which tenants without one are counted.
 const OTHER: &str = "_other";
@@ -52,6 +52,7 @@ struct Gauges {
     code_cache: Family<Labels<1>, Gauge>,
     backlog: Family<Labels<1>, Gauge>,
     oldest_seconds: Family<Labels<1>, Gauge<f64, AtomicU64>>,
+    counter: Family<Labels<2>, Gauge>,
 }
 
 /// What is true at this moment.
@@ -65,6 +66,7 @@ pub(super) struct Now {
     pub(super) compile_time: Duration,
     pub(super) cache_hits: u64,
     pub(super) cache_misses: u64,
+    pub(super) counter: CounterHealth,
 }
 
 /// What is counted for one tenant. Looked up once, since every request comes here.
@@ -134,6 +136,8 @@ impl Metrics {
         registry.register_with_unit("compile", help, Unit::Seconds, gauges.compile_seconds.clone());
         let help = "Plugins that were looked for in the cache of compiled code, by result";
         registry.register("code_cache_loads", help, gauges.code_cache.clone());
+        let help = "1 for the state of the counter (ok, away, refuses-writes) and its reason";
+        registry.register("counter_state", help, gauges.counter.clone());
         let help = "Claims that wait for settlement, or for a person, by class";
         registry.register("settlement_backlog", help, gauges.backlog.clone());
         let help = "Age of the oldest claim that waits for settlement, by class";
@@ -219,6 +223,10 @@ impl Metrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.gauges.code_cache.get_or_create(&[("result", result.into())]).set(count);
         }
+        // One series at a time: that of another state is gone, and not zero.
+        self.gauges.counter.clear();
+        let state = [("state", now.counter.name().into()), ("reason", now.counter.reason().into())];
+        self.gauges.counter.get_or_create(&state).set(1);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             // A string does not refuse to be written to.

@@ -87,7 +87,8 @@ pub struct View {
 pub struct Seating {
     /// Those of the users who hold a seat, in the order of the users.
     pub holders: Vec<Holder>,
-    /// Seats taken before a loss of the cache may still be out there.
+    /// Seats taken before a loss of the cache may still be out there, or users were told that they may
+    /// open without one.
     pub lenient: bool,
 }
 
@@ -113,6 +114,45 @@ pub struct CounterState {
     pub opened: Vec<OpenedSeat>,
     /// Ended by [`Counter::close`].
     pub closed: bool,
+}
+
+/// How a counter is doing, as far as is known without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CounterHealth {
+    /// It answers and takes writes.
+    Ok,
+    /// It does not answer.
+    Away {
+        /// A code, such as `unreachable`.
+        reason: &'static str,
+    },
+    /// It answers and takes no writes. Nobody is told what it holds: on a counter that cannot be
+    /// written to, nobody has a seat.
+    RefusesWrites {
+        /// A code, such as `out-of-memory`.
+        reason: &'static str,
+    },
+}
+
+impl CounterHealth {
+    /// In metrics: `ok`, `away` or `refuses-writes`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Away { .. } => "away",
+            Self::RefusesWrites { .. } => "refuses-writes",
+        }
+    }
+
+    /// The code of the reason; empty where all is well.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Ok => "",
+            Self::Away { reason } | Self::RefusesWrites { reason } => reason,
+        }
+    }
 }
 
 /// The cache. It may lose everything at any time and may be wrong: that costs traffic, never
@@ -164,6 +204,13 @@ pub trait Counter: Send + Sync + 'static {
     /// Frees the memory of what has ended by now; gives the number of leases that ended.
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError>;
 
-    /// Whether counters can be read now; as cheap as a question can be.
+    /// A call about this packet failed, and users were told that they may open all the same: until the
+    /// lease ends, its [seats](Self::seats) are lenient. Does not wait for a server.
+    fn let_through(&self, key: &PacketKey, lease: Lease);
+
+    /// How it is doing, as far as is known without asking.
+    fn health(&self) -> CounterHealth;
+
+    /// Whether counters can be read and written now; as cheap as finding out can be.
     async fn check(&self) -> Result<(), StoreError>;
 }

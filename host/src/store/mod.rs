@@ -23,7 +23,8 @@ mod registry;
 pub mod sqlite;
 
 pub use counter::{
-    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
+    Card, Counter, CounterHealth, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped,
+    View,
 };
 pub use error::{StoreError, WritesRefused};
 pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};

@@ -8,9 +8,9 @@ use crate::domain::{
     Amount, Claim, Event, EventId, Name, Order, Packet, PacketId, PacketKey, RoomKey, Share, TenantId, UserId,
 };
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, Lease,
-    Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled, Since,
-    StoreError, Swapped, View, WritesRefused,
+    Audit, Backlog, Claimed, Closed, Counter, CounterHealth, CounterState, Discrepancy, Due, Entry, Events,
+    Funded, Lease, Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Seating, Settled,
+    Since, StoreError, Swapped, View, WritesRefused,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -159,6 +159,18 @@ impl Counter for Faulty<dyn Counter> {
     }
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.change(self.store.sweep(now_ms)).await
+    }
+    fn let_through(&self, key: &PacketKey, lease: Lease) {
+        self.store.let_through(key, lease);
+    }
+    fn health(&self) -> CounterHealth {
+        if self.is(Fault::Down) || self.is(Fault::Hangs) {
+            return CounterHealth::Away { reason: "switched-off" };
+        }
+        if self.is(Fault::RefusesWrites) {
+            return CounterHealth::RefusesWrites { reason: "switched-off" };
+        }
+        self.store.health()
     }
     async fn check(&self) -> Result<(), StoreError> {
         self.checked.fetch_add(1, Ordering::SeqCst);

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 pub use postgres::Postgres;
 pub use programs::{find, program};
 pub use proxy::{Mode, Proxy};
-pub use redis::Redis;
+pub use redis::{Redis, ServerTls};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;
 

@@ -189,6 +189,41 @@ fn stores_are_named_in_the_environment_or_in_a_file() {
 }
 
 #[test]
+fn a_service_does_not_start_with_what_can_only_be_a_mistake() {
+    let secured = Redis::start_with(&["--requirepass", "secret"]);
+    let web = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let web_address = web.local_addr().unwrap();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for mut stream in web.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("books").display().to_string();
+    let address = secured.address();
+    let cases = [
+        (format!("redis://:wrong-secret@{address}"), 69, "counter-password"),
+        (format!("redis://{address}"), 69, "counter-password"),
+        (format!("redis://{web_address}"), 69, "counter-not-redis"),
+        (format!("redis+cluster://:secret@{address}"), 69, "counter-topology"),
+        (format!("redis+sentinel://:secret@{address}/main?sentinel_password=secret"), 69, "counter-topology"),
+        (format!("rediss://:secret@{address}"), 69, "counter-tls"),
+        (format!("rediss://:secret@{address}?cacert=/nowhere/roots.pem"), 66, "counter-certificate"),
+        (format!("rediss://:secret@{address}?cert=only.pem"), 65, "counter-url"),
+        (format!("redis://:secret@{address}?timeout=1"), 65, "counter-url"),
+    ];
+    for (url, exit, code) in cases {
+        let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data", &data, "--counter", &url]);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(exit), ""), "{url}: {ended:?}");
+        let last = ended.err.lines().last().unwrap();
+        let is_told = last.starts_with(&format!("hongbao: {code}: ")) && !ended.err.contains("secret");
+        assert!(is_told, "{url}: {}", ended.err);
+    }
+}
+
+#[test]
 fn servers_that_cannot_be_used_are_one_sentence_and_leave_nothing_behind() {
     let stores = Stores::new();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -18,8 +18,8 @@ use super::stores::{Books, Stores};
 use crate::domain::{Name, Scope};
 use crate::http::{Listening, NewKey, Service};
 use crate::runtime::{Announcer, CodeCache, Host, HostBuilder, Pace, Tenant, Workers};
-use crate::store::Registry;
 use crate::store::announced::Announced;
+use crate::store::{CounterHealth, Registry};
 
 /// Where the books are of a service that was told nothing.
 const DATA: &str = "hongbao-data";
@@ -36,8 +36,8 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     }
     let _file_size = ignore_file_size_limit();
     let _lock = stores.lock(Use::Alone)?;
-    let (counter, ledger) = (stores.counter().await?, stores.ledger().await?);
-    let (registry, events) = (stores.registry().await?, stores.events().await?);
+    let (counter, ledger) = (stores.counter_or_later().await?, stores.ledger().await?);
+    let (registry, events) = (stores.registry().await?, stores.events_or_later().await?);
     let (announced, changes) = Announced::new(Arc::clone(&ledger));
     let host = Host::builder().counter(counter).ledger(Arc::new(announced));
     let host = cached(host, &stores)?.build()?;
@@ -144,7 +144,13 @@ fn greet(args: &ServeArgs, stores: &Stores, host: &Host, url: &str) -> anyhow::R
         Books::Directory(directory) => format!("SQLite in {}", directory.display()),
         Books::Server(_) => "PostgreSQL".to_owned(),
     };
-    let counter = if stores.counter.is_some() { "Redis" } else { "in memory" };
+    let counter = match (&stores.counter, host.counter_health()) {
+        (None, _) => "in memory".to_owned(),
+        (Some(_), CounterHealth::Ok) => "Redis".to_owned(),
+        (Some(_), ill) => {
+            format!("Redis, which cannot be used now ({}): grabs are contended until it can", ill.reason())
+        }
+    };
     let mut out = stdout();
     let mark = if out.is_terminal() { "🧧 " } else { "" };
     writeln!(out, "{mark}Hongbao serves on {url}")?;

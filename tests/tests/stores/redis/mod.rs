@@ -6,7 +6,9 @@ mod events;
 mod faults;
 mod opening;
 mod races;
+mod refusals;
 mod sentinel;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
