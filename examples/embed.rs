@@ -5,9 +5,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use hongbao_host::domain::{
-    Amount, Grants, Limits, Message, PacketId, Policy, Presser, Reply, TenantId, UserId,
-};
+use hongbao_host::domain::{Amount, Limits, Message, PacketId, Policy, Presser, Reply, TenantId, UserId};
 use hongbao_host::runtime::{Host, Pace, PluginSource, Tenant, TenantConfig, Workers};
 use hongbao_host::store::sqlite::SqliteLedger;
 
@@ -19,11 +17,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let workers = Workers::start(&host, Pace::default());
     let plugin = host.plugins().load(PluginSource::Embedded).await?;
 
-    // Two customers. Neither can see the other's packets, wallets or load.
-    let acme = TenantConfig::new(TenantId::new("acme")?).grants(Grants::ALL);
+    // Two customers. Neither can see the other's packets, wallets or load. The embedded plugin is granted
+    // what it asks for; any other plugin needs `TenantConfig::grants`.
+    let acme = TenantConfig::new(TenantId::new("acme")?);
     let acme = host.add(acme, plugin.clone()).await?;
     let tokyo = TenantConfig::new(TenantId::new("tokyo")?)
-        .grants(Grants::ALL)
         .policy(Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() })
         .limits(Limits { requests_per_second: std::num::NonZeroU32::new(500), ..Limits::default() });
     let tokyo = host.add(tokyo, plugin.clone()).await?;

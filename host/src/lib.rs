@@ -10,7 +10,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use hongbao_host::domain::{Amount, Grabbed, Grants, Opened, Request, Sent, TenantId, UserId};
+//! use hongbao_host::domain::{Amount, Grabbed, Opened, Request, Sent, TenantId, UserId};
 //! use hongbao_host::runtime::{Host, Pace, Plugin, TenantConfig, Workers};
 //! use hongbao_host::store::sqlite::SqliteLedger;
 //!
@@ -18,14 +18,15 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let runtime = tokio::runtime::Runtime::new()?;
 //! # runtime.block_on(async {
-//! // Once, when the server starts. What is not said stays at its default: a counter in memory, the
-//! // machine's clock and randomness.
+//! // Once, when the server starts. Unset parts use their defaults: a counter in memory, the machine's
+//! // clock and randomness.
 //! let ledger = SqliteLedger::open(directory.path())?;
 //! let host = Host::builder().ledger(Arc::new(ledger)).build()?;
 //! let workers = Workers::start(&host, Pace::default());
 //!
-//! // Each tenant has its plugin, here the embedded one, and what it grants: nothing by default.
-//! let config = TenantConfig::new(TenantId::new("acme")?).grants(Grants::ALL);
+//! // Each tenant has its plugin and its grants. The embedded plugin, as here, is granted what it asks
+//! // for; any other plugin needs `TenantConfig::grants`.
+//! let config = TenantConfig::new(TenantId::new("acme")?);
 //! let tenant = host.add(config, Plugin::embedded(host.engine())?).await?;
 //!
 //! // Somebody types a command: ¥10.00 for 5 of the room. The key makes a repeated request harmless.
@@ -65,6 +66,7 @@
 #![warn(missing_docs)]
 
 pub mod cli;
+mod decode;
 pub mod domain;
 pub mod http;
 pub mod imports;

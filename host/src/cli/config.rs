@@ -7,7 +7,7 @@ use super::args::{ConfigArgs, ConfigCommand, StoreArgs};
 use super::exit::Exit;
 use super::stores::{Books, Stores};
 use crate::domain::Grants;
-use crate::runtime::{Host, Plugin};
+use crate::runtime::Host;
 
 pub(super) async fn run(args: &ConfigArgs) -> anyhow::Result<Exit> {
     let ConfigCommand::Check { file, connect } = &args.command;
@@ -31,14 +31,10 @@ async fn check(file: &Path, connect: bool) -> anyhow::Result<Exit> {
     let host = Host::builder().build()?;
     for tenant in host.add_all(&stores.tenants).await? {
         let (manifest, policy) = (tenant.manifest(), tenant.policy());
-        let grants = tenant.config().grants;
+        let grants = tenant.grants();
         let grants = if grants == Grants::ALL { "all".to_owned() } else { grants.to_string() };
         let (id, name, version) = (tenant.id(), &manifest.name, &manifest.version);
-        let origin = if tenant.plugin().digest() == Plugin::embedded(host.engine())?.digest() {
-            ", embedded"
-        } else {
-            ""
-        };
+        let origin = if tenant.plugin().is_embedded() { ", embedded" } else { "" };
         writeln!(out, "tenant    {id}: {name} {version}{origin}, {}, grants: {grants}", policy.currency)?;
     }
     if connect {

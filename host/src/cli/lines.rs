@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, stdin};
 use std::path::Path;
 
 use super::exit::InputError;
+use crate::decode::{self, TextError};
 
 /// Longest line.
 const MAX_LINE_BYTES: u64 = 1 << 20;
@@ -19,6 +20,7 @@ pub(super) struct Line {
 pub(super) struct Lines {
     log: Box<dyn BufRead>,
     number: u64,
+    is_over: bool,
 }
 
 impl Lines {
@@ -38,30 +40,40 @@ impl Lines {
     }
 
     fn new(log: Box<dyn BufRead>) -> Self {
-        Self { log, number: 0 }
+        Self { log, number: 0, is_over: false }
     }
 
     fn next_line(&mut self) -> io::Result<Option<Line>> {
-        loop {
+        while !self.is_over {
             let mut bytes = Vec::new();
             let read = self.log.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
             if read == 0 {
-                return Ok(None);
+                break;
             }
             self.number += 1;
-            let is_cut = read as u64 == MAX_LINE_BYTES && !bytes.ends_with(b"\n");
-            if is_cut {
+            let content = if read as u64 == MAX_LINE_BYTES && !bytes.ends_with(b"\n") {
                 self.skip_line()?;
-            } else if bytes.trim_ascii().is_empty() {
-                continue;
-            }
-            let content = if is_cut {
                 Err(format!("a line may have at most {MAX_LINE_BYTES} bytes"))
             } else {
-                String::from_utf8(bytes).map_err(|_| "the line is not valid UTF-8".to_owned())
+                self.text(&bytes)
             };
-            return Ok(Some(Line { number: self.number, content }));
+            if !content.as_ref().is_ok_and(|text| text.trim_ascii().is_empty()) {
+                return Ok(Some(Line { number: self.number, content }));
+            }
         }
+        Ok(None)
+    }
+
+    /// A byte-order mark stands at the beginning of a file, and within it where files were joined.
+    fn text(&mut self, bytes: &[u8]) -> Result<String, String> {
+        decode::text(bytes).map(str::to_owned).map_err(|error| match error {
+            TextError::Encoding(_) if self.number == 1 => {
+                // Its line feeds are none of ours: every further line would be another error.
+                self.is_over = true;
+                error.to_string()
+            }
+            _ => "the line is not valid UTF-8".to_owned(),
+        })
     }
 
     fn skip_line(&mut self) -> io::Result<()> {
@@ -102,8 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_a_line() {
+        let log: &[u8] = b"\xef\xbb\xbf{}\r\n\xef\xbb\xbf\r\n\xef\xbb\xbf{}";
+        let lines: Vec<_> = Lines::new(Box::new(log)).map(|line| line.unwrap().content.unwrap()).collect();
+        assert_eq!(lines, ["{}\r\n", "{}"]);
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_one_error() {
+        let log: Vec<u8> = "\u{feff}{}\n{}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let lines: Vec<_> =
+            Lines::new(Box::new(io::Cursor::new(log))).map(|line| line.unwrap().content).collect();
+        assert_eq!(lines, [Err("the text is in UTF-16; save it as UTF-8".to_owned())]);
+    }
+
+    #[test]
     fn a_broken_line_does_not_break_the_next() {
-        assert_eq!(numbers(b"\xff\xfe\n{}\n"), [(1, false), (2, true)]);
+        assert_eq!(numbers(b"\xff\xff\n{}\n\xff\xfe\n{}"), [(1, false), (2, true), (3, false), (4, true)]);
         let mut long = vec![b'x'; 3 << 20];
         long.extend(b"\n{}\n");
         assert_eq!(numbers(long.leak()), [(1, false), (2, true)]);

@@ -1,7 +1,6 @@
 //! Which stores a command works on: from the command line, then from the environment, then from a
 //! configuration file. The first that names a ledger decides where the ledger is, and so on.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use super::exit::InputError;
 use super::lock::{DirectoryLock, Use};
 use super::serve::ServeTable;
 use super::setting::Setting;
+use crate::decode::{self, DecodeError};
 use crate::domain::TenantId;
 use crate::runtime::TenantsFile;
 use crate::store::finished::FinishedCache;
@@ -118,16 +118,14 @@ impl Said {
 
     fn in_a_file(file: &Path) -> Result<(Self, TenantsFile), InputError> {
         let name = || file.display().to_string();
-        let text = fs::read_to_string(file).map_err(|source| InputError::File { file: name(), source })?;
-        let invalid = |error: toml::de::Error| {
-            let place = error.span().map_or_else(String::new, |span| place(&text, span.start));
-            let said = error.message().trim_end().replace('\n', "; ");
-            InputError::Invalid(format!("{} is no configuration: {place}{said}", name()))
-        };
-        let keys: Keys = toml::from_str(&text).map_err(invalid)?;
-        let mut tables: toml::Table = toml::from_str(&text).map_err(invalid)?;
+        let text = decode::read_text(file).map_err(|source| InputError::File { file: name(), source })?;
+        let invalid =
+            |error: DecodeError| InputError::Invalid(format!("{} is no configuration: {error}", name()));
+        let keys: Keys = decode::toml(&text).map_err(invalid)?;
+        let mut tables: toml::Table = decode::toml(&text).map_err(invalid)?;
         tables.retain(|key, _| key == "plugins" || key == "tenants");
-        let mut tenants = TenantsFile::deserialize(tables).map_err(invalid)?;
+        let tenants = TenantsFile::deserialize(tables);
+        let mut tenants = tenants.map_err(|error| invalid(DecodeError::toml("", &error)))?;
         // Paths of plugins begin where the file is.
         let folder = file.parent().unwrap_or(Path::new(""));
         tenants.plugins.values_mut().for_each(|path| *path = folder.join(&*path));
@@ -299,14 +297,6 @@ impl Stores {
     }
 }
 
-/// Where something is in a text, for people.
-fn place(text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("line {line}, column {column}: ")
-}
-
 /// Most taps of a busy hour are on packets that are finished: these ask nobody.
 fn cached(counter: RedisCounter) -> Arc<dyn Counter> {
     Arc::new(FinishedCache::new(Arc::new(counter)))
@@ -319,7 +309,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Said {
-        Said::of_keys(toml::from_str(text).unwrap(), Path::new("hongbao.toml")).unwrap()
+        Said::of_keys(decode::toml(text).unwrap(), Path::new("hongbao.toml")).unwrap()
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub struct Mention {
 /// A message that begins with a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The platform's own id of the message: one that is delivered twice sends once.
+    /// The platform's own id of the message, unique among those of its sender in its room: one that is
+    /// delivered twice sends once.
     pub id: String,
     /// Where it was typed.
     pub room: String,

@@ -1,4 +1,8 @@
 //! Names of things. One type for each kind, so that one cannot stand for another.
+//!
+//! Names are the platform's. They are opaque and compared byte by byte: no case is folded, no Unicode
+//! normalised, no space trimmed, so `é` in one code point and in two are two users. Marks of direction
+//! and other invisible characters are taken as they are; who shows a name isolates it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +18,8 @@ pub enum IdError {
     Length(usize),
     /// Contains a control character.
     Control,
+    /// Would be a step in a path: `.`, `..`, or one of them with `%2e` for a dot.
+    Dots,
     /// Not the 32 hexadecimal digits of a packet.
     NotHex,
     /// Not the 16 hexadecimal digits of an API key.
@@ -27,6 +33,7 @@ impl fmt::Display for IdError {
         match self {
             Self::Length(bytes) => write!(f, "must be 1 to {MAX_NAME_BYTES} bytes, not {bytes}"),
             Self::Control => f.write_str("must not contain control characters"),
+            Self::Dots => f.write_str("must not be `.` or `..`, which lead elsewhere in a path"),
             Self::NotHex => f.write_str("must be a UUID"),
             Self::NotKey => f.write_str("must be 16 hexadecimal digits"),
             Self::NotEvent => f.write_str("must be two numbers with a hyphen between them"),
@@ -43,7 +50,19 @@ fn check_name(text: &str) -> Result<(), IdError> {
     if text.chars().any(char::is_control) {
         return Err(IdError::Control);
     }
+    if is_dots(text) {
+        return Err(IdError::Dots);
+    }
     Ok(())
+}
+
+/// Whether a URL's path would lose a segment of this name: clients and proxies take `.` and `..` out, as
+/// RFC 3986 wants it, and also where a dot is written as `%2e`, as the URL standard of browsers has it.
+fn is_dots(text: &str) -> bool {
+    const LONGEST: usize = "%2e%2e".len();
+    text.len() <= LONGEST
+        && text.starts_with(['.', '%'])
+        && [".", ".."].contains(&&*text.to_ascii_lowercase().replace("%2e", "."))
 }
 
 macro_rules! name_type {
@@ -56,7 +75,7 @@ macro_rules! name_type {
             /// Of this name.
             ///
             /// # Errors
-            /// When the name is empty, too long or has control characters.
+            /// When the name is empty, too long, has control characters, or is `.` or `..`.
             pub fn new(name: impl Into<String>) -> Result<Self, IdError> {
                 let name = name.into();
                 check_name(&name)?;
@@ -102,7 +121,7 @@ impl TenantId {
     /// A tenant of this name.
     ///
     /// # Errors
-    /// When the name is empty, too long or has control characters.
+    /// When the name is empty, too long, has control characters, or is `.` or `..`.
     pub fn new(name: &str) -> Result<Self, IdError> {
         check_name(name)?;
         Ok(Self(name.into()))
@@ -219,5 +238,28 @@ mod tests {
         assert_eq!(UserId::new("x".repeat(257)), Err(IdError::Length(257)));
         assert_eq!(UserId::new("a\u{7}b"), Err(IdError::Control));
         assert_eq!(UserId::new("x".repeat(256)).unwrap().as_str().len(), 256);
+        for name in ["a\0b", "\0", "a\nb", "a\rb", "\u{7f}", "a\u{85}"] {
+            assert_eq!(UserId::new(name), Err(IdError::Control), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_no_steps_in_a_path() {
+        for name in [".", "..", "%2e", "%2E", "%2e%2e", "%2E.", ".%2e", "%2e%2E"] {
+            assert_eq!(UserId::new(name), Err(IdError::Dots), "{name}");
+            assert_eq!(Name::new(name), Err(IdError::Dots), "{name}");
+            assert_eq!(TenantId::new(name), Err(IdError::Dots), "{name}");
+        }
+        for name in ["...", "..a", "a..", ".a", "a/..", "../..", "%2e%2e%2e", "%2f", "。", "．．"] {
+            assert!(UserId::new(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_byte_by_byte() {
+        let names = ["é", "e\u{301}", "É", " é", "é ", "é\u{202e}", "é\u{200d}"];
+        let different: std::collections::BTreeSet<_> =
+            names.iter().map(|name| UserId::new(*name).unwrap()).collect();
+        assert_eq!(different.len(), names.len());
     }
 }

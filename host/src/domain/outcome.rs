@@ -1,11 +1,12 @@
 //! What users are told: closed sets, each case final or worth asking again.
 
-use super::{Amount, PacketId, Status, Strategy, UserId};
+use super::{Amount, Name, PacketId, Status, Strategy, UserId};
 
 /// A packet as the sender asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The sender's own key: a request repeated with its key sends once.
+    /// Unique among the sender's requests: a request repeated with its key sends once. Ids of chat
+    /// messages are others, whatever they look like.
     pub key: String,
     /// Where it is sent.
     pub room: String,
@@ -23,6 +24,18 @@ pub struct Request {
     pub greeting: String,
     /// None takes the policy's default.
     pub expires_in_ms: Option<u64>,
+}
+
+impl Request {
+    /// Whether a plugin can be asked for it; otherwise what is wrong with its names, in a sentence.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check(&self) -> Result<(), String> {
+        Name::new(self.key.as_str()).map_err(|error| format!("the key {error}"))?;
+        Name::new(self.room.as_str()).map_err(|error| format!("the name of a room {error}"))?;
+        Ok(())
+    }
 }
 
 /// A packet that was sent.

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::Service;
+use super::input::single;
 use super::problem::{Kind, Problem};
 use crate::domain::{ApiKey, KeyId, Name, Scope, Scopes, TenantId, UserId};
 use crate::runtime::Tenant;
@@ -208,7 +209,7 @@ impl FromRequestParts<Service> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
-        let sent = parts.headers.get(header::AUTHORIZATION);
+        let sent = single(&parts.headers, &header::AUTHORIZATION)?;
         let sent = sent.ok_or_else(|| unauthenticated("send an API key as `Authorization: Bearer …`"))?;
         let token = sent.to_str().ok().and_then(|text| {
             let (scheme, token) = text.split_once(' ')?;

@@ -4,13 +4,14 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::Service;
 use super::problem::{Kind, Problem};
+use crate::decode;
 use crate::domain::{Name, PacketId};
 
 /// A body in JSON.
@@ -21,26 +22,68 @@ impl<T: DeserializeOwned> FromRequest<Service> for Json<T> {
 
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
         is_json(request.headers())?;
-        let body = Bytes::from_request(request, service).await.map_err(unread)?;
-        from_json(&body).map(Self)
+        from_json(&body(request, service).await?).map(Self)
     }
+}
+
+/// The whole body, as it was meant to be read.
+pub(super) async fn body(request: Request, service: &Service) -> Result<Bytes, Problem> {
+    is_plain(request.headers())?;
+    Bytes::from_request(request, service).await.map_err(unread)
+}
+
+/// The one header of this name. Of several that differ each reader would take another one.
+pub(super) fn single<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'h HeaderValue>, Problem> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.count()) {
+        (found, 0) => Ok(found),
+        (_, more) => {
+            let count = more + 1;
+            Err(Problem::new(Kind::MALFORMED, format!("the request has {count} headers {name}; send one")))
+        }
+    }
+}
+
+/// Bodies are not unpacked: what a few bytes unpack to is known too late.
+fn is_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let coding = single(headers, &header::CONTENT_ENCODING)?.map(HeaderValue::as_bytes).unwrap_or_default();
+    if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+        return Ok(());
+    }
+    let why = "send the body as it is, without a Content-Encoding such as gzip";
+    Err(Problem::new(Kind::CONTENT_ENCODING, why))
 }
 
 pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    let kind = single(headers, &header::CONTENT_TYPE)?;
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let mut parts = kind.split(';').map(str::trim);
+    if !parts.next().unwrap_or_default().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(Kind::MEDIA_TYPE, "send JSON, with `Content-Type: application/json`"));
+    }
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    // UTF-8 is what JSON is in, said or not (RFC 8259).
+    if charset.is_none_or(|charset| ["utf-8", "utf8"].iter().any(|known| charset.eq_ignore_ascii_case(known)))
+    {
         return Ok(());
     }
-    Err(Problem::new(Kind::MEDIA_TYPE, "send JSON, with `Content-Type: application/json`"))
+    Err(Problem::new(Kind::MEDIA_TYPE, "send JSON in UTF-8, and in no other charset"))
 }
 
 pub(super) fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // The reader's words name the field and the place, and nothing of the caller's secrets.
-    serde_json::from_slice(body).map_err(|error| Problem::new(Kind::MALFORMED, error.to_string()))
+    if body.is_empty() {
+        return Err(Problem::new(Kind::MALFORMED, "the body is empty; send a JSON object"));
+    }
+    decode::json(body).map_err(|error| Problem::new(Kind::MALFORMED, error.to_string()))
 }
 
-pub(super) fn unread(rejection: BytesRejection) -> Problem {
+fn unread(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(Kind::TOO_LARGE, "the body is larger than this path takes");
     }
@@ -102,7 +145,8 @@ impl Page {
 
     /// Where the page begins, as `read` understands it.
     pub(super) fn before<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Problem> {
-        let Some(text) = &self.before else { return Ok(None) };
+        // A form that was left empty is sent as an empty text.
+        let Some(text) = self.before.as_ref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let cursor = (text.len() <= MAX_CURSOR_BYTES).then(|| read(text)).flatten();
         cursor.map(Some).ok_or_else(|| Problem::invalid("before must be the `next` of a page"))
     }

@@ -7,6 +7,7 @@
 mod access;
 mod demo;
 mod input;
+mod links;
 mod model;
 mod notes;
 mod observe;
@@ -17,6 +18,7 @@ mod problem;
 mod rate;
 mod roster;
 mod routes;
+mod schemas;
 mod server;
 mod service;
 mod specification;

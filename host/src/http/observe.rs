@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Service;
+use crate::runtime::Label;
 use crate::store::{Health, Standing};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -46,13 +47,13 @@ impl RequestId {
 struct Labels {
     method: &'static str,
     /// As it is in the specification, with names of parameters and not their values.
-    route: String,
+    route: Label,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
-    route: String,
+    route: Label,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -157,7 +158,7 @@ impl HttpMetrics {
     }
 
     fn count(&self, method: &'static str, route: &str, status: StatusCode, begun: Instant) {
-        let labels = Labels { method, route: route.to_owned(), status: status.as_u16() };
+        let labels = Labels { method, route: route.into(), status: status.as_u16() };
         self.requests.get_or_create(&labels).inc();
         let route = RouteLabel { route: labels.route };
         self.seconds.get_or_create(&route).observe(begun.elapsed().as_secs_f64());

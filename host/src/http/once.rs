@@ -3,9 +3,11 @@
 //! 1. The key, with a hash of everything that was sent, goes into the registry. Of several requests
 //!    that are sent at once, one is carried out and the others are told that it is under way (409).
 //! 2. It is carried out in a task of its own, so that a caller who hangs up changes nothing.
-//! 3. Its answer is kept for 24 hours and told to whoever sends the same again; the same key with
-//!    anything else is refused (422). Answers that may change by themselves (busy, unavailable, a
-//!    broken plugin) and those to a request that says nothing (400) are not kept: send it again.
+//! 3. A success is kept for 24 hours and told to whoever sends the same again; the same key with anything
+//!    else is refused (422). A refusal leaves the key free, so that the same request sent again is carried
+//!    out anew: a wallet is topped up, a policy is widened, a plugin is granted more. A refusal that can
+//!    never pass is refused again for its own reason, so that keeping it would gain nothing; and a kept
+//!    `key-reused` would take the key from the request that it belongs to.
 //!
 //! A process that dies between 1 and 3 leaves a request that is under way for ever; after a minute it
 //! may be carried out again. That moves no money twice: packets and fundings are recorded in the ledger
@@ -13,7 +15,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,10 +23,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::Service;
 use super::access::Caller;
-use super::input::{from_json, is_json, unread};
+use super::input::{body, from_json, is_json, single};
 use super::observe::RequestId;
 use super::output::{answer, json};
-use super::problem::{Kind, PROBLEM_JSON, Problem};
+use super::problem::{Kind, Problem};
 use crate::domain::{Name, TenantId};
 use crate::store::{Answer, Begun, RequestKey};
 
@@ -84,7 +86,7 @@ pub(super) struct Raw(pub(super) Bytes);
 
 impl Once<Bytes> {
     async fn from_request(request: Request, service: &Service) -> Result<Self, Problem> {
-        let key = request.headers().get(KEY).ok_or_else(|| {
+        let key = single(request.headers(), &KEY)?.ok_or_else(|| {
             Problem::new(
                 Kind::KEY_MISSING,
                 "send an Idempotency-Key that no other request has, such as a UUID",
@@ -93,7 +95,7 @@ impl Once<Bytes> {
         let key = key.to_str().ok().filter(|key| key.len() <= MAX_KEY_BYTES);
         let key = key.and_then(|key| Name::new(key).ok()).ok_or_else(|| {
             Problem::invalid(format!(
-                "an Idempotency-Key is 1 to {MAX_KEY_BYTES} printable characters of ASCII"
+                "an Idempotency-Key is 1 to {MAX_KEY_BYTES} printable characters of ASCII, and not `.` or `..`"
             ))
         })?;
         let mut hash = Sha256::new();
@@ -101,7 +103,7 @@ impl Once<Bytes> {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        let body = Bytes::from_request(request, service).await.map_err(unread)?;
+        let body = body(request, service).await?;
         hash.update(&body);
         Ok(Self { key, fingerprint: hash.finalize().into(), body })
     }
@@ -121,9 +123,10 @@ impl<B: Send + 'static> Once<B> {
         F: Future<Output = Result<Done, Problem>> + Send + 'static,
     {
         let Self { key, fingerprint, body } = self;
-        // Somebody who acts for one user alone chooses keys among their own.
+        // Somebody who acts for one user alone chooses keys among their own: what is sent is in ASCII, so
+        // nobody else can send such a key.
         let key = match &caller.key.user {
-            Some(_) => Name::new(format!("{}:{key}", caller.key.id)).unwrap_or(key),
+            Some(_) => Name::new(format!("{}·{key}", caller.key.id)).unwrap_or(key),
             None => key,
         };
         let request = RequestKey { tenant: tenant.cloned(), key: key.clone() };
@@ -146,12 +149,9 @@ impl<B: Send + 'static> Once<B> {
         let service = service.clone();
         let task = RequestId::carry(async move {
             let done = act(body, key).await;
-            let answer = match &done {
-                Ok(done) => Some(Answer { status: done.status.as_u16(), body: done.kept.clone() }),
-                Err(problem) if is_final(problem) => Some(problem.kept()),
-                Err(_) => None,
-            };
-            keep(&service, &request, fingerprint, now_ms, answer).await;
+            let kept = done.as_ref().ok();
+            let kept = kept.map(|done| Answer { status: done.status.as_u16(), body: done.kept.clone() });
+            keep(&service, &request, fingerprint, now_ms, kept).await;
             done
         });
         let done = tokio::spawn(task).await;
@@ -160,15 +160,7 @@ impl<B: Send + 'static> Once<B> {
     }
 }
 
-/// Whether the answer would be the same tomorrow.
-fn is_final(problem: &Problem) -> bool {
-    const PASSING: [StatusCode; 3] =
-        [StatusCode::BAD_REQUEST, StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS];
-    let status = problem.kind().status;
-    status.is_client_error() && !PASSING.contains(&status)
-}
-
-/// Keeps an answer, or gives the request up. Should that fail, the answer is given all the same: what
+/// Keeps the answer of a success, or gives the request up. Should that fail, the answer is given all the same: what
 /// was done is done, and asked again the ledger says so too.
 async fn keep(
     service: &Service,
@@ -191,10 +183,6 @@ async fn keep(
 fn replay(kept: Answer) -> Response {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = answer(status, kept.body);
-    let headers = answer.headers_mut();
-    if !status.is_success() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    }
-    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     answer
 }

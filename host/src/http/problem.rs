@@ -13,21 +13,49 @@ use utoipa::ToSchema;
 use super::observe::{Code, RequestId};
 use super::output::{answer, json};
 use crate::runtime::{CallError, PluginError, TenantError};
-use crate::store::{Answer, StoreError};
+use crate::store::StoreError;
 
-/// A kind of problem: its code, its status, and what it is in a few words.
+/// A kind of problem: its code, its status, whether the same request can pass later, and what it is in
+/// a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) code: &'static str,
     pub(super) status: StatusCode,
+    pub(super) again: Again,
     pub(super) title: &'static str,
 }
 
+/// Whether the same request can pass when it is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// The reason passes by itself.
+    Later,
+    /// Once something else has changed: the wallet, the policy, a grant, the API key.
+    Changed,
+    /// The request itself has to change.
+    Never,
+}
+
+impl Again {
+    /// In the table of the documentation.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Later => "passes later",
+            Self::Changed => "passes after a change",
+            Self::Never => "never passes",
+        }
+    }
+}
+
 macro_rules! kinds {
-    ($($name:ident = $code:literal, $status:ident, $title:literal;)*) => {
+    ($($name:ident = $code:literal, $status:ident, $again:ident, $title:literal;)*) => {
         impl Kind {
-            $(pub(super) const $name: Self =
-                Self { code: $code, status: StatusCode::$status, title: $title };)*
+            $(pub(super) const $name: Self = Self {
+                code: $code,
+                status: StatusCode::$status,
+                again: Again::$again,
+                title: $title,
+            };)*
 
             /// All of them, for the documentation.
             pub(super) const ALL: &'static [Self] = &[$(Self::$name),*];
@@ -36,32 +64,45 @@ macro_rules! kinds {
 }
 
 kinds! {
-    INVALID = "invalid-argument", BAD_REQUEST, "The request breaks a rule";
-    MALFORMED = "malformed", BAD_REQUEST, "The request cannot be read";
-    KEY_MISSING = "idempotency-key-missing", BAD_REQUEST, "This call needs an Idempotency-Key";
-    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "No valid API key";
-    FORBIDDEN = "forbidden", FORBIDDEN, "The API key may not do this";
-    NOT_FOUND = "not-found", NOT_FOUND, "There is no such thing";
-    METHOD = "method-not-allowed", METHOD_NOT_ALLOWED, "This path takes other methods";
-    IN_PROGRESS = "in-progress", CONFLICT, "The same request is under way";
-    CONFLICT = "conflict", CONFLICT, "Somebody else changed it meanwhile";
-    TENANT_EXISTS = "tenant-exists", CONFLICT, "There is a tenant of this name";
-    NO_FORMER = "no-former-plugin", CONFLICT, "There is no plugin to go back to";
-    TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, "The body is too large";
-    MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body is of another type";
-    KEY_REUSED = "key-reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key belongs to another request";
-    POOR = "insufficient-funds", UNPROCESSABLE_ENTITY, "The wallet holds less";
-    REFUSED = "refused", UNPROCESSABLE_ENTITY, "The ledger refuses this";
-    BAD_PLUGIN = "not-a-plugin", UNPROCESSABLE_ENTITY, "This is no plugin for this host";
-    NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, "The plugin asks for more than is granted";
-    NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, "The plugin does not say what it is";
-    RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests";
-    INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something broke";
-    PLUGIN_FAILED = "plugin-failed", BAD_GATEWAY, "The tenant's plugin broke";
-    BUSY = "busy", SERVICE_UNAVAILABLE, "Too much is waiting";
-    UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, "A store does not answer";
-    SUSPENDED = "suspended", SERVICE_UNAVAILABLE, "The tenant is suspended";
-    TIMED_OUT = "timed-out", GATEWAY_TIMEOUT, "The call took too long";
+    INVALID = "invalid-argument", BAD_REQUEST, Changed, "The request breaks a rule";
+    MALFORMED = "malformed", BAD_REQUEST, Never, "The request cannot be read";
+    KEY_MISSING = "idempotency-key-missing", BAD_REQUEST, Never, "This call needs an Idempotency-Key";
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, Changed, "No valid API key";
+    FORBIDDEN = "forbidden", FORBIDDEN, Changed, "The API key may not do this";
+    NOT_FOUND = "not-found", NOT_FOUND, Changed, "There is no such thing";
+    METHOD = "method-not-allowed", METHOD_NOT_ALLOWED, Never, "This path takes other methods";
+    IN_PROGRESS = "in-progress", CONFLICT, Later, "The same request is under way";
+    CONFLICT = "conflict", CONFLICT, Changed, "Somebody else changed it meanwhile";
+    TENANT_EXISTS = "tenant-exists", CONFLICT, Changed, "There is a tenant of this name";
+    NO_FORMER = "no-former-plugin", CONFLICT, Changed, "There is no plugin to go back to";
+    TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
+    MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";
+    CONTENT_ENCODING = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, Never, "The body is compressed";
+    KEY_REUSED = "key-reused", UNPROCESSABLE_ENTITY, Never, "The Idempotency-Key belongs to another request";
+    POOR = "insufficient-funds", UNPROCESSABLE_ENTITY, Changed, "The wallet holds less";
+    REFUSED = "refused", UNPROCESSABLE_ENTITY, Changed, "The ledger refuses this";
+    BAD_PLUGIN = "not-a-plugin", UNPROCESSABLE_ENTITY, Never, "This is no plugin for this host";
+    NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, Changed, "The plugin asks for more than is granted";
+    NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, Changed, "The plugin does not say what it is";
+    RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, Later, "Too many requests";
+    INTERNAL = "internal", INTERNAL_SERVER_ERROR, Later, "Something broke";
+    PLUGIN_FAILED = "plugin-failed", BAD_GATEWAY, Later, "The tenant's plugin broke";
+    BUSY = "busy", SERVICE_UNAVAILABLE, Later, "Too much is waiting";
+    UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, Later, "A store does not answer";
+    SUSPENDED = "suspended", SERVICE_UNAVAILABLE, Later, "The tenant is suspended";
+    TIMED_OUT = "timed-out", GATEWAY_TIMEOUT, Later, "The call took too long";
+}
+
+impl Kind {
+    /// All of them as a table in Markdown.
+    pub(super) fn table() -> String {
+        let row = |kind: &Self| {
+            let Self { code, status, again, title } = kind;
+            format!("| `{code}` | {} | {title} | {} |\n", status.as_u16(), again.words())
+        };
+        let head = "| code | status | meaning | the same request again |\n|---|---|---|---|\n";
+        Self::ALL.iter().map(row).fold(head.to_owned(), |table, row| table + &row)
+    }
 }
 
 /// Why a request was not carried out.
@@ -135,34 +176,32 @@ pub(super) struct Document {
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
 impl Problem {
-    fn document(&self, request_id: Option<String>) -> Vec<u8> {
-        let Kind { code, status, title } = self.kind;
+    fn document(&self) -> Vec<u8> {
+        let Kind { code, status, title, .. } = self.kind;
         json(&Document {
             kind: format!("urn:hongbao:problem:{code}"),
             title,
             status: status.as_u16(),
             code,
             detail: self.detail.to_string(),
-            request_id,
+            request_id: RequestId::current(),
         })
-    }
-
-    /// As it is told again to whoever sends the same request. The id would be that of another request.
-    pub(super) fn kept(&self) -> Answer {
-        Answer { status: self.kind.status.as_u16(), body: self.document(None) }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.kind.status;
-        let mut answer = answer(status, self.document(RequestId::current()));
+        let mut answer = answer(status, self.document());
         answer.extensions_mut().insert(Code(self.kind.code));
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(ms) = self.retry_after_ms {
             // In whole seconds, and never 0: that would be an invitation to ask at once.
             headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
+        }
+        if self.kind == Kind::CONTENT_ENCODING {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -248,6 +287,20 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), Kind::ALL.len());
         assert!(codes.iter().all(|code| crate::domain::is_word(code)));
+    }
+
+    #[test]
+    fn the_operators_table_has_each_kind() {
+        let told = include_str!("../../../docs/operations.md");
+        for Kind { code, status, again, .. } in Kind::ALL {
+            let word = match again {
+                Again::Later => "later",
+                Again::Changed => "after a change",
+                Again::Never => "never",
+            };
+            let row = format!("| `{code}` | {} | {word} | ", status.as_u16());
+            assert!(told.contains(&row), "docs/operations.md lacks {row}");
+        }
     }
 
     #[test]

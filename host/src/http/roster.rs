@@ -14,6 +14,7 @@ use super::Service;
 use super::access::hex;
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
+use crate::decode;
 use crate::domain::TenantId;
 use crate::runtime::{Digest, Plugin, PluginSource, Tenant, TenantConfig, TenantEntry, TenantsFile};
 use crate::store::{PluginRecord, StoreError, TenantRecord};
@@ -121,7 +122,7 @@ impl Service {
 
     /// Makes this host serve a tenant as the record says.
     async fn apply(&self, record: &TenantRecord, applied: &Applied) -> Result<Tenant, Problem> {
-        let settings: Settings = serde_json::from_str(&record.settings)
+        let settings: Settings = decode::json(record.settings.as_bytes())
             .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
         let config = settings.config(record.id.clone())?;
         let tenant = match self.host().tenant(&record.id) {

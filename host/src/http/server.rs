@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,8 +22,9 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::observe::observe;
 use super::problem::{Kind, Problem};
-use super::specification::with_problems;
+use super::specification::complete;
 use super::{Service, demo, page, routes};
+use crate::decode;
 use crate::runtime::TenantsFile;
 
 /// Most bytes of a request's head: more is no honest client of ours.
@@ -106,7 +107,7 @@ impl Service {
     pub fn router(&self) -> Router {
         let settings = *self.settings();
         let (api, openapi) = routes::router(settings.metrics).split_for_parts();
-        let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", with_problems(openapi)));
+        let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", complete(openapi)));
         let docs = docs.layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(DOCS_POLICY),
@@ -185,9 +186,9 @@ impl Listening {
     /// When they cannot be used. Then those from before go on.
     pub async fn reload_certificate(&self) -> Result<bool, ServeError> {
         let Some((files, config)) = &self.tls else { return Ok(false) };
-        let read = config.reload_from_pem_file(&files.certificate, &files.key).await;
-        read.map(|()| true)
-            .map_err(|source| ServeError::Tls { file: files.certificate.display().to_string(), source })
+        let (certificate, key) = pem_files(files).await?;
+        let read = config.reload_from_pem(certificate, key).await;
+        read.map(|()| true).map_err(|source| files.unusable(source))
     }
 
     /// Whether it serves still. It ends by itself only where the system gives no connections any more.
@@ -212,8 +213,26 @@ impl Listening {
 async fn certificate(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
     // Somebody who embeds this may have chosen a provider already, which is then used.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let read = RustlsConfig::from_pem_file(&files.certificate, &files.key).await;
-    read.map_err(|source| ServeError::Tls { file: files.certificate.display().to_string(), source })
+    let (certificate, key) = pem_files(files).await?;
+    RustlsConfig::from_pem(certificate, key).await.map_err(|source| files.unusable(source))
+}
+
+impl TlsFiles {
+    fn unusable(&self, source: io::Error) -> ServeError {
+        ServeError::Tls { file: self.certificate.display().to_string(), source }
+    }
+}
+
+/// Both files, or which of them cannot be read.
+async fn pem_files(files: &TlsFiles) -> Result<(Vec<u8>, Vec<u8>), ServeError> {
+    let read = |file: &Path| {
+        decode::read_pem(file).map_err(|source| ServeError::Tls { file: file.display().to_string(), source })
+    };
+    let files = files.clone();
+    let both = move || Ok((read(&files.certificate)?, read(&files.key)?));
+    tokio::task::spawn_blocking(both)
+        .await
+        .unwrap_or_else(|lost| Err(ServeError::Tls { file: "PEM".into(), source: io::Error::other(lost) }))
 }
 
 /// Bounds on what a client may send before anything looks at it.

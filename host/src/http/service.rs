@@ -63,8 +63,8 @@ struct Inner {
     stopping: watch::Sender<bool>,
 }
 
-/// How a [`Service`] is put together. What is not said stays at its default: records and events in
-/// memory, no demo.
+/// How a [`Service`] is put together. Unset parts use their defaults: records and events in memory, no
+/// demo.
 pub struct ServiceBuilder {
     host: Host,
     events: Option<Arc<dyn Events>>,

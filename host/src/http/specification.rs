@@ -5,15 +5,17 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use super::links::{operations, with_links};
 use super::problem::{Document, Kind, PROBLEM_JSON};
+use super::schemas::tidied;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Hongbao", description = include_str!("api.md"),
-        license(name = "MIT OR Apache-2.0")),
+    info(title = "Hongbao", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     components(schemas(Document)),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &Words),
     security(("key" = [])),
+    servers((url = "/", description = "The host that this was read from")),
     tags(
         (name = "packets", description = "A packet's life: sent, grabbed, opened, looked at"),
         (name = "chat", description = "What people type and press, answered by the tenant's plugin"),
@@ -27,6 +29,16 @@ use super::problem::{Document, Kind, PROBLEM_JSON};
 )]
 pub(super) struct Specification;
 
+/// The text of `api.md`, with the table of problems.
+struct Words;
+
+impl Modify for Words {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let text = include_str!("api.md").replace("{problems}", &Kind::table());
+        openapi.info.description = Some(text);
+    }
+}
+
 struct Bearer;
 
 impl Modify for Bearer {
@@ -38,17 +50,16 @@ impl Modify for Bearer {
 }
 
 /// Says of every operation which problems it may answer with, each under its status.
-pub(super) fn with_problems(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    for (path, item) in &mut openapi.paths.paths {
-        if !path.starts_with("/v1/") {
-            continue;
-        }
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
-        for operation in operations.into_iter().flatten() {
-            add_problems(operation);
-        }
-    }
+fn with_problems(mut openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let of_the_api =
+        |operation: &&mut Operation| operation.tags.iter().flatten().all(|tag| tag != "operations");
+    operations(&mut openapi).filter(of_the_api).for_each(add_problems);
     openapi
+}
+
+/// The whole specification, from what the routes say.
+pub(super) fn complete(openapi: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    with_links(with_problems(tidied(openapi)))
 }
 
 fn add_problems(operation: &mut Operation) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::domain::{Audience, Message, Order, PacketId, Request, UserId};
 
-use super::Breach;
+use super::{Breach, origin};
 
 /// What one call is about; a plugin that reaches for more is stopped.
 #[derive(Default)]
@@ -58,14 +58,17 @@ impl Mandate {
         }
     }
 
-    /// Whether the plugin may write down this order.
-    pub(super) fn check_order(&self, order: &Order) -> Result<(), Breach> {
-        let is_meant = match self {
-            Self::Order(request) => is_requested(request, order),
-            Self::Message(message) => is_typed(message, order),
-            Self::Nothing | Self::Packet { .. } => return Err(OTHER_ORDER),
+    /// The order as it stands in the ledger, if the plugin may write it down: under a key that tells
+    /// where it comes from.
+    pub(super) fn accept(&self, order: Order) -> Result<Order, Breach> {
+        let key = match self {
+            Self::Order(request) if is_requested(request, &order) => origin::of_request(order.key)?,
+            Self::Message(message) if is_typed(message, &order) => {
+                origin::of_message(&message.room, &message.id)?
+            }
+            _ => return Err(OTHER_ORDER),
         };
-        if is_meant { Ok(()) } else { Err(OTHER_ORDER) }
+        Ok(Order { key, ..order })
     }
 
     /// Whether the plugin may ask for the packets of this room.

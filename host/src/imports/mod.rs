@@ -11,6 +11,7 @@ mod breach;
 mod mandate;
 mod memory;
 mod meter;
+mod origin;
 mod state;
 mod v0_1;
 mod version;

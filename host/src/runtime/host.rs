@@ -49,7 +49,7 @@ impl Shared {
     }
 
     /// What a plugin of this tenant may reach, if it asks for `asks`.
-    pub(super) fn surroundings(&self, config: &TenantConfig, asks: Grants) -> Surroundings {
+    pub(super) fn surroundings(&self, config: &TenantConfig, grants: Grants) -> Surroundings {
         Surroundings {
             tenant: config.id.clone(),
             counter: Arc::clone(&self.counter),
@@ -57,7 +57,7 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             policy: config.policy.clone(),
-            grants: config.grants.and(asks),
+            grants,
             limits: config.limits,
             health: Arc::clone(&self.health),
         }

@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::label::Label;
 use super::{CallError, Operation};
 use crate::domain::Limit;
 use crate::store::{Backlog, CounterHealth, Settled};
@@ -23,7 +24,7 @@ use crate::store::{Backlog, CounterHealth, Settled};
 /// The name under which tenants without one are counted.
 const OTHER: &str = "_other";
 
-type Labels<const N: usize> = [(&'static str, Arc<str>); N];
+type Labels<const N: usize> = [(&'static str, Label); N];
 
 /// All metrics of a host.
 pub(super) struct Metrics {
@@ -37,7 +38,7 @@ pub(super) struct Metrics {
     traps: Family<Labels<1>, Counter>,
     settled: Family<Labels<1>, Counter>,
     settlement_seconds: Family<Labels<1>, Histogram>,
-    tenants: Mutex<HashMap<Arc<str>, Arc<TenantMetrics>>>,
+    tenants: Mutex<HashMap<String, Arc<TenantMetrics>>>,
     most_named: usize,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Now {
 
 /// What is counted for one tenant. Looked up once, since every request comes here.
 pub(super) struct TenantMetrics {
-    tenant: Arc<str>,
+    tenant: Label,
     operations: Vec<OfOperation>,
     requests: Family<Labels<3>, Counter>,
     limits: Family<Labels<2>, Counter>,
@@ -160,16 +161,16 @@ impl Metrics {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let named = tenants.len() - usize::from(tenants.contains_key(OTHER));
         let is_named = tenants.contains_key(name) || named < self.most_named;
-        let name: Arc<str> = if is_named { name.into() } else { OTHER.into() };
-        Arc::clone(tenants.entry(Arc::clone(&name)).or_insert_with(|| Arc::new(self.make(name))))
+        let name = if is_named { name } else { OTHER };
+        let made = tenants.entry(name.to_owned()).or_insert_with(|| Arc::new(self.make(name.into())));
+        Arc::clone(made)
     }
 
-    fn make(&self, tenant: Arc<str>) -> TenantMetrics {
+    fn make(&self, tenant: Label) -> TenantMetrics {
         let of = |operation: Operation| {
-            let name: Arc<str> = operation.name().into();
-            let by_operation = [("operation", Arc::clone(&name))];
-            let labels =
-                [("tenant", Arc::clone(&tenant)), ("operation", name), ("outcome", "answered".into())];
+            let name = Label::from(operation.name());
+            let by_operation = [("operation", name.clone())];
+            let labels = [("tenant", tenant.clone()), ("operation", name), ("outcome", "answered".into())];
             OfOperation {
                 answered: self.requests.get_or_create(&labels).clone(),
                 request_seconds: self.request_seconds.get_or_create(&by_operation).clone(),
@@ -181,7 +182,7 @@ impl Metrics {
             operations: Operation::ALL.into_iter().map(of).collect(),
             requests: self.requests.clone(),
             limits: self.limits.clone(),
-            traps: self.traps.get_or_create(&[("tenant", Arc::clone(&tenant))]).clone(),
+            traps: self.traps.get_or_create(&[("tenant", tenant.clone())]).clone(),
             tenant,
         }
     }
@@ -250,7 +251,7 @@ impl TenantMetrics {
             return;
         };
         let labels = [
-            ("tenant", Arc::clone(&self.tenant)),
+            ("tenant", self.tenant.clone()),
             ("operation", operation.name().into()),
             ("outcome", error.code().into()),
         ];
@@ -269,7 +270,7 @@ impl TenantMetrics {
     }
 
     pub(super) fn limit(&self, limit: Limit) {
-        let labels = [("tenant", Arc::clone(&self.tenant)), ("limit", limit.name().into())];
+        let labels = [("tenant", self.tenant.clone()), ("limit", limit.name().into())];
         self.limits.get_or_create(&labels).inc();
     }
 

@@ -11,6 +11,7 @@ mod code_cache;
 mod engine;
 mod host;
 mod instance;
+mod label;
 mod lane;
 mod metrics;
 mod plugin;
@@ -26,6 +27,7 @@ pub use call::{CallError, Operation};
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use engine::{Engine, EngineError};
 pub use host::{Checked, Host, HostBuilder, HostError, Refunds};
+pub(crate) use label::Label;
 pub use plugin::{
     Digest, DigestError, Form, Inspection, Plugin, PluginError, PluginFile, PluginManifest, PluginSource,
     Plugins,

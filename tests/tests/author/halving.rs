@@ -97,7 +97,8 @@ async fn without_its_grants_it_does_not_serve() {
             .await
             .err()
             .unwrap();
-        let said = format!("the plugin asks for {missing}, which the tenant does not grant");
+        let remedy = "which the tenant does not grant; list it in the tenant's grants";
+        let said = format!("the plugin asks for {missing}, {remedy}");
         assert_eq!((error.code(), error.to_string()), ("not-granted", said));
     }
     assert!(host.add(TenantConfig::new(TenantId::default()).grants(asks), plugin).await.is_ok());

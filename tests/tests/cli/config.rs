@@ -70,6 +70,24 @@ fn the_example_of_the_document_and_that_of_deploy_are_right() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped_and_another_encoding_is_named() {
+    let text = "[tenants.acme]\r\npolicy = { currency = 'JPY', currency_digits = 0 }\r\n";
+    let said = check(&format!("\u{feff}{text}"));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("acme: hongbao") && said.out.contains("JPY, grants: all"), "{said:?}");
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("hongbao.toml");
+    let utf_16 = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    for (bytes, why) in
+        [(utf_16, "the text is in UTF-16; save it as UTF-8"), (b"\xe9".to_vec(), "not in UTF-8")]
+    {
+        fs::write(&file, bytes).unwrap();
+        let said = run(&["config", "check", file.to_str().unwrap()]);
+        assert!(said.code == Some(66) && said.err.contains(why), "{said:?}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said_with_its_place() {
     let cases = [
         ("ledger = 'postgres://a'\ndata = 'b'", 64, "either in a directory or at a URL"),
@@ -81,6 +99,11 @@ fn what_is_wrong_is_said_with_its_place() {
         ("[serve]\nbody_bytes = 10", 65, "body_bytes must be at least 1024"),
         ("[serve]\nport = 1", 65, "unknown field `port`"),
         ("[tenants.a]\ngrants = []", 65, "does not grant"),
+        ("[tenants]\na = ['x', ['ledger']]", 65, "sequence, expected a table"),
+        ("[tenants.a]\npolicy = []", 65, "sequence, expected a table"),
+        ("[[serve]]\nmetrics = true", 65, "sequence, expected a table"),
+        ("serve = ['127.0.0.1:1']", 65, "sequence, expected a table"),
+        ("[tenants.'..']", 65, "must not be `.` or `..`"),
         ("[tenants.a.policy]\nmax_shares = 0", 65, "max_shares must be 1 to 1000000"),
         ("[plugins]\nx = 'nowhere.wasm'\n[tenants.a]\nplugin = 'x'", 66, "nowhere.wasm cannot be read"),
     ];

@@ -74,6 +74,41 @@ fn a_log_may_be_a_file_with_any_line_ends_and_without_the_last() {
 }
 
 #[test]
+fn a_byte_order_mark_costs_no_event() {
+    let directory = tempdir().unwrap();
+    let (first, second) = (fund("alice", 100), balance("alice"));
+    let text = format!("\u{feff}{first}\r\n{second}\r\n\u{feff}{second}\n");
+    let file = directory.path().join("marked.jsonl");
+    fs::write(&file, &text).unwrap();
+    let ended = run(&["play", file.to_str().unwrap()]);
+    let answers = lines(&ended);
+    assert_eq!(
+        (ended.code, answers[1]["balance"].as_u64(), answers[2]["balance"].as_u64()),
+        (Some(0), Some(100), Some(100))
+    );
+    // The same from a pipe.
+    let mut child = hongbao(&["play", "-", "--json"]).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stdout.iter().filter(|byte| **byte == b'\n').count()),
+        (Some(0), 4)
+    );
+}
+
+#[test]
+fn a_log_in_another_encoding_is_said_so_once() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("utf-16.jsonl");
+    let text = format!("\u{feff}{}\r\n{}\r\n", fund("alice", 100), balance("alice"));
+    fs::write(&file, text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).unwrap();
+    let ended = run(&["play", file.to_str().unwrap()]);
+    let answers = lines(&ended);
+    assert_eq!((ended.code, answers.len()), (Some(65), 2), "{ended:?}");
+    assert_eq!(answers[0]["error"]["message"], "the text is in UTF-16; save it as UTF-8");
+}
+
+#[test]
 fn a_log_that_is_not_there_is_said_so() {
     let directory = tempdir().unwrap();
     let missing = directory.path().join("none.jsonl");

@@ -59,6 +59,19 @@ fn json_that_is_no_object_is_malformed() {
 }
 
 #[test]
+fn an_array_is_no_event_within_another_either() {
+    reject_all([
+        r#"{"op":"together","events":[["fund","alice",5]]}"#,
+        r#"{"op":"together","events":[{"op":"fund","user":"alice","amount":5},["settle"]]}"#,
+        r#"{"op":"together","events":[[]]}"#,
+        r#"{"op":["fund"],"user":"alice","amount":5}"#,
+        r#"{"op":{"fund":null},"user":"alice","amount":5}"#,
+        r#"{"op":"together","events":[{"op":"fund","user":["alice"],"amount":5}]}"#,
+        r#"{"op":"together","events":[{"op":"fund","user":"alice","amount":5,"ms":1}]}"#,
+    ]);
+}
+
+#[test]
 fn events_of_another_shape_are_malformed() {
     reject_all([
         "{}",

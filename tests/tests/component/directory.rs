@@ -52,6 +52,16 @@ fn a_directory_is_loaded_with_what_it_says() {
 }
 
 #[test]
+fn a_plugin_toml_may_begin_with_a_byte_order_mark() {
+    let marked = format!("\u{feff}{}", right().replace('\n', "\r\n"));
+    assert_eq!(load(directory(&marked).path()).unwrap().manifest().unwrap().id, "hongbao");
+    let there = directory(&right());
+    let utf_16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(there.path().join("plugin.toml"), utf_16).unwrap();
+    assert_eq!(refusal(there.path()).1, "HERE/plugin.toml: the text is in UTF-16; save it as UTF-8");
+}
+
+#[test]
 fn a_plugin_serves_only_as_what_its_plugin_toml_says() {
     let all = right().replace(
         "[\"counter\", \"ledger\"]",
@@ -148,7 +158,8 @@ fn what_is_no_toml_is_refused_by_its_line() {
     refuses(&" ".repeat(70_000), "a plugin.toml has at most 64 KiB");
     let directory = directory("");
     fs::write(directory.path().join("plugin.toml"), b"id = \"\xff\"").unwrap();
-    let expected = ("invalid-manifest", "HERE/plugin.toml: this is not text in UTF-8".to_owned());
+    let expected =
+        ("invalid-manifest", "HERE/plugin.toml: the text is not in UTF-8, from byte 6 on".to_owned());
     assert_eq!(refusal(directory.path()), expected);
 }
 

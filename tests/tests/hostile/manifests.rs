@@ -48,7 +48,8 @@ async fn who_asks_for_more_than_is_granted_never_serves() {
     let stage = Stage::new("log_flood").await;
     let less = Grants::ALL.without([Grant::Ledger, Grant::Entropy].into_iter().collect());
     let error = stage.evil.configure(evil().grants(less)).await.unwrap_err();
-    let said = "the plugin asks for ledger, entropy, which the tenant does not grant";
+    let said = "the plugin asks for ledger, entropy, which the tenant does not grant; \
+                list it in the tenant's grants";
     assert_eq!((error.code(), error.to_string().as_str()), ("not-granted", said));
     assert!(stage.evil.grab(stage.packet, user("bob")).await.unwrap().may_open());
     stage.assert_unharmed().await;

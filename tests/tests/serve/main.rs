@@ -10,9 +10,12 @@
 
 mod access;
 mod api;
+mod bodies;
 mod events;
 mod keys;
 mod limits;
+mod messages;
+mod names;
 mod once;
 mod operations;
 mod problems;

@@ -7,7 +7,7 @@ use hongbao_host::imports::ManualClock;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::stage::{NOW_MS, Stage, Stores};
+use crate::stage::{Keys, NOW_MS, Stage, Stores, until};
 
 fn packet(total: u64) -> serde_json::Value {
     json!({"room": "family", "sender": "alice", "total": total, "shares": 2})
@@ -59,28 +59,103 @@ async fn a_key_is_needed_and_must_be_printable() {
     stage.stop().await;
 }
 
+/// What the wallet of alice holds.
+async fn balance(stage: &Stage, keys: &Keys) -> u64 {
+    stage.get("/v1/users/alice/wallet", &keys["member"]).await.ok()["balance"].as_u64().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_refused_for_good_is_refused_again_and_what_may_pass_is_tried_again() {
+async fn a_refusal_for_want_of_money_is_not_kept_and_the_packet_is_sent_once() {
     let stage = Stage::start().await;
     let keys = stage.tenant("acme").await;
-    let poor = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
-    assert_eq!((poor.status.as_u16(), poor.problem().as_str()), (422, "insufficient-funds"));
+    for _ in 0..2 {
+        let poor = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
+        assert_eq!((poor.status.as_u16(), poor.problem().as_str()), (422, "insufficient-funds"));
+        assert_eq!(poor.header("idempotency-replayed"), None, "asked anew each time");
+    }
     stage.fund(&keys, "alice", 1_000).await;
-    let replayed = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
-    assert_eq!(replayed.problem(), "insufficient-funds");
-    assert_eq!(replayed.header("idempotency-replayed"), Some("true"));
-    // A request that says nothing was never begun.
-    let zero = stage.once("/v1/packets", &keys["member"], "k2", packet(0)).await;
-    assert_eq!(zero.problem(), "invalid-argument");
-    let zero = stage.once("/v1/packets", &keys["member"], "k2", packet(0)).await;
-    assert_eq!(zero.header("idempotency-replayed"), None);
-    // A tenant that is suspended is asked again.
-    stage.post("/v1/tenants/acme/suspend", &keys["admin"], json!({})).await.ok();
-    let suspended = stage.once("/v1/packets", &keys["member"], "k3", packet(300)).await;
-    assert_eq!((suspended.status.as_u16(), suspended.problem().as_str()), (503, "suspended"));
-    stage.post("/v1/tenants/acme/resume", &keys["admin"], json!({})).await.ok();
-    stage.once("/v1/packets", &keys["member"], "k3", packet(300)).await.ok();
+    let sent = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
+    assert_eq!((sent.status.as_u16(), sent.header("idempotency-replayed")), (201, None));
+    let again = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await;
+    assert_eq!((again.header("idempotency-replayed"), again.ok()), (Some("true"), sent.ok()));
+    let other = stage.once("/v1/packets", &keys["member"], "k1", packet(301)).await;
+    assert_eq!(other.problem(), "key-reused", "the key belongs to what succeeded");
+    assert_eq!(balance(&stage, &keys).await, 700);
     stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_refused_leaves_its_key_free() {
+    let stage = Stage::start().await;
+    let keys = stage.tenant("acme").await;
+    let (member, admin, operator) = (&keys["member"], &keys["admin"], &stage.operator);
+    stage.fund(&keys, "alice", 1_000).await;
+    let free = async |problem: &str, path: &str, key: &str, body: serde_json::Value| {
+        for _ in 0..2 {
+            let refused = stage.once(path, key, "the key", body.clone()).await;
+            assert_eq!((refused.problem().as_str(), refused.header("idempotency-replayed")), (problem, None));
+        }
+    };
+    // One key through one refusal after the other, on different paths: none of them holds it.
+    free("invalid-argument", "/v1/packets", member, packet(0)).await;
+    let many = json!({"room": "family", "sender": "alice", "total": 300, "shares": 150});
+    free("invalid-argument", "/v1/packets", member, many.clone()).await;
+    free("malformed", "/v1/packets", member, json!({"room": "family"})).await;
+    free("forbidden", "/v1/packets", admin, packet(300)).await;
+    free("invalid-argument", "/v1/users/alice/wallet/funds", &keys["fund"], json!({"amount": u64::MAX}))
+        .await;
+    free("invalid-argument", "/v1/tenants/acme/keys", admin, json!({"label": "", "scopes": ["member"]}))
+        .await;
+    stage.post("/v1/tenants/acme/suspend", admin, json!({})).await.ok();
+    free("suspended", "/v1/packets", member, packet(300)).await;
+    stage.post("/v1/tenants/acme/resume", admin, json!({})).await.ok();
+    // What was too many shares is not any more, once the policy says so.
+    let wider = json!({"policy": {"max_shares": 200}});
+    stage.put("/v1/tenants/acme/settings", operator, wider).await.ok();
+    stage.once("/v1/packets", member, "the key", many).await.ok();
+    assert_eq!(balance(&stage, &keys).await, 700);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_ledger_is_not_taken_from_the_request_that_it_belongs_to() {
+    let stage = Stage::start().await;
+    let keys = stage.tenant("acme").await;
+    stage.fund(&keys, "alice", 1_000).await;
+    let sent = stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await.ok();
+    // The answer is forgotten after a day; the ledger still knows whose key it is.
+    stage.clock.advance(25 * 60 * 60 * 1000);
+    let other = stage.once("/v1/packets", &keys["member"], "k1", packet(301)).await;
+    assert_eq!(other.problem(), "key-reused");
+    assert_eq!(stage.once("/v1/packets", &keys["member"], "k1", packet(300)).await.ok(), sent);
+    until("the packet of yesterday is refunded, once", async || balance(&stage, &keys).await == 1_000).await;
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_that_is_sent_many_times_at_once_is_carried_out_once() {
+    let stage = Arc::new(Stage::start().await);
+    let keys = Arc::new(stage.tenant("acme").await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (stage, keys) = (Arc::clone(&stage), Arc::clone(&keys));
+        // Each goes on until it is carried out, while the wallet is topped up.
+        tasks.spawn(async move {
+            loop {
+                let answer = stage.once("/v1/packets", &keys["member"], "same", packet(300)).await;
+                match answer.status.as_u16() {
+                    201 => return answer.text,
+                    409 => assert_eq!(answer.problem(), "in-progress"),
+                    _ => assert_eq!(answer.problem(), "insufficient-funds"),
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        });
+    }
+    stage.fund(&keys, "alice", 1_000).await;
+    let mut packets = tasks.join_all().await;
+    packets.dedup();
+    assert_eq!((packets.len(), balance(&stage, &keys).await), (1, 700));
 }
 
 #[tokio::test(flavor = "multi_thread")]

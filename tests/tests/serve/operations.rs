@@ -45,6 +45,25 @@ async fn probes_and_metrics_need_no_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_a_tenant_stays_within_its_label() {
+    let stage = Stage::start().await;
+    let names = ["Bob\"s shop", "a\\b", "x\",tenant=\"acme", "\\", "\\n", "a{b}\u{2028}"];
+    for name in names {
+        stage
+            .once("/v1/tenants", &stage.operator, &format!("{}", name.len()), json!({"tenant": name}))
+            .await
+            .ok();
+    }
+    let text = stage.get("/metrics", "").await.text;
+    for name in names {
+        let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
+        assert!(text.contains(&format!("tenant=\"{escaped}\",")), "{name}: {text}");
+    }
+    assert!(!text.contains("tenant=\"acme\""), "nobody is called so");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_is_away_is_told_and_nothing_is_lost() {
     let stores = Stores::default();
     let faulty = Faulty::new(Arc::clone(&stores.ledger));

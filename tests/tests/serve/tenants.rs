@@ -21,6 +21,13 @@ async fn install(stage: &Stage, keys: &Keys, salt: &str, code: Vec<u8>) -> Answe
         .await
 }
 
+/// Another plugin than the embedded one is granted nothing that nobody listed.
+const GRANTS: [&str; 6] = ["counter", "ledger", "entropy", "clock", "log", "policy"];
+
+async fn grant(stage: &Stage) {
+    stage.put("/v1/tenants/acme/settings", &stage.operator, json!({"grants": GRANTS})).await.ok();
+}
+
 async fn serving(stage: &Stage, keys: &Keys) -> Value {
     stage.get("/v1/tenants/acme", &keys["member"]).await.ok()["plugin"]["digest"].clone()
 }
@@ -29,6 +36,7 @@ async fn serving(stage: &Stage, keys: &Keys) -> Value {
 async fn a_plugin_is_installed_serves_and_makes_way_again() {
     let stage = Stage::start().await;
     let keys = stage.tenant("acme").await;
+    grant(&stage).await;
     stage.fund(&keys, "alice", 1_000).await;
     let embedded = serving(&stage, &keys).await;
     let installed = install(&stage, &keys, "k", another(1)).await.ok();
@@ -47,6 +55,30 @@ async fn a_plugin_is_installed_serves_and_makes_way_again() {
     assert_eq!(serving(&stage, &keys).await, digest);
     stage.post("/v1/tenants/acme/upgrade", &keys["admin"], json!({})).await.ok();
     assert_eq!(serving(&stage, &keys).await, embedded);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_granted_stands_in_the_answers_and_a_foreign_plugin_is_granted_nothing() {
+    let stage = Stage::start().await;
+    let made = stage.once("/v1/tenants", &stage.operator, "k", json!({"tenant": "bare"})).await.ok();
+    assert_eq!(made["grants"], json!(GRANTS), "the embedded plugin is granted what it asks for");
+    let none = json!({"tenant": "none", "settings": {"grants": []}});
+    let refused = stage.once("/v1/tenants", &stage.operator, "k2", none).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "not-granted"));
+    let keys = stage.tenant("acme").await;
+    assert_eq!(stage.get("/v1/tenants/acme", &keys["member"]).await.ok()["grants"], json!(GRANTS));
+    // Refused for want of grants, installed with the same key once they are listed.
+    let refused = install(&stage, &keys, "k", another(1)).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "not-granted"));
+    assert!(refused.text.contains("list it in the tenant's grants"), "{refused:?}");
+    grant(&stage).await;
+    let digest = install(&stage, &keys, "k", another(1)).await.ok()["digest"].clone();
+    let upgraded =
+        stage.post("/v1/tenants/acme/upgrade", &keys["admin"], json!({"digest": digest})).await.ok();
+    assert_eq!(upgraded["grants"], json!(GRANTS));
+    let unsaid = stage.put("/v1/tenants/acme/settings", &stage.operator, json!({})).await;
+    assert_eq!(unsaid.problem(), "not-granted", "the default grants a foreign plugin nothing");
     stage.stop().await;
 }
 
@@ -87,10 +119,11 @@ async fn another_host_on_the_same_records_follows() {
     let packet = one.packet(&keys, "p", 100, 1).await;
     assert_eq!(two.tap(&keys, &packet, "grab-and-open", "bob").await.ok()["outcome"], "opened");
 
+    grant(&one).await;
     let digest = install(&one, &keys, "k", another(2)).await.ok()["digest"].clone();
     one.post("/v1/tenants/acme/upgrade", &keys["admin"], json!({"digest": digest})).await.ok();
     until("the other host upgrades", || async { serving(&two, &keys).await == digest }).await;
-    let yen = json!({"policy": {"currency": "JPY", "currency_digits": 0}});
+    let yen = json!({"grants": GRANTS, "policy": {"currency": "JPY", "currency_digits": 0}});
     two.put("/v1/tenants/acme/settings", &two.operator, yen).await.ok();
     until("the first host is told of the currency", || async {
         one.get("/v1/users/bob/wallet", &keys["member"]).await.ok()["currency"] == "JPY"

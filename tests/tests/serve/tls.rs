@@ -49,6 +49,20 @@ async fn a_certificate_is_used_and_can_be_renewed() {
     stage.listening.reload_certificate().await.unwrap();
     assert!(healthy(trusting(&new)).await);
 
+    // As an editor of Windows writes both.
+    for name in ["cert.pem", "key.pem"] {
+        let file = folder.path().join(name);
+        let marked = format!("\u{feff}{}", fs::read_to_string(&file).unwrap().replace('\n', "\r\n"));
+        fs::write(file, marked).unwrap();
+    }
+    stage.listening.reload_certificate().await.unwrap();
+    assert!(healthy(trusting(&new)).await, "a byte-order mark is skipped");
+    let key = fs::read(folder.path().join("key.pem")).unwrap();
+    fs::write(folder.path().join("key.pem"), [b"\xff\xfe".as_slice(), &key].concat()).unwrap();
+    let refused = stage.listening.reload_certificate().await.unwrap_err().to_string();
+    assert!(refused.contains("key.pem") && refused.contains("UTF-16"), "{refused}");
+    fs::write(folder.path().join("key.pem"), key).unwrap();
+
     fs::write(folder.path().join("cert.pem"), "rubbish").unwrap();
     let refused = stage.listening.reload_certificate().await.unwrap_err();
     assert_eq!(refused.code(), "cannot-use-certificate");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use hongbao_host::domain::{Grant, Grants, Limits, Opened, Policy};
-use hongbao_host::runtime::{Plugin, Tenant, TenantError};
+use hongbao_host::domain::{Grant, Grants, Limits, Opened, Policy, TenantId};
+use hongbao_host::runtime::{Plugin, PluginSource, Tenant, TenantConfig, TenantError};
 use hongbao_tests::chat::{plugin, user};
 use hongbao_tests::guests::{Deed, misbehaving};
 
@@ -95,7 +95,8 @@ async fn nothing_is_granted_unless_somebody_says_so() {
     let config = named("one").grants(Grants::NONE);
     let error = host.add(config.clone(), plugin()).await.err().unwrap();
     let all = "counter, ledger, entropy, clock, log, policy";
-    assert_eq!(error.to_string(), format!("the plugin asks for {all}, which the tenant does not grant"));
+    let remedy = "which the tenant does not grant; list it in the tenant's grants";
+    assert_eq!(error.to_string(), format!("the plugin asks for {all}, {remedy}"));
     let without_ledger = Grants::ALL.without([Grant::Ledger].into_iter().collect());
     let error = host.add(config.grants(without_ledger), plugin()).await.err().unwrap();
     assert!(matches!(error, TenantError::NotGranted(missing) if missing.to_string() == "ledger"));
@@ -104,6 +105,30 @@ async fn nothing_is_granted_unless_somebody_says_so() {
     assert_eq!(error.code(), "not-granted");
     assert_eq!(tenant.config(), named("one"), "all stays as it was");
     lucky(&tenant, 100, 1).await;
+}
+
+#[tokio::test]
+async fn by_default_the_embedded_plugin_is_granted_what_it_asks_for_and_a_foreign_one_nothing() {
+    let host = host();
+    let unsaid = || TenantConfig::new(TenantId::new("one").unwrap());
+    let tenant = host.add(unsaid(), plugin()).await.unwrap();
+    assert_eq!((tenant.grants(), tenant.config().grants), (Grants::ALL, None));
+    lucky(&tenant, 100, 1).await;
+    let error = tenant.upgrade(another(1)).await.unwrap_err();
+    assert!(matches!(error, TenantError::NotGranted(missing) if missing == Grants::ALL), "{error}");
+    assert_eq!(tenant.plugin().digest(), plugin().digest(), "the former one serves on");
+    // Said once, it holds for whichever plugin serves.
+    tenant.configure(unsaid().grants(Grants::ALL)).await.unwrap();
+    tenant.upgrade(another(1)).await.unwrap();
+    let error = tenant.configure(unsaid()).await.unwrap_err();
+    assert_eq!(error.code(), "not-granted", "nor by the way back to the default");
+    lucky(&tenant, 100, 1).await;
+    tenant.rollback().await.unwrap();
+    tenant.configure(unsaid()).await.unwrap();
+    // The embedded plugin is known by its digest, wherever it comes from.
+    let same = host.plugins().load(PluginSource::Bytes(Plugin::EMBEDDED.to_vec())).await.unwrap();
+    tenant.upgrade(same).await.unwrap();
+    assert_eq!(tenant.grants(), Grants::ALL);
 }
 
 #[tokio::test]

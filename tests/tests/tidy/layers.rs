@@ -7,8 +7,16 @@ use crate::tokens::{Named, is, paths, tokens};
 use crate::tree::{Source, assert_none, file, files};
 
 /// The rooms of the host, with their height. A room names rooms of its own height or below.
-const LAYERS: &[(&str, u8)] =
-    &[("domain", 0), ("store", 1), ("imports", 2), ("runtime", 3), ("testkit", 4), ("http", 4), ("cli", 4)];
+const LAYERS: &[(&str, u8)] = &[
+    ("decode", 0),
+    ("domain", 0),
+    ("store", 1),
+    ("imports", 2),
+    ("runtime", 3),
+    ("testkit", 4),
+    ("http", 4),
+    ("cli", 4),
+];
 
 /// `lib.rs` and `main.rs` put the rooms together, so they may name all of them.
 const ROOTS: &[&str] = &["lib", "main"];

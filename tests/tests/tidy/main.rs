@@ -12,6 +12,7 @@ mod documents;
 mod layers;
 mod leftovers;
 mod plugin;
+mod reading;
 mod shape;
 mod tokens;
 mod tree;

@@ -3,12 +3,14 @@
 use serde::Deserialize;
 
 use super::Malformed;
+use super::members::Members;
 use crate::cli::args::StrategyArg;
+use crate::decode;
 use crate::domain::UserId;
 
 /// One event. Amounts are in minor units.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(try_from = "Members")]
 pub(super) enum Event {
     Fund { user: User, amount: u64 },
     Send(Box<Send>),
@@ -24,8 +26,7 @@ pub(super) enum Event {
     Audit {},
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub(super) struct Send {
     pub(super) r#ref: String,
     pub(super) room: String,
@@ -35,9 +36,7 @@ pub(super) struct Send {
     pub(super) total: u64,
     pub(super) shares: u32,
     pub(super) expires_in_ms: Option<u64>,
-    #[serde(default)]
     pub(super) to: Vec<User>,
-    #[serde(default)]
     pub(super) greeting: String,
     pub(super) key: Option<String>,
 }
@@ -63,11 +62,7 @@ impl TryFrom<String> for User {
 
 impl Event {
     pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
-        // The parser would take a list for the fields of an event in their order.
-        if !text.trim_start().starts_with('{') {
-            return Err(Malformed::new("an event is a JSON object"));
-        }
-        match serde_json::from_str(text) {
+        match decode::json(text.as_bytes()) {
             Ok(Self::Together { events })
                 if events.iter().any(|event| matches!(event, Self::Together { .. })) =>
             {

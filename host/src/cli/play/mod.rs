@@ -2,6 +2,7 @@
 
 mod answer;
 mod event;
+mod members;
 mod player;
 
 use std::io::{Write, stdout};
@@ -17,6 +18,7 @@ use super::exit::Exit;
 use super::lines::{Line, Lines};
 use super::open;
 use super::stores::Stores;
+use crate::decode;
 use crate::imports::{Clock, ManualClock, SystemClock};
 use answer::{Answer, Body, ErrorView};
 use event::Event;
@@ -104,7 +106,7 @@ impl Malformed {
 
     /// With the names that the line gives, where it can be read that far.
     fn of(message: impl Into<String>, line: &str) -> Self {
-        let value: Value = serde_json::from_str(line).unwrap_or_default();
+        let value: Value = decode::json(line.as_bytes()).unwrap_or_default();
         let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         Self { message: message.into(), op: field("op"), reference: field("ref"), user: field("user") }
     }

@@ -24,16 +24,19 @@ pub(in crate::http) struct MentionInput {
 #[schema(as = Reply)]
 pub(in crate::http) enum ReplyView {
     /// Something to look at.
+    #[schema(title = "CardReply")]
     Card {
         /// What is shown.
         card: CardView,
     },
     /// A line for the user alone.
+    #[schema(title = "NoticeReply")]
     Notice {
         /// Plain text, never markup.
         text: String,
     },
     /// Why something was not done; for the user alone.
+    #[schema(title = "ProblemReply")]
     Problem {
         /// For programs.
         code: String,

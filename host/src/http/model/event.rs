@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Event, News, PacketEvent};
+use crate::domain::{Event, EventId, News, PacketEvent};
+use crate::http::output::json;
 
 /// The `data` of an event; its name is in the field `event` of the stream.
 #[derive(Debug, Serialize, ToSchema)]
@@ -11,6 +12,7 @@ use crate::domain::{Event, News, PacketEvent};
 #[schema(as = Event)]
 pub(in crate::http) enum EventView {
     /// `message`: somebody said something that is no command.
+    #[schema(title = "MessageEvent")]
     Message {
         /// The platform's id of the message.
         id: String,
@@ -19,6 +21,7 @@ pub(in crate::http) enum EventView {
         text: String,
     },
     /// `sent`, `progress`, `finished`, `expired`: how a packet stands now.
+    #[schema(title = "PacketEvent")]
     Packet {
         packet: String,
         /// Of two events about a packet, the higher is the later.
@@ -45,6 +48,13 @@ pub(in crate::http) enum EventView {
         #[serde(skip_serializing_if = "Option::is_none")]
         refunded: Option<u64>,
     },
+    /// `gap`: events are missing here. Ask how things stand.
+    #[schema(title = "GapEvent")]
+    Gap {
+        /// The last event that was told before; what came next is no longer kept.
+        #[schema(pattern = "^[0-9]{1,20}-[0-9]{1,20}$")]
+        after: String,
+    },
 }
 
 impl From<Event> for EventView {
@@ -59,6 +69,16 @@ impl From<Event> for EventView {
 }
 
 impl EventView {
+    /// Events are missing after this one.
+    pub(in crate::http) fn gap(after: EventId) -> Self {
+        Self::Gap { after: after.to_string() }
+    }
+
+    /// As it stands behind `data:`. JSON has no line feeds in it, so it is one line.
+    pub(in crate::http) fn data(&self) -> String {
+        String::from_utf8(json(self)).unwrap_or_default()
+    }
+
     fn of_packet(event: PacketEvent) -> Self {
         let (mut expires, mut sum, mut luckiest, mut luck, mut took, mut back) =
             (None, None, None, None, None, None);

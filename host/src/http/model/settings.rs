@@ -1,5 +1,5 @@
-//! A tenant's settings: what its plugin is granted, its policy, its limits. What is not said stays at
-//! its default. The registry keeps them in this form.
+//! A tenant's settings: what its plugin is granted, its policy, its limits. Unset members use their
+//! defaults. The registry keeps them in this form.
 
 use std::num::NonZeroU32;
 
@@ -7,30 +7,22 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::packet::StrategyName;
-use crate::domain::{Amount, Grants, Limits, Policy, TenantId};
+use crate::domain::{Amount, Grants, Limits, Policy, TenantId, UnknownGrant};
 use crate::http::output::json;
 use crate::http::problem::Problem;
 use crate::runtime::TenantConfig;
 
 /// What an operator says of a tenant.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::http) struct Settings {
     /// Interfaces of the host that its plugin may call: `counter`, `ledger`, `entropy`, `clock`, `log`,
-    /// `policy`. All by default: the embedded plugin asks for them.
-    pub(in crate::http) grants: Vec<String>,
+    /// `policy`. Where it is absent, the embedded plugin is granted what it asks for, and any other plugin
+    /// nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) grants: Option<Vec<String>>,
     pub(in crate::http) policy: PolicySettings,
     pub(in crate::http) limits: LimitSettings,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            grants: Grants::ALL.iter().map(|grant| grant.name().to_owned()).collect(),
-            policy: PolicySettings::default(),
-            limits: LimitSettings::default(),
-        }
-    }
 }
 
 /// Limits and defaults for packets. Amounts in minor units, times in milliseconds.
@@ -138,11 +130,16 @@ impl From<Limits> for LimitSettings {
 impl From<&TenantConfig> for Settings {
     fn from(config: &TenantConfig) -> Self {
         Self {
-            grants: config.grants.iter().map(|grant| grant.name().to_owned()).collect(),
+            grants: config.grants.map(names),
             policy: config.policy.clone().into(),
             limits: config.limits.into(),
         }
     }
+}
+
+/// As they stand in JSON.
+pub(in crate::http) fn names(grants: Grants) -> Vec<String> {
+    grants.iter().map(|grant| grant.name().to_owned()).collect()
 }
 
 impl Settings {
@@ -153,10 +150,10 @@ impl Settings {
 
     /// For a tenant of this name.
     pub(in crate::http) fn config(self, id: TenantId) -> Result<TenantConfig, Problem> {
-        let grants = self.grants.iter().map(|grant| grant.parse());
-        let grants = grants
-            .collect::<Result<Grants, crate::domain::UnknownGrant>>()
-            .map_err(|error| Problem::invalid(format!("grants: {error}")))?;
+        let parsed =
+            |names: Vec<String>| names.iter().map(|name| name.parse()).collect::<Result<Grants, _>>();
+        let grants = self.grants.map(parsed).transpose();
+        let grants = grants.map_err(|error: UnknownGrant| Problem::invalid(format!("grants: {error}")))?;
         let policy = self.policy.policy()?;
         let limits = self.limits.limits();
         policy.validate().map_err(|why| Problem::invalid(format!("policy: {why}")))?;
@@ -210,6 +207,7 @@ impl LimitSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode;
 
     #[test]
     fn settings_come_back_as_they_were_kept() {
@@ -219,19 +217,19 @@ mod tests {
             .policy(Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() })
             .limits(Limits { requests_per_second: NonZeroU32::new(5), cpu_ms: 7, ..Limits::default() });
         let kept = serde_json::to_string(&Settings::from(&config)).unwrap();
-        let read: Settings = serde_json::from_str(&kept).unwrap();
+        let read: Settings = decode::json(kept.as_bytes()).unwrap();
         assert_eq!(read.config(id).unwrap(), config);
     }
 
     #[test]
     fn what_is_not_said_stays_at_its_default() {
         let id = TenantId::new("acme").unwrap();
-        let read: Settings = serde_json::from_str(r#"{"policy":{"max_shares":7}}"#).unwrap();
+        let read: Settings = decode::json(br#"{"policy":{"max_shares":7}}"#).unwrap();
         let config = read.config(id.clone()).unwrap();
         let policy = Policy { max_shares: 7, ..Policy::default() };
-        assert_eq!(config, TenantConfig::new(id.clone()).grants(Grants::ALL).policy(policy));
-        assert!(serde_json::from_str::<Settings>(r#"{"polic":{}}"#).is_err());
-        let wrong: Settings = serde_json::from_str(r#"{"limits":{"batch":0}}"#).unwrap();
+        assert_eq!(config, TenantConfig::new(id.clone()).policy(policy));
+        assert!(decode::json::<Settings>(br#"{"polic":{}}"#).is_err());
+        let wrong: Settings = decode::json(br#"{"limits":{"batch":0}}"#).unwrap();
         assert!(wrong.config(id).is_err());
     }
 }

@@ -100,7 +100,9 @@ impl AuditView {
 ///
 /// Needs the scope `admin`. It reads all of the tenant's books: not a call for every minute.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/audit", tag = "books", operation_id = "audit",
-    params(("tenant" = String, Path)), responses((status = 200, body = AuditView)))]
+    params(("tenant" = String, Path)),
+    responses((status = 200, description = "The sums of the books, and what does not agree",
+        body = AuditView)))]
 async fn audit(admin: Admin) -> Result<Told<AuditView>, Problem> {
     let audit = admin.tenant.audit().await?;
     let discrepancies = admin.tenant.verify().await?;
@@ -113,8 +115,7 @@ async fn audit(admin: Admin) -> Result<Told<AuditView>, Problem> {
 struct Reconcile {
     /// Whether counters that do not agree are forgotten, so that the next grab builds them again, and
     /// packets refunded that are long past their time. Money is only ever reported.
-    #[serde(default)]
-    repair: bool,
+    repair: Option<bool>,
 }
 
 /// What a reconciliation found.
@@ -189,12 +190,14 @@ impl From<Reconciliation> for ReconciliationView {
 /// Needs the scope `admin`. Counters with the ledger, packets with the time, the books with themselves.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/reconcile", tag = "books", operation_id = "reconcile",
     params(("tenant" = String, Path)), request_body = Reconcile,
-    responses((status = 200, body = ReconciliationView)))]
+    responses((status = 200, description = "What was compared, and what did not agree",
+        body = ReconciliationView)))]
 async fn reconcile(
     State(service): State<Service>,
     admin: Admin,
     Json(Reconcile { repair }): Json<Reconcile>,
 ) -> Result<Told<ReconciliationView>, Problem> {
+    let repair = repair.unwrap_or_default();
     let found = admin.tenant.reconcile(repair).await.map_err(Problem::from);
     let subject = if repair { "with repair" } else { "without repair" };
     let found =
@@ -237,7 +240,9 @@ impl From<(u64, AdminEntry)> for NoteView {
 ///
 /// Needs the scope `admin`.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/log", tag = "books", operation_id = "log",
-    params(("tenant" = String, Path), Page), responses((status = 200, body = Items<NoteView>)))]
+    params(("tenant" = String, Path), Page),
+    responses((status = 200, description = "A page of what administrators did to the tenant",
+        body = Items<NoteView>)))]
 async fn notes(
     State(service): State<Service>,
     admin: Admin,
@@ -252,7 +257,8 @@ async fn notes(
 ///
 /// Needs the scope `operator`.
 #[utoipa::path(get, path = "/v1/log", tag = "books", operation_id = "service_log",
-    params(Page), responses((status = 200, body = Items<NoteView>)))]
+    params(Page),
+    responses((status = 200, description = "A page of what administrators did", body = Items<NoteView>)))]
 async fn all_notes(
     State(service): State<Service>,
     _operator: Operator,

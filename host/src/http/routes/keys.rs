@@ -187,7 +187,7 @@ async fn revoked(
     params(("tenant" = String, Path),
         ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body = NewTenantKey,
-    responses((status = 201, body = MadeKey)))]
+    responses((status = 201, description = "The key that was made, with its secret", body = MadeKey)))]
 async fn create(
     State(service): State<Service>,
     admin: Admin,
@@ -208,7 +208,9 @@ async fn create(
 ///
 /// Needs the scope `admin`.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/keys", tag = "keys", operation_id = "keys",
-    params(("tenant" = String, Path), Page), responses((status = 200, body = Items<KeyView>)))]
+    params(("tenant" = String, Path), Page),
+    responses((status = 200, description = "A page of the tenant's API keys, without their secrets",
+        body = Items<KeyView>)))]
 async fn list(
     State(service): State<Service>,
     admin: Admin,
@@ -222,7 +224,7 @@ async fn list(
 /// Needs the scope `admin`. It opens nothing here from now on, and on other hosts within five seconds.
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}/keys/{key}", tag = "keys", operation_id = "revoke_key",
     params(("tenant" = String, Path), ("key" = String, Path)),
-    responses((status = 200, body = KeyView)))]
+    responses((status = 200, description = "The key, revoked", body = KeyView)))]
 async fn revoke(
     State(service): State<Service>,
     admin: Admin,
@@ -238,7 +240,7 @@ async fn revoke(
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", operation_id = "create_operator_key",
     params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body = NewOperatorKey,
-    responses((status = 201, body = MadeKey)))]
+    responses((status = 201, description = "The key that was made, with its secret", body = MadeKey)))]
 async fn create_operator(
     State(service): State<Service>,
     operator: Operator,
@@ -256,7 +258,9 @@ async fn create_operator(
 ///
 /// Needs the scope `operator`.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", operation_id = "operator_keys",
-    params(Page), responses((status = 200, body = Items<KeyView>)))]
+    params(Page),
+    responses((status = 200, description = "A page of the operator's API keys, without their secrets",
+        body = Items<KeyView>)))]
 async fn list_operator(
     State(service): State<Service>,
     _operator: Operator,
@@ -269,7 +273,8 @@ async fn list_operator(
 ///
 /// Needs the scope `operator`.
 #[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys", operation_id = "revoke_operator_key",
-    params(("key" = String, Path)), responses((status = 200, body = KeyView)))]
+    params(("key" = String, Path)),
+    responses((status = 200, description = "The key, revoked", body = KeyView)))]
 async fn revoke_operator(
     State(service): State<Service>,
     operator: Operator,

@@ -23,7 +23,8 @@ pub(super) fn router(with_metrics: bool) -> OpenApiRouter<Service> {
 ///
 /// Asks no store: restarting does not bring one back.
 #[utoipa::path(get, path = "/healthz", tag = "operations", operation_id = "health",
-    responses((status = 200, body = String, content_type = "text/plain")), security(()))]
+    responses((status = 200, description = "The process lives",
+        body = String, content_type = "text/plain")), security(()))]
 async fn healthy() -> &'static str {
     "ok\n"
 }
@@ -52,7 +53,9 @@ struct Readiness {
 /// decides then. A store that is `busy` is no reason either: its load would fall on other hosts.
 /// Each store is asked for a small durable write, once a second at most, however often this is called.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready",
-    responses((status = 200, body = Readiness), (status = 503, body = Readiness)), security(()))]
+    responses((status = 200, description = "Requests should be sent here", body = Readiness),
+        (status = 503, description = "Requests should be sent elsewhere, and why",
+        body = Readiness)), security(()))]
 async fn ready(State(service): State<Service>) -> Response {
     let (stores, registry) = service.check().await;
     let is_stopping = *service.stopping().borrow();
@@ -74,7 +77,8 @@ async fn ready(State(service): State<Service>) -> Response {
 ///
 /// Names of tenants are among the labels: keep it from strangers, as `metrics` in the configuration does.
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")), security(()))]
+    responses((status = 200, description = "The metrics, as OpenMetrics has them",
+        body = String, content_type = "application/openmetrics-text")), security(()))]
 async fn metrics(State(service): State<Service>) -> Response {
     const END: &str = "# EOF\n";
     let host = service.host().metrics();

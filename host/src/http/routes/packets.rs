@@ -47,11 +47,9 @@ struct NewPacket {
     #[schema(minimum = 1)]
     shares: u32,
     /// Who may take a share; everybody where it is absent or empty.
-    #[serde(default)]
-    to: Vec<String>,
+    to: Option<Vec<String>>,
     /// Shown on the card.
-    #[serde(default)]
-    greeting: String,
+    greeting: Option<String>,
     /// The tenant's default where it is absent.
     #[schema(minimum = 1)]
     expires_in_ms: Option<u64>,
@@ -72,7 +70,7 @@ struct SentPacket {
 #[utoipa::path(post, path = "/v1/packets", tag = "packets", operation_id = "send",
     params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body = NewPacket,
-    responses((status = 201, body = SentPacket)))]
+    responses((status = 201, description = "The packet that was sent", body = SentPacket)))]
 async fn send(
     State(service): State<Service>,
     member: Member,
@@ -88,8 +86,8 @@ async fn send(
             strategy: new.strategy.map(Into::into),
             total: new.total,
             shares: new.shares,
-            to: users(new.to)?,
-            greeting: new.greeting,
+            to: users(new.to.unwrap_or_default())?,
+            greeting: new.greeting.unwrap_or_default(),
             expires_in_ms: new.expires_in_ms,
         };
         let (Sent::Sent(id) | Sent::Replayed(id)) = tenant.send(request).await?.map_err(refused)?;
@@ -121,7 +119,8 @@ fn refused(error: SendError) -> Problem {
 
 /// Look at a packet
 #[utoipa::path(get, path = "/v1/packets/{packet}", tag = "packets", operation_id = "details",
-    params(("packet" = String, Path)), responses((status = 200, body = DetailsView)))]
+    params(("packet" = String, Path)),
+    responses((status = 200, description = "The packet and its claims", body = DetailsView)))]
 async fn details(member: Member, Path(id): Path<String>) -> Result<Told<DetailsView>, Problem> {
     let id = packet(&id)?;
     let details = member.tenant.details(id).await?;
@@ -232,7 +231,8 @@ fn opened(answer: Opened) -> Result<Tapped, Problem> {
 ///
 /// Asks the cache alone. Sent again, it takes no second seat.
 #[utoipa::path(post, path = "/v1/packets/{packet}/grab", tag = "packets", operation_id = "grab",
-    params(("packet" = String, Path)), request_body = Tap, responses((status = 200, body = Tapped)))]
+    params(("packet" = String, Path)), request_body = Tap,
+    responses((status = 200, description = "What came of the tap", body = Tapped)))]
 async fn grab(
     State(service): State<Service>,
     member: Member,
@@ -247,7 +247,8 @@ async fn grab(
 ///
 /// The amount is drawn at this moment. Sent again, it tells the same amount.
 #[utoipa::path(post, path = "/v1/packets/{packet}/open", tag = "packets", operation_id = "open",
-    params(("packet" = String, Path)), request_body = Tap, responses((status = 200, body = Tapped)))]
+    params(("packet" = String, Path)), request_body = Tap,
+    responses((status = 200, description = "What came of the tap", body = Tapped)))]
 async fn open(
     State(service): State<Service>,
     member: Member,
@@ -263,7 +264,8 @@ async fn open(
 /// Opens where the grab led to a seat; otherwise tells what the grab told.
 #[utoipa::path(post, path = "/v1/packets/{packet}/grab-and-open", tag = "packets",
     operation_id = "grab_and_open",
-    params(("packet" = String, Path)), request_body = Tap, responses((status = 200, body = Tapped)))]
+    params(("packet" = String, Path)), request_body = Tap,
+    responses((status = 200, description = "What came of the taps", body = Tapped)))]
 async fn grab_and_open(
     State(service): State<Service>,
     member: Member,
@@ -286,13 +288,13 @@ struct Press {
     #[schema(min_length = 1, max_length = 256)]
     user: String,
     /// The user's language, as a BCP 47 tag.
-    #[serde(default = "english")]
     #[schema(max_length = 64, default = "en")]
-    language: String,
+    language: Option<String>,
 }
 
-pub(super) fn english() -> String {
-    "en".into()
+/// A user's language where a request names none.
+pub(super) fn or_english(language: Option<String>) -> String {
+    language.unwrap_or_else(|| "en".into())
 }
 
 /// Press a button of a packet's card
@@ -301,7 +303,7 @@ pub(super) fn english() -> String {
 /// packet as it stands now.
 #[utoipa::path(post, path = "/v1/packets/{packet}/actions/{action}", tag = "chat", operation_id = "press",
     params(("packet" = String, Path), ("action" = String, Path)), request_body = Press,
-    responses((status = 200, body = Replies)))]
+    responses((status = 200, description = "The plugin's replies", body = Replies)))]
 async fn act(
     State(service): State<Service>,
     member: Member,
@@ -310,6 +312,6 @@ async fn act(
 ) -> Result<Told<Replies>, Problem> {
     let Path((id, action)) = path;
     let (id, user) = (packet(&id)?, member.user(&service, press.user)?);
-    let by = Presser { user, language: press.language };
+    let by = Presser { user, language: or_english(press.language) };
     Ok(Told(member.tenant.action(id, action, by).await?.into()))
 }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::packets::english;
+use super::packets::or_english;
 use crate::domain::{Event, Mention, Message, Name, RoomKey};
 use crate::http::Service;
 use crate::http::access::{Member, user};
@@ -24,7 +24,8 @@ pub(super) fn router() -> OpenApiRouter<Service> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewMessage {
-    /// The platform's own id of the message: a command that is delivered twice sends once.
+    /// The platform's own id of the message, unique among those of its sender in its room: a command that
+    /// is delivered twice sends once.
     #[schema(min_length = 1, max_length = 256)]
     id: String,
     /// Who typed it.
@@ -34,12 +35,11 @@ struct NewMessage {
     #[schema(min_length = 1, max_length = 4096)]
     text: String,
     /// In the order of the text, at most 100.
-    #[serde(default)]
-    mentions: Vec<MentionInput>,
+    #[schema(max_items = 100)]
+    mentions: Option<Vec<MentionInput>>,
     /// The sender's language, as a BCP 47 tag.
-    #[serde(default = "english")]
     #[schema(max_length = 64, default = "en")]
-    language: String,
+    language: Option<String>,
 }
 
 /// What came of a message.
@@ -56,7 +56,9 @@ struct Said {
 /// What begins with a slash goes to the plugin, and its replies are for the sender. Anything else is
 /// passed on to whoever listens to the room.
 #[utoipa::path(post, path = "/v1/rooms/{room}/messages", tag = "chat", operation_id = "say",
-    params(("room" = String, Path)), request_body = NewMessage, responses((status = 200, body = Said)))]
+    params(("room" = String, Path)), request_body = NewMessage,
+    responses((status = 200, description = "Whether the room was told, and the plugin's replies",
+        body = Said)))]
 async fn say(
     State(service): State<Service>,
     member: Member,
@@ -64,15 +66,15 @@ async fn say(
     Json(new): Json<NewMessage>,
 ) -> Result<Told<Said>, Problem> {
     let (name, sender) = (room(name)?, member.user(&service, new.sender)?);
-    let mentions =
-        new.mentions.into_iter().map(|mention| Ok(Mention { text: mention.text, user: user(mention.user)? }));
+    let mentions = new.mentions.unwrap_or_default().into_iter();
+    let mentions = mentions.map(|mention| Ok(Mention { text: mention.text, user: user(mention.user)? }));
     let message = Message {
         id: new.id,
         room: name.as_str().to_owned(),
         sender,
         text: new.text,
         mentions: mentions.collect::<Result<_, Problem>>()?,
-        language: new.language,
+        language: or_english(new.language),
     };
     if message.text.starts_with('/') {
         let replies = member.tenant.command(message).await?.into();
@@ -92,7 +94,8 @@ async fn say(
 
 /// A room's packets, the latest first
 #[utoipa::path(get, path = "/v1/rooms/{room}/packets", tag = "packets", operation_id = "room_packets",
-    params(("room" = String, Path), Page), responses((status = 200, body = Items<PacketView>)))]
+    params(("room" = String, Path), Page),
+    responses((status = 200, description = "A page of the room's packets", body = Items<PacketView>)))]
 async fn packets(
     member: Member,
     Path(name): Path<String>,

@@ -15,12 +15,11 @@ use futures::Stream;
 use futures::stream::unfold;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use crate::domain::{EventId, RoomKey};
+use crate::domain::{EventId, IdError, RoomKey};
 use crate::http::Service;
 use crate::http::access::{Caller, Member};
-use crate::http::input::{Path, room};
+use crate::http::input::{Path, room, single};
 use crate::http::model::event::EventView;
-use crate::http::output::json;
 use crate::http::problem::{Kind, Problem};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -38,8 +37,9 @@ const AT_ONCE: u32 = 128;
 /// host; without, it begins now. Events are news: the ledger is the truth.
 #[utoipa::path(get, path = "/v1/rooms/{room}/events", tag = "events", operation_id = "events",
     params(("room" = String, Path),
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{1,19}-[0-9]{1,19}$")),
-    responses((status = 200, body = EventView, content_type = "text/event-stream")))]
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^([0-9]{1,20}-[0-9]{1,20})?$")),
+    responses((status = 200, description = "The stream. Each event has a name and, as its `data`, an object of this schema",
+        body = EventView, content_type = "text/event-stream")))]
 pub(super) async fn events(
     State(service): State<Service>,
     member: Member,
@@ -53,8 +53,7 @@ pub(super) async fn events(
     }
     let permit =
         service.stream_permit().ok_or_else(|| Problem::new(Kind::BUSY, "too many streams are open"))?;
-    let last = headers.get(LAST_EVENT_ID).map(|last| last.to_str().unwrap_or_default().parse::<EventId>());
-    let last = last.transpose().map_err(|error| Problem::invalid(format!("Last-Event-ID {error}")))?;
+    let last = last_event(&headers)?;
     // Listening comes first: what is posted between the two is seen twice rather than never.
     let wake = service.events().listen(&room).await?;
     let at = match last {
@@ -73,6 +72,15 @@ pub(super) async fn events(
         _permit: permit,
     };
     Ok(Sse::new(unfold(feed, Feed::next)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// After which event a stream goes on. One that has seen none yet may say so with an empty header.
+fn last_event(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
+    let Some(last) = single(headers, &LAST_EVENT_ID)?.filter(|last| !last.is_empty()) else {
+        return Ok(None);
+    };
+    let last = last.to_str().map_err(|_| IdError::NotEvent).and_then(str::parse);
+    last.map(Some).map_err(|error| Problem::invalid(format!("Last-Event-ID {error}")))
 }
 
 /// One stream.
@@ -121,14 +129,15 @@ impl Feed {
             }
         };
         if since.is_gap {
-            self.ready.push_back(sse::Event::default().event("gap").data("{}"));
+            let data = EventView::gap(self.at).data();
+            self.ready.push_back(sse::Event::default().event("gap").data(data));
             if since.events.is_empty() {
                 self.at = self.service.events().latest(&self.room).await.unwrap_or(self.at);
             }
         }
         for (id, event) in since.events {
             let name = event.name();
-            let data = String::from_utf8(json(&EventView::from(event))).unwrap_or_default();
+            let data = EventView::from(event).data();
             self.ready.push_back(sse::Event::default().id(id.to_string()).event(name).data(data));
             self.at = id;
         }

@@ -13,7 +13,7 @@ use crate::domain::{Name, Scope, TenantId};
 use crate::http::Service;
 use crate::http::access::{Admin, Operator, Visitor};
 use crate::http::input::Json;
-use crate::http::model::settings::{LimitSettings, PolicySettings, Settings};
+use crate::http::model::settings::{LimitSettings, PolicySettings, Settings, names};
 use crate::http::notes::noted;
 use crate::http::once::{Done, Once, Raw};
 use crate::http::output::{Items, Told};
@@ -63,7 +63,7 @@ struct ServingPlugin {
 struct TenantView {
     tenant: String,
     plugin: ServingPlugin,
-    /// Interfaces of the host that its plugin may call.
+    /// Interfaces of the host that its plugin may call now.
     grants: Vec<String>,
     policy: PolicySettings,
     limits: LimitSettings,
@@ -74,7 +74,7 @@ struct TenantView {
 impl TenantView {
     fn of(tenant: &Tenant) -> Self {
         let manifest = tenant.manifest();
-        let Settings { grants, policy, limits } = Settings::from(&tenant.config());
+        let Settings { policy, limits, .. } = Settings::from(&tenant.config());
         let commands = manifest.commands.iter();
         let commands = commands
             .map(|usage| CommandForm { form: usage.form.clone(), description: usage.description.clone() });
@@ -87,7 +87,7 @@ impl TenantView {
                 commands: commands.collect(),
                 languages: manifest.languages.clone(),
             },
-            grants,
+            grants: names(tenant.grants()),
             policy,
             limits,
             is_suspended: tenant.is_suspended(),
@@ -99,7 +99,7 @@ impl TenantView {
 ///
 /// Needs the scope `operator`.
 #[utoipa::path(get, path = "/v1/tenants", tag = "tenants", operation_id = "tenants",
-    responses((status = 200, body = Items<TenantView>)))]
+    responses((status = 200, description = "All tenants", body = Items<TenantView>)))]
 async fn list(State(service): State<Service>, _operator: Operator) -> Told<Items<TenantView>> {
     let items = service.host().tenants().iter().map(TenantView::of).collect();
     Told(Items { items, next: None })
@@ -112,8 +112,8 @@ struct NewTenant {
     /// Its name.
     #[schema(min_length = 1, max_length = 256)]
     tenant: String,
-    #[serde(default)]
-    settings: Settings,
+    /// All defaults where it is absent.
+    settings: Option<Settings>,
 }
 
 /// Make a tenant
@@ -123,7 +123,8 @@ struct NewTenant {
 #[utoipa::path(post, path = "/v1/tenants", tag = "tenants", operation_id = "create_tenant",
     params(("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body = NewTenant,
-    responses((status = 201, body = TenantView)))]
+    responses((status = 201, description = "The tenant that was made, with what it is granted",
+        body = TenantView)))]
 async fn create(
     State(service): State<Service>,
     operator: Operator,
@@ -133,7 +134,8 @@ async fn create(
     let act = move |new: NewTenant, _: Name| async move {
         let id = TenantId::new(&new.tenant)
             .map_err(|error| Problem::invalid(format!("the name of a tenant {error}")))?;
-        let record = TenantRecord::new(id.clone(), new.settings.kept(), acting.host().now_ms());
+        let record =
+            TenantRecord::new(id.clone(), new.settings.unwrap_or_default().kept(), acting.host().now_ms());
         let made = acting.create(record).await;
         let made = noted(&acting, &by, Some(&id), "tenant.create", id.as_str(), made).await?;
         Ok(Done::new(StatusCode::CREATED, &TenantView::of(&made)))
@@ -145,17 +147,18 @@ async fn create(
 ///
 /// With any key of the tenant, or the operator's.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}", tag = "tenants", operation_id = "tenant",
-    params(("tenant" = String, Path)), responses((status = 200, body = TenantView)))]
+    params(("tenant" = String, Path)),
+    responses((status = 200, description = "The tenant, with what it is granted now", body = TenantView)))]
 async fn look(visitor: Visitor) -> Told<TenantView> {
     Told(TenantView::of(&visitor.tenant))
 }
 
 /// Give a tenant other settings
 ///
-/// Needs the scope `operator`. What is not said goes back to its default.
+/// Needs the scope `operator`. Unset members go back to their defaults.
 #[utoipa::path(put, path = "/v1/tenants/{tenant}/settings", tag = "tenants", operation_id = "configure",
     params(("tenant" = String, Path)), request_body = Settings,
-    responses((status = 200, body = TenantView)))]
+    responses((status = 200, description = "The tenant with its new settings", body = TenantView)))]
 async fn configure(
     State(service): State<Service>,
     admin: Admin,
@@ -196,7 +199,8 @@ impl InstalledPlugin {
 ///
 /// Needs the scope `admin`. The embedded plugin is there besides.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/plugins", tag = "tenants", operation_id = "plugins",
-    params(("tenant" = String, Path)), responses((status = 200, body = Items<InstalledPlugin>)))]
+    params(("tenant" = String, Path)),
+    responses((status = 200, description = "The tenant's plugins", body = Items<InstalledPlugin>)))]
 async fn plugins(
     State(service): State<Service>,
     admin: Admin,
@@ -215,7 +219,7 @@ async fn plugins(
     params(("tenant" = String, Path),
         ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
-    responses((status = 201, body = InstalledPlugin)))]
+    responses((status = 201, description = "The plugin that was installed", body = InstalledPlugin)))]
 async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) -> Result<Response, Problem> {
     let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
     let act = move |Raw(code): Raw, _: Name| async move {
@@ -249,7 +253,8 @@ struct Upgrade {
 /// under way finish with the former one.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/upgrade", tag = "tenants", operation_id = "upgrade",
     params(("tenant" = String, Path)), request_body = Upgrade,
-    responses((status = 200, body = TenantView)))]
+    responses((status = 200, description = "The tenant with the plugin that serves it now",
+        body = TenantView)))]
 async fn upgrade(
     State(service): State<Service>,
     admin: Admin,
@@ -267,7 +272,9 @@ async fn upgrade(
 ///
 /// Needs the scope `admin`.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/rollback", tag = "tenants", operation_id = "rollback",
-    params(("tenant" = String, Path)), responses((status = 200, body = TenantView)))]
+    params(("tenant" = String, Path)),
+    responses((status = 200, description = "The tenant with the plugin that serves it now",
+        body = TenantView)))]
 async fn rollback(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
     changed(&service, &admin, "tenant.rollback", "former", |record| {
         let former = record.former.take();
@@ -282,7 +289,8 @@ async fn rollback(State(service): State<Service>, admin: Admin) -> Result<Told<T
 ///
 /// Needs the scope `admin`. Those under way finish; expiry and settlement go on.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/suspend", tag = "tenants", operation_id = "suspend",
-    params(("tenant" = String, Path)), responses((status = 200, body = TenantView)))]
+    params(("tenant" = String, Path)),
+    responses((status = 200, description = "The tenant, suspended", body = TenantView)))]
 async fn suspend(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
     changed(&service, &admin, "tenant.suspend", "", |record| {
         record.is_suspended = true;
@@ -295,7 +303,8 @@ async fn suspend(State(service): State<Service>, admin: Admin) -> Result<Told<Te
 ///
 /// Needs the scope `admin`.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/resume", tag = "tenants", operation_id = "resume",
-    params(("tenant" = String, Path)), responses((status = 200, body = TenantView)))]
+    params(("tenant" = String, Path)),
+    responses((status = 200, description = "The tenant, served again", body = TenantView)))]
 async fn resume(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
     // Also where it was suspended by itself, because its plugin broke.
     admin.tenant.resume();

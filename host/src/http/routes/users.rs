@@ -48,7 +48,8 @@ fn holds(tenant: &Tenant, user: UserId, balance: Amount) -> Wallet {
 
 /// What a wallet holds
 #[utoipa::path(get, path = "/v1/users/{user}/wallet", tag = "wallets", operation_id = "wallet",
-    params(("user" = String, Path)), responses((status = 200, body = Wallet)))]
+    params(("user" = String, Path)),
+    responses((status = 200, description = "What the wallet holds", body = Wallet)))]
 async fn wallet(
     State(service): State<Service>,
     member: Member,
@@ -76,7 +77,7 @@ struct Funds {
     params(("user" = String, Path),
         ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body = Funds,
-    responses((status = 201, body = Wallet)))]
+    responses((status = 201, description = "The wallet, with the funding in it", body = Wallet)))]
 async fn fund(
     State(service): State<Service>,
     funder: Funder,
@@ -86,6 +87,9 @@ async fn fund(
     let user = user(name)?;
     let tenant = funder.tenant.clone();
     let act = move |funds: Funds, key: Name| async move {
+        if funds.amount == 0 {
+            return Err(Problem::invalid("an amount must be at least 1"));
+        }
         let amount = Amount::new(funds.amount).map_err(|error| Problem::invalid(error.to_string()))?;
         let balance = match tenant.fund_once(&user, amount, &key).await? {
             Funded::Funded(balance) | Funded::Replayed(balance) => balance,
@@ -144,7 +148,8 @@ impl From<Entry> for EntryView {
 
 /// A wallet's movements, the latest first
 #[utoipa::path(get, path = "/v1/users/{user}/wallet/statement", tag = "wallets", operation_id = "statement",
-    params(("user" = String, Path), Page), responses((status = 200, body = Items<EntryView>)))]
+    params(("user" = String, Path), Page),
+    responses((status = 200, description = "A page of the wallet's movements", body = Items<EntryView>)))]
 async fn statement(
     State(service): State<Service>,
     member: Member,
@@ -159,7 +164,9 @@ async fn statement(
 
 /// Packets that a user sent, the latest first
 #[utoipa::path(get, path = "/v1/users/{user}/sent", tag = "packets", operation_id = "sent",
-    params(("user" = String, Path), Page), responses((status = 200, body = Items<PacketView>)))]
+    params(("user" = String, Path), Page),
+    responses((status = 200, description = "A page of packets that the user sent",
+        body = Items<PacketView>)))]
 async fn sent(
     State(service): State<Service>,
     member: Member,
@@ -207,7 +214,9 @@ impl From<Received> for ReceivedView {
 
 /// Shares that a user has, the latest first
 #[utoipa::path(get, path = "/v1/users/{user}/received", tag = "packets", operation_id = "received",
-    params(("user" = String, Path), Page), responses((status = 200, body = Items<ReceivedView>)))]
+    params(("user" = String, Path), Page),
+    responses((status = 200, description = "A page of shares that the user has",
+        body = Items<ReceivedView>)))]
 async fn received(
     State(service): State<Service>,
     member: Member,

@@ -15,8 +15,7 @@ use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal};
 impl Host for InstanceState {
     async fn record(&mut self, order: ledger::Order) -> Result<Result<ledger::Recorded, Error>> {
         self.enter(Grant::Ledger)?;
-        let order = self::order(order)?;
-        self.mandate().check_order(&order)?;
+        let order = self.mandate().accept(self::order(order)?)?;
         if self.witness.has_recorded() {
             return Err(Breach::Beyond("a second packet").into());
         }

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use super::contract::all_askable;
 use super::source::{read_at_most, read_component, unreadable};
 use super::{Digest, PluginError};
+use crate::decode;
 
 /// What a `plugin.toml` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ fn inside(directory: &Path, file: &str) -> Result<PathBuf, PluginError> {
 
 /// What the file says, and the name of the component's file.
 fn parse(bytes: &[u8]) -> Result<(PluginManifest, String), String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "this is not text in UTF-8")?;
+    let text = decode::text(bytes).map_err(|error| error.to_string())?;
     let table: Table = text.parse().map_err(|error| syntax(text, &error))?;
     if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!(

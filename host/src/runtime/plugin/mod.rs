@@ -19,7 +19,7 @@ pub use library::Plugins;
 pub use source::{PluginFile, PluginSource};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
@@ -105,6 +105,13 @@ impl Plugin {
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.facts.digest
+    }
+
+    /// Whether it is the embedded plugin, wherever it was loaded from.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        static EMBEDDED: LazyLock<Digest> = LazyLock::new(|| Digest::of(Plugin::EMBEDDED));
+        self.digest() == *EMBEDDED
     }
 
     /// The size of the component, in bytes.

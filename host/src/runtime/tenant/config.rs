@@ -1,15 +1,17 @@
 //! What an operator says of a tenant.
 
 use crate::domain::{Grants, Limits, Policy, TenantId};
-use crate::runtime::CallError;
+use crate::runtime::{CallError, Plugin};
 
-/// What an operator says of a tenant. A new one is granted nothing.
+/// What an operator says of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantConfig {
     /// Its name in the stores. Never seen by a plugin.
     pub id: TenantId,
-    /// Interfaces of the host that its plugin may call, if it asks for them.
-    pub grants: Grants,
+    /// Interfaces of the host that its plugin may call, if it asks for them. None grants the embedded
+    /// plugin what it asks for, since it is a part of the host, and nothing to any other: what a foreign
+    /// plugin may do is for somebody to say.
+    pub grants: Option<Grants>,
     /// Limits and defaults for packets.
     pub policy: Policy,
     /// Limits for the plugin.
@@ -17,17 +19,24 @@ pub struct TenantConfig {
 }
 
 impl TenantConfig {
-    /// A tenant of this name: no grants, WeChat's policy, the default limits.
+    /// A tenant of this name: the default grants, WeChat's policy, the default limits.
     #[must_use]
     pub fn new(id: TenantId) -> Self {
-        Self { id, grants: Grants::NONE, policy: Policy::default(), limits: Limits::default() }
+        Self { id, grants: None, policy: Policy::default(), limits: Limits::default() }
     }
 
-    /// With these grants.
+    /// With these grants and no others, whichever plugin serves.
     #[must_use]
     pub const fn grants(mut self, grants: Grants) -> Self {
-        self.grants = grants;
+        self.grants = Some(grants);
         self
+    }
+
+    /// What is granted to a plugin that asks for this.
+    #[must_use]
+    pub fn granted(&self, plugin: &Plugin, asks: Grants) -> Grants {
+        let by_default = if plugin.is_embedded() { asks } else { Grants::NONE };
+        self.grants.unwrap_or(by_default)
     }
 
     /// With this policy.
@@ -58,7 +67,7 @@ pub enum TenantError {
     #[error("the plugin does not say what it is: {0}")]
     NoManifest(CallError),
     /// It asks for what the tenant does not grant.
-    #[error("the plugin asks for {0}, which the tenant does not grant")]
+    #[error("the plugin asks for {0}, which the tenant does not grant; list it in the tenant's grants")]
     NotGranted(Grants),
     /// It asks for other grants than its `plugin.toml` says, or is of another name or version.
     #[error("the plugin is not what its plugin.toml says: {0}")]

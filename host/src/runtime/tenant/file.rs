@@ -6,9 +6,9 @@
 //!
 //! [tenants.acme]
 //! plugin = "hongbao"                 # without one, the embedded plugin
-//! grants = ["counter", "ledger", "entropy", "clock", "log", "policy"]
+//! grants = ["counter", "ledger"]     # the embedded plugin needs none
 //!
-//! [tenants.acme.policy]              # what is not said stays at its default
+//! [tenants.acme.policy]              # unset keys use their defaults
 //! currency = "JPY"
 //! currency_digits = 0
 //!
@@ -20,14 +20,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::TenantConfig;
+use crate::decode::Strict;
 use crate::domain::{Amount, Grants, Limits, Policy, Strategy, TenantId};
 
 /// What a file says of tenants and their plugins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Tables")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TenantsFile {
     /// Where plugins are, by the names that tenants call them.
     pub plugins: BTreeMap<String, PathBuf>,
@@ -55,7 +56,7 @@ struct Tables {
 #[serde(default, deny_unknown_fields)]
 struct TenantTable {
     plugin: Option<String>,
-    grants: Vec<String>,
+    grants: Option<Vec<String>>,
     policy: PolicyTable,
     limits: LimitsTable,
 }
@@ -95,6 +96,13 @@ struct LimitsTable {
     idle_ms: Option<u64>,
 }
 
+impl<'de> Deserialize<'de> for TenantsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tables = Tables::deserialize(Strict::toml(deserializer))?;
+        tables.try_into().map_err(D::Error::custom)
+    }
+}
+
 impl TryFrom<Tables> for TenantsFile {
     type Error = String;
 
@@ -115,8 +123,9 @@ impl TryFrom<Tables> for TenantsFile {
 impl TenantTable {
     fn config(self, name: &str) -> Result<TenantConfig, String> {
         let id = TenantId::new(name).map_err(|error| format!("the name of a tenant {error}"))?;
-        let grants = self.grants.iter().map(|grant| grant.parse());
-        let grants = grants.collect::<Result<Grants, _>>().map_err(|error| format!("grants: {error}"))?;
+        let grants =
+            self.grants.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Grants, _>>());
+        let grants = grants.transpose().map_err(|error| format!("grants: {error}"))?;
         let policy = self.policy.policy().map_err(|why| format!("policy: {why}"))?;
         let limits = self.limits.limits();
         policy.validate().map_err(|why| format!("policy: {why}"))?;
@@ -176,25 +185,26 @@ impl LimitsTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode;
 
     fn refused(text: &str) -> String {
-        toml::from_str::<TenantsFile>(text).unwrap_err().to_string()
+        decode::toml::<TenantsFile>(text).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_not_said_stays_at_its_default() {
-        let file: TenantsFile = toml::from_str(
+        let file: TenantsFile = decode::toml(
             "[plugins]\nours = 'here'\n\n[tenants.acme]\nplugin = 'ours'\ngrants = ['ledger', 'log']\n\n\
              [tenants.acme.policy]\ncurrency = 'JPY'\ncurrency_digits = 0\n\n[tenants.acme.limits]\ncpu_ms = 7\n\n[tenants.bare]\n",
         )
         .unwrap();
         let [acme, bare] = &file.tenants[..] else { panic!("{file:?}") };
         assert_eq!(acme.plugin.as_deref(), Some("ours"));
-        assert_eq!(acme.config.grants.to_string(), "ledger, log");
+        assert_eq!(acme.config.grants.unwrap().to_string(), "ledger, log");
         let policy = Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() };
         assert_eq!(acme.config.policy, policy);
         assert_eq!(acme.config.limits, Limits { cpu_ms: 7, ..Limits::default() });
-        assert_eq!(bare.config, TenantConfig::new(TenantId::new("bare").unwrap()), "nothing is granted");
+        assert_eq!(bare.config, TenantConfig::new(TenantId::new("bare").unwrap()));
         assert_eq!(bare.plugin, None);
     }
 
@@ -212,6 +222,10 @@ mod tests {
             ("[tenants.a.limits]\ncpu = 1", "unknown field `cpu`"),
             ("[tenants.a]\nplugins = 'x'", "unknown field `plugins`"),
             ("[tenant.a]", "unknown field `tenant`"),
+            ("[tenants]\na = ['ours', ['ledger']]", "sequence, expected a table"),
+            ("[tenants.a]\npolicy = []", "sequence, expected a table"),
+            ("[[tenants.a.limits]]\ncpu_ms = 1", "sequence, expected a table"),
+            ("plugins = []", "sequence"),
             ("[tenants.'']", "the name of a tenant must be 1 to 256 bytes"),
         ];
         for (text, expected) in cases {

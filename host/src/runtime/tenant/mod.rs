@@ -29,8 +29,8 @@ use super::metrics::TenantMetrics;
 use super::turns::Line;
 use super::{CallError, Operation, Plugin};
 use crate::domain::{
-    Details, Expired, Grabbed, Limit, Manifest, Message, Opened, PacketId, Policy, Presser, Reply, Request,
-    SendError, Sent, Strategy, TenantId, UserId,
+    Details, Expired, Grabbed, Grants, Limit, Manifest, Message, Opened, PacketId, Policy, Presser, Reply,
+    Request, SendError, Sent, Strategy, TenantId, UserId,
 };
 use crate::imports::{Calls, Surroundings};
 
@@ -102,6 +102,13 @@ impl Tenant {
         self.serving().config.policy.clone()
     }
 
+    /// Interfaces of the host that the plugin which serves it now may call.
+    #[must_use]
+    pub fn grants(&self) -> Grants {
+        let serving = self.serving();
+        serving.config.granted(&serving.plugin, serving.manifest.asks)
+    }
+
     /// What its plugin says of itself.
     #[must_use]
     pub fn manifest(&self) -> Arc<Manifest> {
@@ -126,6 +133,9 @@ impl Tenant {
     /// The inner one is the plugin's or the ledger's refusal, the outer one a call that has no
     /// answer: ask again with the same key.
     pub async fn send(&self, request: Request) -> Result<Result<Sent, SendError>, CallError> {
+        if let Err(why) = request.check() {
+            return Ok(Err(SendError::InvalidArgument(why)));
+        }
         self.ask(Operation::Send, |calls| calls.send(request).boxed()).await
     }
 

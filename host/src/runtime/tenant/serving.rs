@@ -57,11 +57,12 @@ impl Serving {
         if let Some(written) = plugin.manifest() {
             same(written, &manifest).map_err(TenantError::OtherManifest)?;
         }
-        let missing = manifest.asks.without(config.grants);
+        let granted = config.granted(&plugin, manifest.asks);
+        let missing = manifest.asks.without(granted);
         if !missing.is_empty() {
             return Err(TenantError::NotGranted(missing));
         }
-        let around = Arc::new(shared.surroundings(&config, manifest.asks));
+        let around = Arc::new(shared.surroundings(&config, granted.and(manifest.asks)));
         let in_flight = Semaphore::new(config.limits.calls_in_flight as usize);
         let rate = config.limits.requests_per_second;
         let rate = rate.map(|rate| DefaultDirectRateLimiter::direct(Quota::per_second(rate)));

@@ -1,0 +1,53 @@
+"""Drives a service by the client that openapi-python-client made of its specification."""
+
+import sys
+import uuid
+
+from hongbao import AuthenticatedClient
+from hongbao.api.keys import create_key
+from hongbao.api.packets import details, grab, open_, send
+from hongbao.api.tenants import create_tenant
+from hongbao.api.wallets import fund, statement, wallet
+from hongbao.models import Funds, NewPacket, NewTenant, NewTenantKey, Outcome, Problem, Scope, Tap
+
+url, operator = sys.argv[1:]
+
+
+def client(key):
+    return AuthenticatedClient(base_url=url, token=key, raise_on_unexpected_status=True)
+
+
+def key():
+    return str(uuid.uuid4())
+
+
+service = client(operator)
+made = create_tenant.sync(client=service, body=NewTenant(tenant="acme"), idempotency_key=key())
+assert made.tenant == "acme" and "ledger" in made.grants, made
+body = NewTenantKey(label="platform", scopes=[Scope.MEMBER, Scope.FUND])
+acme = client(create_key.sync("acme", client=service, body=body, idempotency_key=key()).key)
+
+# Refused, topped up, sent with the same key, once.
+once = key()
+packet = NewPacket(room="family", sender="alice", total=1000, shares=2, greeting="新年快乐")
+refused = send.sync(client=acme, body=packet, idempotency_key=once)
+assert isinstance(refused, Problem) and refused.code == "insufficient-funds", refused
+assert fund.sync("alice", client=acme, body=Funds(amount=5000), idempotency_key=key()).balance == 5000
+sent = send.sync(client=acme, body=packet, idempotency_key=once)
+assert send.sync(client=acme, body=packet, idempotency_key=once).packet == sent.packet
+
+total = 0
+for user in ["bob", "carol"]:
+    tap = Tap(user=user)
+    assert grab.sync(sent.packet, client=acme, body=tap).outcome == Outcome.ADMITTED
+    share = open_.sync(sent.packet, client=acme, body=tap)
+    assert share.outcome == Outcome.OPENED
+    total += share.amount
+assert total == 1000
+shown = details.sync(sent.packet, client=acme)
+assert shown.state.value == "finished" and len(shown.claims) == 2, shown
+
+page = statement.sync("alice", client=acme)
+assert [entry.amount for entry in page.items] == [-1000, 5000], page
+assert wallet.sync("alice", client=acme).balance == sum(entry.amount for entry in page.items)
+print("statement of alice adds up")
