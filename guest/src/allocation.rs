@@ -10,6 +10,7 @@ use rand_core::Rng;
 
 use crate::bindings::hongbao::plugin::policy::Limits;
 use crate::bindings::hongbao::plugin::types::Strategy;
+use crate::chat::money::shown;
 use crate::draws::uniform;
 
 /// The largest amount that any store can hold: signed 64-bit integers are the common ground.
@@ -43,18 +44,22 @@ pub fn check(strategy: Strategy, total: u64, shares: u32, limits: &Limits) -> Re
         return Err(format!("shares must be between 1 and {}, not {shares}", limits.max_shares));
     }
     let by_share = limits.max_share.saturating_mul(u64::from(shares));
+    // Callers write minor units, and read what is wrong as money.
+    let money = |minor| shown(minor, limits);
+    let total_is = money(total);
     if total < u64::from(shares) {
-        return Err(format!("total must be at least {shares}, 1 for each share, not {total}"));
+        let (least, one) = (money(shares.into()), money(1));
+        return Err(format!("total must be at least {least}, {one} for each share, not {total_is}"));
     }
     if total > by_share {
-        let max_share = limits.max_share;
-        return Err(format!("total must be at most {by_share}, {max_share} for each share, not {total}"));
+        let (most, max_share) = (money(by_share), money(limits.max_share));
+        return Err(format!("total must be at most {most}, {max_share} for each share, not {total_is}"));
     }
     if total > MAX_AMOUNT {
-        return Err(format!("total must be at most {MAX_AMOUNT}, not {total}"));
+        return Err(format!("total must be at most {}, not {total_is}", money(MAX_AMOUNT)));
     }
     if strategy == Strategy::Equal && !total.is_multiple_of(u64::from(shares)) {
-        return Err(format!("a total of {total} cannot be divided equally into {shares} shares"));
+        return Err(format!("a total of {total_is} cannot be divided equally into {shares} shares"));
     }
     Ok(())
 }

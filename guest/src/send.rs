@@ -10,6 +10,7 @@ use crate::bindings::hongbao::plugin::ledger::{Order, Recorded};
 use crate::bindings::hongbao::plugin::policy::Limits;
 use crate::bindings::hongbao::plugin::types::{Audience, Error, UserId};
 use crate::cache::opening;
+use crate::chat::quote;
 use crate::host::{Counter, Ledger};
 
 /// The longest name of a user, room or key, in bytes.
@@ -98,7 +99,7 @@ fn audience(to: Vec<UserId>, sender: &UserId, shares: u32, limits: &Limits) -> R
     for (index, user) in sorted.iter().enumerate() {
         name("a user in to", user)?;
         if index > 0 && sorted.get(index - 1) == Some(user) {
-            return Err(format!("to names {user} twice"));
+            return Err(format!("to names {} twice", quote(user)));
         }
     }
     if !limits.sender_may_grab && to.contains(sender) {

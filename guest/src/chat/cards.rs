@@ -1,7 +1,7 @@
 //! Cards: what is shown, for one reader, in that reader's language.
 
 use super::money;
-use super::text::{add, fill, owned};
+use super::text::{add, fill, owned, unturned};
 use super::words::{self, FORMS, Phrase, Voice, number};
 use crate::bindings::exports::hongbao::plugin::chat::{Button, Card, Emphasis, Field, Theme};
 use crate::bindings::exports::hongbao::plugin::packets::{ClaimLine, PacketDetails};
@@ -99,7 +99,7 @@ impl<'a> Sealed<'a> {
 /// A packet that can be opened, for the room. What is in it stays a secret until it is opened.
 #[inline(never)]
 pub(super) fn sealed(id: PacketId, packet: &Sealed, voice: &Voice) -> Card {
-    let mut card = card(Some(id), Theme::Sealed, voice.word(&words::PACKET), packet.greeting);
+    let mut card = card(Some(id), Theme::Sealed, voice.word(&words::PACKET), &unturned(packet.greeting));
     let kind = match packet.strategy {
         _ if !packet.to.is_empty() => &words::EXCLUSIVE,
         Strategy::Equal => &words::EQUAL,
@@ -121,7 +121,7 @@ pub(super) fn sealed(id: PacketId, packet: &Sealed, voice: &Voice) -> Card {
 pub(super) fn openable(id: PacketId, packet: Option<&Packet>, voice: &Voice) -> Card {
     let mut card = card(Some(id), Theme::Sealed, voice.word(&words::PACKET), "");
     if let Some(packet) = packet {
-        line(&mut card.body, &packet.greeting);
+        line(&mut card.body, &unturned(&packet.greeting));
         from(&mut card, &packet.sender, voice);
     }
     button(&mut card, "open", &words::OPEN, voice);
@@ -141,7 +141,7 @@ pub(super) fn unseated(id: PacketId, voice: &Voice) -> Card {
 pub(super) fn opened(id: PacketId, packet: Option<&Packet>, amount: u64, voice: &Voice) -> Card {
     let mut card = card(Some(id), Theme::Opened, &voice.money(amount), "");
     if let Some(packet) = packet {
-        line(&mut card.body, &packet.greeting);
+        line(&mut card.body, &unturned(&packet.greeting));
         from(&mut card, &packet.sender, voice);
     }
     line(&mut card.body, voice.word(&words::SAVED));
@@ -160,7 +160,7 @@ pub(super) fn over(id: PacketId, theme: Theme, title: &Phrase, voice: &Voice) ->
 /// A packet that is all taken, for the room.
 #[inline(never)]
 pub(super) fn finished(id: PacketId, packet: &PacketDetails, voice: &Voice) -> Card {
-    let mut card = card(Some(id), Theme::Finished, voice.word(&words::FINISHED), &packet.greeting);
+    let mut card = card(Some(id), Theme::Finished, voice.word(&words::FINISHED), &unturned(&packet.greeting));
     from(&mut card, &packet.sender, voice);
     best(&mut card, packet, voice);
     let parts = [&*number(packet.shares.into()), &*voice.money(packet.total)];
@@ -176,7 +176,7 @@ pub(super) fn finished(id: PacketId, packet: &PacketDetails, voice: &Voice) -> C
 #[inline(never)]
 pub(super) fn expired(id: PacketId, packet: &Packet, voice: &Voice) -> Card {
     let mut card = over(id, Theme::Expired, &words::EXPIRED, voice);
-    line(&mut card.body, &packet.greeting);
+    line(&mut card.body, &unturned(&packet.greeting));
     went_back(&mut card, packet.total, packet.claimed_amount, packet.refunded, voice);
     from(&mut card, &packet.sender, voice);
     card
@@ -198,7 +198,7 @@ pub(super) fn details(id: PacketId, packet: &PacketDetails, with_best: bool, voi
         Status::Finished => (Theme::Finished, &words::DETAILS),
         Status::Expired => (Theme::Expired, &words::EXPIRED),
     };
-    let mut card = card(Some(id), theme, voice.word(title), &packet.greeting);
+    let mut card = card(Some(id), theme, voice.word(title), &unturned(&packet.greeting));
     let parts = [
         &*number(packet.claimed_shares.into()),
         &*number(packet.shares.into()),

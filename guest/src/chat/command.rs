@@ -5,7 +5,7 @@
 //! mention) is left as it was typed.
 
 use super::money::{self, Fault};
-use super::text::{after_one_of, before_one_of, fill, fold, is_one_of, quote, skip_space, split, word};
+use super::text::{after_one_of, fill, fold, is_one_of, quote, skip_space, split, word};
 use super::words::{self, Voice};
 use crate::bindings::exports::hongbao::plugin::chat::{Mention, Problem};
 use crate::bindings::hongbao::plugin::types::{Strategy, UserId};
@@ -33,13 +33,21 @@ const HELP: [&str; 5] = ["", "help", "?", "帮助", "幫助"];
 const BEST: [&str; 6] = ["best", "手气最佳", "手气", "最佳", "手氣最佳", "手氣"];
 const EACH: [&str; 3] = ["每人", "每个", "每個"];
 const TO: [&str; 4] = ["发给", "發給", "给", "給"];
-/// What people put behind a number of shares.
-const UNITS: [&str; 3] = ["个", "個", "份"];
 
 /// What follows the command's own word; none where the command is another.
 pub(super) fn ours(text: &str) -> Option<&str> {
     let (first, rest) = word(text.trim_end());
-    is_one_of(&fold(first), &COMMANDS).then_some(rest)
+    if is_one_of(&fold(first), &COMMANDS) {
+        return Some(rest);
+    }
+    // People write no space where they see one already: `/红包88元 5个`, `/红包最佳`.
+    let rest = after_one_of(text, &COMMANDS)?.trim_end();
+    let next = fold(word(rest).0);
+    // A letter of ASCII goes on with the word: `/hongbaobest` is another command.
+    let is_word = !next.starts_with(|one: char| one.is_ascii_alphabetic());
+    let is_whole = is_one_of(&next, &HELP) || is_one_of(&next, &BEST);
+    let begins = money::begins(&next) || after_one_of(&next, &EACH).or(after_one_of(&next, &TO)).is_some();
+    (is_word && (is_whole || begins)).then_some(rest)
 }
 
 /// What is wanted, or the problem with it.
@@ -58,7 +66,7 @@ pub(super) fn read<'a>(
         each(rest, voice)
     } else if let Some(rest) = following("to", &TO, text) {
         exclusive(rest, mentions, voice)
-    } else if folded.bytes().any(|byte| byte.is_ascii_digit()) {
+    } else if money::has_digit(&folded) {
         lucky(first, rest, voice)
     } else {
         Err(voice.problem("unknown-form", &words::NO_FORM, &[&quote(first)]))
@@ -76,9 +84,12 @@ fn following<'a>(english: &str, chinese: &[&str], text: &'a str) -> Option<&'a s
     after_one_of(text, chinese).map(skip_space)
 }
 
-/// `88.88 10 Happy new year`
-fn lucky<'a>(total: &str, rest: &'a str, voice: &Voice) -> Result<Wish<'a>, Problem> {
-    let (count, greeting) = word(rest);
+/// `88.88 10 Happy new year`, or `88元10个 新年快乐`
+fn lucky<'a>(first: &'a str, rest: &'a str, voice: &Voice) -> Result<Wish<'a>, Problem> {
+    let (total, (count, greeting)) = match money::glued(first) {
+        Some((total, count)) => (total, (count, rest)),
+        None => (first, word(rest)),
+    };
     Ok(Wish {
         strategy: None,
         total: amount(total, voice)?,
@@ -90,9 +101,16 @@ fn lucky<'a>(total: &str, rest: &'a str, voice: &Voice) -> Result<Wish<'a>, Prob
 
 /// `5 x 10 Happy new year`, with or without spaces around the sign, and without the sign.
 fn each<'a>(text: &'a str, voice: &Voice) -> Result<Wish<'a>, Problem> {
-    let (each, rest) = split(text, |one| is_times(one) || one.is_whitespace());
-    let rest = skip_space(rest);
-    let (count, greeting) = word(skip_space(rest.strip_prefix(is_times).unwrap_or(rest)));
+    let (first, after) = word(text);
+    let (each, count, greeting) = match money::glued(first) {
+        Some((each, count)) => (each, count, after),
+        None => {
+            let each = split(first, is_times).0;
+            let rest = skip_space(text.get(each.len()..).unwrap_or_default());
+            let (count, greeting) = word(skip_space(rest.strip_prefix(is_times).unwrap_or(rest)));
+            (each, count, greeting)
+        }
+    };
     let (share, shares) = (amount(each, voice)?, shares(count, voice)?);
     let Some(total) = share.checked_mul(shares.into()) else {
         return Err(no_amount(Fault::Large, &fill("%0 x %1", &[each, count]), voice));
@@ -165,6 +183,7 @@ fn no_amount(fault: Fault, typed: &str, voice: &Voice) -> Problem {
     let phrase = match fault {
         Fault::Missing => &words::NO_AMOUNT,
         Fault::Form => &words::BAD_AMOUNT,
+        Fault::Separator => &words::BAD_SEPARATOR,
         Fault::Decimals => &words::BAD_DECIMALS,
         Fault::Foreign => &words::BAD_CURRENCY,
         Fault::Zero => &words::ZERO_AMOUNT,
@@ -179,8 +198,7 @@ fn no_amount(fault: Fault, typed: &str, voice: &Voice) -> Problem {
 #[inline(never)]
 fn shares(typed: &str, voice: &Voice) -> Result<u32, Problem> {
     let most = voice.limits.max_shares;
-    let folded = fold(typed);
-    let shares = money::number(before_one_of(&folded, &UNITS)).and_then(|number| u32::try_from(number).ok());
+    let shares = money::count(typed).and_then(|number| u32::try_from(number).ok());
     shares.filter(|shares| (1..=most).contains(shares)).ok_or_else(|| {
         let phrase = if typed.is_empty() { &words::NO_SHARES } else { &words::BAD_SHARES };
         voice.problem("invalid-shares", phrase, &[&quote(typed), &words::number(most.into())])

@@ -8,6 +8,7 @@ mod text;
 mod words;
 
 pub use action::action;
+pub(crate) use text::quote;
 
 use crate::Host;
 use crate::allocation::MAX_AMOUNT;

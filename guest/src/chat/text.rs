@@ -3,6 +3,8 @@
 //! Out of line throughout: copied into each of their many uses, these few lines would make up a
 //! third of the component.
 
+use super::money::is_digit;
+
 #[inline(never)]
 pub(super) fn owned(text: &str) -> String {
     text.into()
@@ -14,7 +16,7 @@ pub(super) fn add(text: &mut String, more: &str) {
 }
 
 #[inline(never)]
-fn add_one(text: &mut String, one: char) {
+pub(super) fn add_one(text: &mut String, one: char) {
     text.push(one);
 }
 
@@ -32,29 +34,69 @@ pub(super) fn fill(pattern: &str, parts: &[&str]) -> String {
 }
 
 /// What was typed, for naming it within a sentence: short, and on one line.
-///
-/// Marks of direction are left out: one that is never closed would turn the sentence around.
 #[inline(never)]
-pub(super) fn quote(typed: &str) -> String {
+pub(crate) fn quote(typed: &str) -> String {
     const LONGEST: usize = 32;
-    let turns =
-        |one| matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut quoted = String::new();
-    for (count, one) in typed.chars().filter(|one| !one.is_control() && !turns(*one)).enumerate() {
+    let is_from_right = typed.chars().any(is_from_right);
+    if is_from_right {
+        add(&mut quoted, ISOLATED);
+    }
+    let shown = typed.chars().filter(|one| !one.is_control() && !turns(*one));
+    for (count, one) in shown.enumerate() {
         if count == LONGEST {
             add(&mut quoted, "…");
             break;
         }
         add_one(&mut quoted, one);
     }
+    if is_from_right {
+        add(&mut quoted, END_OF_ISOLATE);
+    }
     quoted
 }
 
-/// Full-width characters as those of ASCII, capital letters as small ones.
+/// What stands between these two is set by its own direction, and leaves that of the sentence alone.
+const ISOLATED: &str = "\u{2068}";
+const END_OF_ISOLATE: &str = "\u{2069}";
+
+/// Whether a letter is written from right to left.
+fn is_from_right(one: char) -> bool {
+    matches!(one, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
+}
+
+/// What somebody wrote, on a line of its own: without the marks that turn what a platform puts behind it.
+#[inline(never)]
+pub(super) fn unturned(written: &str) -> String {
+    let mut text = String::new();
+    for one in written.chars().filter(|one| !turns(*one)) {
+        add_one(&mut text, one);
+    }
+    text
+}
+
+/// Whether a character turns the direction of the text behind it: one that is never closed would turn the
+/// whole sentence around.
+pub(super) fn turns(one: char) -> bool {
+    matches!(one, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether nobody sees a character, and nothing is read differently without it. Such marks come with what is
+/// pasted. U+202E is none of them: it shows the text behind it in reverse.
+fn is_unseen(one: char) -> bool {
+    matches!(
+        one,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202d}'
+            | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+    )
+}
+
+/// Full-width characters as those of ASCII, capital letters as small ones, and nothing that is unseen.
 #[inline(never)]
 pub(super) fn fold(word: &str) -> String {
     let mut folded = String::new();
-    for typed in word.chars() {
+    for typed in word.chars().filter(|one| !is_unseen(*one)) {
         let narrow = match typed {
             '！'..='～' => char::from_u32(u32::from(typed) - 0xfee0).unwrap_or(typed),
             '￥' => '¥',
@@ -85,10 +127,24 @@ pub(super) fn before_one_of<'a>(text: &'a str, ends: &[&str]) -> &'a str {
 }
 
 /// The first word of a text that begins with one, and the words that follow it.
+///
+/// Spaces that keep together what they stand between part no digits: they group those of one number, as in
+/// French `1\u{202f}050,00`. Taken for two words, it would be an amount of 1 in 50 shares.
 #[inline(never)]
 pub(super) fn word(text: &str) -> (&str, &str) {
-    let (word, rest) = split(text, char::is_whitespace);
-    (word, skip_space(rest))
+    let mut before = None;
+    for (at, one) in text.char_indices() {
+        let (word, rest) = text.split_at_checked(at).unwrap_or((text, ""));
+        if one.is_whitespace() {
+            let after = rest.chars().nth(1);
+            let groups = matches!(one, '\u{a0}' | '\u{2007}' | '\u{2009}' | '\u{202f}');
+            if !(groups && [before, after].iter().flatten().filter(|one| is_digit(**one)).count() == 2) {
+                return (word, skip_space(rest));
+            }
+        }
+        before = Some(one);
+    }
+    (text, "")
 }
 
 #[inline(never)]

@@ -160,6 +160,10 @@ pub(super) const NO_AMOUNT: Phrase =
     both("The amount is missing. Write one like %1.", "没有写金额，请写成 %1 这样");
 pub(super) const BAD_AMOUNT: Phrase =
     both("“%0” is not an amount. Write one like %1.", "“%0”不是金额，请写成 %1 这样");
+pub(super) const BAD_SEPARATOR: Phrase = both(
+    "“%0” can be read in two ways. Write digits alone, with a point before the decimals, like %1.",
+    "“%0”有不止一种读法，请只写数字和小数点，写成 %1 这样",
+);
 pub(super) const BAD_DECIMALS: Phrase = both(
     "“%0” has too many digits after the point: %2 has %3. Write one like %1.",
     "“%0”的小数位太多：%2最多%3位，请写成 %1 这样",

@@ -32,7 +32,7 @@ fn refusal(strategy: Strategy, total: u64, shares: u32) -> String {
 #[test]
 fn one_yuan_cannot_be_divided_equally_into_18_shares() {
     let sentence = refusal(Strategy::Equal, 100, 18);
-    assert_eq!(sentence, "a total of 100 cannot be divided equally into 18 shares");
+    assert_eq!(sentence, "a total of ¥1.00 cannot be divided equally into 18 shares");
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn only_equal_shares_need_a_total_that_divides() {
 fn every_share_needs_at_least_1() {
     for strategy in STRATEGIES {
         check(strategy, 7, 7, &limits()).expect("1 for each");
-        assert_eq!(refusal(strategy, 6, 7), "total must be at least 7, 1 for each share, not 6");
-        assert_eq!(refusal(strategy, 0, 1), "total must be at least 1, 1 for each share, not 0");
+        assert_eq!(refusal(strategy, 6, 7), "total must be at least ¥0.07, ¥0.01 for each share, not ¥0.06");
+        assert_eq!(refusal(strategy, 0, 1), "total must be at least ¥0.01, ¥0.01 for each share, not ¥0.00");
     }
 }
 
@@ -57,7 +57,7 @@ fn no_share_may_have_to_pass_the_policy_cap() {
     for strategy in STRATEGIES {
         check(strategy, 60_000, 3, &limits()).expect("the cap for each");
         let sentence = refusal(strategy, 60_001, 3);
-        assert_eq!(sentence, "total must be at most 60000, 20000 for each share, not 60001");
+        assert_eq!(sentence, "total must be at most ¥600.00, ¥200.00 for each share, not ¥600.01");
     }
 }
 

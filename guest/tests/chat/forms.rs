@@ -32,6 +32,18 @@ fn a_packet_is_what_was_typed_in_either_language() {
         "/红包 88.88元 10个 Happy new year",
         "/红包 88.88块 10份 Happy new year",
         "/红包 88.88块钱 10個 Happy new year",
+        "/红包 CNY88.88 10 Happy new year",
+        "/红包 88.88rmb 10 Happy new year",
+        "/红包88.88 10 Happy new year",
+        "/红包88.88元 10个 Happy new year",
+        "/红包88.88元10个 Happy new year",
+        "/红包 88.88块10份 Happy new year",
+        "/红包¥88.88 10 Happy new year",
+        "/紅包８８．８８ １０ Happy new year",
+        "/hongbao88.88 10 Happy new year",
+        "/hongbao \u{202d}88.88\u{202c} \u{200e}10\u{200e} Happy new year",
+        "/hongbao \u{feff}88.88 10\u{200b} Happy new year",
+        "/hongbao ٨٨٫٨٨ ١٠ Happy new year",
     ];
     for text in texts {
         assert_eq!(
@@ -93,6 +105,9 @@ fn each_gives_everybody_the_same() {
         "/红包 每人 5 x 10 for you",
         "/红包 每个 5 x 10 for you",
         "/红包 每人5元x10个 for you",
+        "/红包 每人5元10个 for you",
+        "/红包每人5元10个 for you",
+        "/红包每人 5 10 for you",
         "/hongbao 每個5 × 10份 for you",
     ];
     for text in texts {
@@ -107,6 +122,8 @@ fn to_names_the_only_ones_who_may_open() {
         "/红包 给 @bob 6.66 hi",
         "/红包 发给@bob 6.66元 hi",
         "/红包 给@bob 6.66 hi",
+        "/红包给@bob 6.66 hi",
+        "/红包发给 @bob 6.66元 hi",
     ] {
         let host = Fake::default();
         let card = room_card(&host, &mentioning(text, &[("@bob", "u-bob")]));
@@ -125,8 +142,16 @@ fn to_names_the_only_ones_who_may_open() {
 
 #[test]
 fn help_lists_every_form_with_amounts_as_the_tenant_writes_them() {
-    let texts =
-        ["/hongbao", "/红包", "/hongbao help", "/hongbao HELP me", "/红包 帮助", "/hongbao ?", "/hongbao ？"];
+    let texts = [
+        "/hongbao",
+        "/红包",
+        "/hongbao help",
+        "/hongbao HELP me",
+        "/红包 帮助",
+        "/红包帮助",
+        "/hongbao ?",
+        "/hongbao ？",
+    ];
     for text in texts {
         let replies = command(&Fake::default(), &message(text, "en"));
         let card = private(&replies);
@@ -187,7 +212,10 @@ fn commands_of_others_are_left_to_them_without_asking_the_host() {
     let texts = [
         "/weather",
         "/hongbaox 1 2",
-        "/红包88 10",
+        "/hongbaobest",
+        "/hognbao 5 2",
+        "/红包封面 5 2",
+        "/红包恭喜发财 5 2",
         "hongbao 1 2",
         "/ hongbao 1 2",
         "//hongbao",

@@ -32,6 +32,35 @@ fn marks_of_direction_and_control_characters_do_not_reach_a_sentence() {
 }
 
 #[test]
+fn what_is_written_from_right_to_left_is_kept_apart_from_the_sentence() {
+    let host = Fake::default();
+    let english = problem(&host, "/hongbao ٣5 10", "en").message;
+    let said = "can be read in two ways. Write digits alone, with a point before the decimals, like 88.88.";
+    assert_eq!(english, format!("“\u{2068}٣5\u{2069}” {said}"));
+    let chinese = problem(&host, "/hongbao to @\u{202e}דנה 5", "zh").message;
+    assert_eq!(chinese, "不认识“\u{2068}@דנה\u{2069}”，请用 @ 从列表里选人");
+}
+
+#[test]
+fn marks_of_direction_in_a_greeting_are_sent_and_not_shown() {
+    let host = Fake::default();
+    let typed = "新年\u{202e}快乐\u{2066}!";
+    let card = crate::room_card(&host, &message(&format!("/hongbao 10 1 {typed}"), "en"));
+    assert_eq!((&*host.order().greeting, &*card.body), (typed, "新年快乐!"));
+    let id = card.packet.unwrap();
+    for (button, body) in [
+        ("grab", "新年快乐!"),
+        ("open", "新年快乐!\nIt is on its way to your wallet."),
+        ("details", "新年快乐!\n1/1 shares opened, ¥10.00/¥10.00"),
+        ("show", "新年快乐!"),
+    ] {
+        let replies = crate::press(&host, id, button, &[("bob", "en")]);
+        let Reply::Card(card) = &replies[0][0] else { panic!("{replies:?}") };
+        assert_eq!(card.body, body, "{button}");
+    }
+}
+
+#[test]
 fn parts_of_a_sentence_are_not_looked_into() {
     let said = problem(&Fake::default(), "/hongbao %1%0%9%5 10", "en").message;
     assert_eq!(said, "“%1%0%9%5” is not an amount. Write one like 88.88.");

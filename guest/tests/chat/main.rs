@@ -19,6 +19,7 @@ mod mentions;
 mod refusals;
 mod sending;
 mod showing;
+mod vectors;
 
 use fake::Fake;
 

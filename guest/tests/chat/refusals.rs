@@ -24,12 +24,13 @@ fn a_total_that_does_not_fit_its_shares_is_refused() {
     let large = "¥400.01 is too much for 2 shares: the most is ¥400.00.";
     invalid(limits(), "/hongbao 400.01 2", large, "¥400.01发给2个人太多了，最多¥400.00");
     let limits = Limits { max_share: u64::MAX, ..limits() };
-    let large = "¥92233720368547758.08 is too much for 1 shares: the most is ¥92233720368547758.07.";
+    let large =
+        "¥92,233,720,368,547,758.08 is too much for 1 shares: the most is ¥92,233,720,368,547,758.07.";
     invalid(
         limits,
         "/hongbao 92233720368547758.08 1",
         large,
-        "¥92233720368547758.08发给1个人太多了，最多¥92233720368547758.07",
+        "¥92,233,720,368,547,758.08发给1个人太多了，最多¥92,233,720,368,547,758.07",
     );
 }
 

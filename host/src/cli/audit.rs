@@ -7,8 +7,9 @@ use super::args::AuditArgs;
 use super::exit::Exit;
 use super::open;
 use super::stores::Stores;
-use super::table::{Table, money};
+use super::table::Table;
 use super::view::AuditView;
+use crate::domain::Currency;
 use crate::store::Audit;
 
 pub(super) async fn run(args: &AuditArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
@@ -17,14 +18,14 @@ pub(super) async fn run(args: &AuditArgs, plugin: Option<&Path>) -> anyhow::Resu
     let exit = if audit.is_conserved() { Exit::Ok } else { Exit::Disagreement };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&AuditView::from(audit))?)?,
-        false => write!(stdout(), "{}", render(&audit, &session.tenant.policy().currency))?,
+        false => write!(stdout(), "{}", render(&audit, &Currency::from(&session.tenant.policy())))?,
     }
     Ok(exit)
 }
 
 /// The sums as a person reads them, each equation on its own line.
-pub(super) fn render(audit: &Audit, currency: &str) -> String {
-    let sum = |minor: i128| money(currency, minor);
+pub(super) fn render(audit: &Audit, currency: &Currency) -> String {
+    let sum = |minor: i128| currency.show(minor);
     let holds = |holds: bool| if holds { "✓" } else { "✗ DOES NOT HOLD" }.to_owned();
     let mut table = Table::new(&["", ">", "", ""]);
     let claimed = format!(

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::{ConfigArgs, ConfigCommand, StoreArgs};
 use super::exit::Exit;
 use super::stores::{Books, Stores};
+use super::terminal;
 use crate::domain::Grants;
 use crate::runtime::Host;
 
@@ -33,7 +34,8 @@ async fn check(file: &Path, connect: bool) -> anyhow::Result<Exit> {
         let (manifest, policy) = (tenant.manifest(), tenant.policy());
         let grants = tenant.grants();
         let grants = if grants == Grants::ALL { "all".to_owned() } else { grants.to_string() };
-        let (id, name, version) = (tenant.id(), &manifest.name, &manifest.version);
+        let id = terminal::line(tenant.id().as_str());
+        let (name, version) = (&manifest.name, &manifest.version);
         let origin = if tenant.plugin().is_embedded() { ", embedded" } else { "" };
         writeln!(out, "tenant    {id}: {name} {version}{origin}, {}, grants: {grants}", policy.currency)?;
     }

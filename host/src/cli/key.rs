@@ -6,6 +6,7 @@ use super::args::{KeyArgs, KeyCommand};
 use super::exit::{Exit, InputError};
 use super::stores::{Books, Stores};
 use super::table::Table;
+use super::terminal;
 use crate::domain::{ApiKey, KeyId, Name, Scope, Scopes, TenantId};
 use crate::http::NewKey;
 use crate::imports::{Clock as _, SystemClock};
@@ -97,7 +98,7 @@ async fn list(stores: &Stores, tenant: Option<TenantId>) -> anyhow::Result<Exit>
             let made = age(now_ms.saturating_sub(key.created_at_ms));
             table.row(vec![
                 key.id.to_string(),
-                key.label.into_string(),
+                terminal::name(key.label.as_str()),
                 key.scopes.to_string(),
                 made,
                 state.into(),
@@ -134,7 +135,7 @@ async fn revoke(stores: &Stores, tenant: Option<TenantId>, id: &str) -> anyhow::
     let revoked = registry.revoke_key(tenant.as_ref(), id, now_ms).await?;
     let key = revoked.ok_or_else(|| InputError::Invalid(format!("there is no API key {id} here")))?;
     note(&*registry, now_ms, tenant, "key.revoke", key.id.to_string()).await?;
-    writeln!(stdout(), "{id} ({}) is revoked.", key.label)?;
+    writeln!(stdout(), "{id} ({}) is revoked.", terminal::line(key.label.as_str()))?;
     Ok(Exit::Ok)
 }
 

@@ -25,6 +25,7 @@ mod settle;
 mod simulate;
 mod stores;
 mod table;
+mod terminal;
 mod time;
 mod view;
 
@@ -111,7 +112,8 @@ fn one_line(message: &str) -> String {
 /// A sentence on standard error, where somebody listens.
 fn complain(sentence: &str) {
     // The exit code says it too, and there is nobody left to tell that nobody hears.
-    let _ = writeln!(stderr(), "{sentence}");
+    let lines: Vec<_> = sentence.lines().map(terminal::line).collect();
+    let _ = writeln!(stderr(), "{}", lines.join("\n"));
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use super::args::ReconcileArgs;
 use super::exit::Exit;
 use super::open;
 use super::stores::Stores;
+use super::terminal;
 use super::view::ReconciliationView;
+use crate::domain::Currency;
 use crate::runtime::{CounterMismatch, Overdue, Reconciliation};
 
 pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
@@ -17,13 +19,13 @@ pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::
     let exit = if report.is_clean() { Exit::Ok } else { Exit::Disagreement };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&ReconciliationView::from(report))?)?,
-        false => write!(stdout(), "{}", render(&report))?,
+        false => write!(stdout(), "{}", render(&report, &Currency::from(&session.tenant.policy())))?,
     }
     Ok(exit)
 }
 
 /// The report as a person reads it.
-pub(super) fn render(report: &Reconciliation) -> String {
+pub(super) fn render(report: &Reconciliation, currency: &Currency) -> String {
     let Reconciliation { packets, counters, mismatches, overdue, discrepancies } = report;
     let mut text = format!("  {packets} open packets looked at, {counters} of them with a counter.\n");
     for mismatch in mismatches {
@@ -36,13 +38,18 @@ pub(super) fn render(report: &Reconciliation) -> String {
     }
     for Overdue { packet, refunded, .. } in overdue {
         let _ = match refunded {
-            Some(amount) => writeln!(text, "  packet {packet} was past its time; {amount} are refunded now"),
+            Some(amount) => {
+                let amount = currency.show(amount.get());
+                writeln!(text, "  packet {packet} was past its time; {amount} are refunded now")
+            }
             None => writeln!(text, "  packet {packet} is past its time and not refunded"),
         };
     }
     for found in discrepancies {
-        let (subject, rule) = (&found.subject, found.rule);
-        let _ = writeln!(text, "  {subject}: {rule}; expected {}, found {}", found.expected, found.found);
+        let (subject, rule) = (terminal::line(&found.subject), found.rule);
+        let number = |it: i128| if found.is_money() { currency.show(it) } else { it.to_string() };
+        let (expected, found) = (number(found.expected), number(found.found));
+        let _ = writeln!(text, "  {subject}: {rule}; expected {expected}, found {found}");
     }
     if report.is_clean() {
         text.push_str("  Counters, packets, claims, movements and balances agree.\n");

@@ -8,9 +8,11 @@ use super::args::SettleArgs;
 use super::exit::Exit;
 use super::open::{self, Session};
 use super::stores::Stores;
-use super::table::{Table, money};
+use super::table::Table;
+use super::terminal;
 use super::view::BacklogView;
-use crate::runtime::Settlement;
+use crate::domain::{Currency, TenantId};
+use crate::runtime::{Host, Settlement};
 use crate::store::Parked;
 
 /// Claims of one call of the ledger.
@@ -67,7 +69,7 @@ async fn settle(Session { host, tenant, .. }: &Session, args: &SettleArgs) -> an
     };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&report)?)?,
-        false => write!(stdout(), "{}", render(&report, &tenant.policy().currency))?,
+        false => write!(stdout(), "{}", render(&report, &Currency::from(&tenant.policy())))?,
     }
     Ok(())
 }
@@ -78,14 +80,14 @@ impl ClassView {
     }
 }
 
-fn render(report: &Report, currency: &str) -> String {
+fn render(report: &Report, currency: &Currency) -> String {
     let mut table = Table::new(&["class", ">settled", ">amount", ">p99 to credit", ">waiting", ">oldest"]);
     let span = |ms: Option<u64>| ms.map_or_else(|| "–".into(), |ms| format!("{:.1} s", ms as f64 / 1000.0));
     for (done, waiting) in report.settled.iter().zip(report.backlog.classes()) {
         table.row(vec![
             done.class.into(),
             done.claims.to_string(),
-            money(currency, done.amount.into()),
+            currency.show(done.amount),
             span(done.p99_ms),
             waiting.waiting.to_string(),
             span(waiting.oldest_ms),
@@ -104,7 +106,7 @@ fn render(report: &Report, currency: &str) -> String {
     text
 }
 
-async fn list(Session { host, tenant, .. }: &Session, json: bool) -> anyhow::Result<()> {
+async fn list(Session { host, .. }: &Session, json: bool) -> anyhow::Result<()> {
     let parked = host.parked(LISTED).await?;
     if json {
         let views: Vec<ParkedView> = parked.into_iter().map(ParkedView::from).collect();
@@ -118,16 +120,24 @@ async fn list(Session { host, tenant, .. }: &Session, json: bool) -> anyhow::Res
     let mut table = Table::new(&["tenant", "packet", "user", ">amount", ">attempts"]);
     for Parked { claim, attempts } in &parked {
         table.row(vec![
-            claim.key.tenant.to_string(),
+            terminal::name(claim.key.tenant.as_str()),
             claim.key.packet.to_string(),
-            claim.user.to_string(),
-            money(&tenant.policy().currency, i128::from(claim.amount.get())),
+            terminal::name(claim.user.as_str()),
+            shown(host, &claim.key.tenant, claim.amount.get()),
             attempts.to_string(),
         ]);
     }
     let advice = "  When what stood in the way is gone: `hongbao settle --retry`.";
     writeln!(stdout(), "{}{advice}", table.render("  "))?;
     Ok(())
+}
+
+/// In the currency of its tenant. Of one that this command does not serve, nobody here knows it.
+fn shown(host: &Host, tenant: &TenantId, minor: u64) -> String {
+    match host.tenant(tenant) {
+        Some(tenant) => Currency::from(&tenant.policy()).show(minor),
+        None => format!("{minor} minor units"),
+    }
 }
 
 impl From<Parked> for ParkedView {

@@ -12,7 +12,7 @@ use super::exit::{Exit, InputError};
 use super::open;
 use super::stores::Stores;
 use super::table::Table;
-use crate::domain::Strategy;
+use crate::domain::{Currency, Strategy};
 use crate::runtime::Tenant;
 
 #[derive(Serialize)]
@@ -53,7 +53,7 @@ pub(super) async fn run(args: &SimulateArgs, plugin: Option<&Path>) -> anyhow::R
     let simulation = Simulation { strategy: strategy.name(), total, shares, packets, positions };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&simulation)?)?,
-        false => write!(stdout(), "{}", render(&simulation))?,
+        false => write!(stdout(), "{}", render(&simulation, &Currency::from(&session.tenant.policy())))?,
     }
     Ok(Exit::Ok)
 }
@@ -105,9 +105,10 @@ impl Running {
     }
 }
 
-fn render(simulation: &Simulation) -> String {
+fn render(simulation: &Simulation, currency: &Currency) -> String {
     const WIDTH: usize = 30;
     let Simulation { strategy, total, shares, packets, positions } = simulation;
+    let total = currency.show(*total);
     let mut text = format!("{packets} packets of {total} in {shares} shares, {strategy}\n\n");
     let mut table = Table::new(&[
         ">position",
@@ -123,10 +124,10 @@ fn render(simulation: &Simulation) -> String {
     for (index, position) in positions.iter().enumerate() {
         table.row(vec![
             (index + 1).to_string(),
-            format!("{:.2}", position.mean),
-            format!("{:.2}", position.sd),
-            position.min.to_string(),
-            position.max.to_string(),
+            currency.show_mean(position.mean),
+            currency.show_mean(position.sd),
+            currency.show(position.min),
+            currency.show(position.max),
             format!("{:.2}%", position.best_luck * 100.0),
             bar(position.mean, most, WIDTH),
         ]);

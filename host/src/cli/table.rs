@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::terminal;
+
 /// A table with one line of headings. Columns whose heading starts with `>` are right-aligned.
 pub(super) struct Table {
     headings: Vec<String>,
@@ -15,8 +17,9 @@ impl Table {
         Self { headings: headings.iter().map(|&heading| heading.to_owned()).collect(), rows: Vec::new() }
     }
 
+    /// Names and whatever else people write may stand in a cell.
     pub(super) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| terminal::line(cell)).collect());
     }
 
     pub(super) fn render(&self, indent: &str) -> String {
@@ -49,12 +52,31 @@ impl Table {
     }
 }
 
-/// Minor units as people write them.
-pub(super) fn money(currency: &str, minor: i128) -> String {
-    let sign = if minor < 0 { "-" } else { "" };
-    let (whole, cents) = (minor.unsigned_abs() / 100, minor.unsigned_abs() % 100);
-    match currency {
-        "CNY" => format!("{sign}¥{whole}.{cents:02}"),
-        other => format!("{sign}{whole}.{cents:02} {other}"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Currency;
+
+    #[test]
+    fn a_row_is_one_line_whatever_is_in_it() {
+        let mut table = Table::new(&["user", ">amount"]);
+        table.row(vec!["bob\n\u{1b}[31m\u{202e}".into(), "¥5.00".into()]);
+        table.row(vec!["卡罗".into(), "¥1,000.00".into()]);
+        assert_eq!(table.render(""), "user         amount\nbob  [31m     ¥5.00\n卡罗       ¥1,000.00\n");
+    }
+
+    /// The table that the plugin and the page are tested with.
+    #[test]
+    fn amounts_are_shown_as_everywhere() {
+        let table: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/amounts.json")).unwrap();
+        let cases = table["shown"].as_array().unwrap();
+        assert!(cases.len() > 10);
+        for case in cases {
+            let digits = u8::try_from(case["digits"].as_u64().unwrap()).unwrap();
+            let amount: u64 = case["amount"].as_str().unwrap().parse().unwrap();
+            let currency = Currency { code: case["currency"].as_str().unwrap().into(), digits };
+            assert_eq!(currency.show(amount), case["text"].as_str().unwrap());
+        }
     }
 }

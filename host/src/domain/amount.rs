@@ -86,7 +86,7 @@ impl fmt::Display for Amount {
 
 impl fmt::Display for AmountError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is no amount: it must be between 0 and {}", self.0, Amount::MAX)
+        write!(f, "{} is no amount: it must be between 0 and {} minor units", self.0, Amount::MAX)
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Mention {
     pub user: UserId,
 }
 
-/// A message that begins with a slash.
+/// A message as somebody typed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The platform's own id of the message, unique among those of its sender in its room: one that is
@@ -46,11 +46,12 @@ pub struct Message {
     pub room: String,
     /// Who typed it.
     pub sender: UserId,
-    /// What was typed, at most 4,096 bytes.
+    /// What was typed, at most 4,096 bytes. A plugin is given it as [`command`](super::command) has it.
     pub text: String,
     /// In the order of the text, at most 100. A user who stands there twice is here twice.
     pub mentions: Vec<Mention>,
-    /// The sender's language, as a BCP 47 tag.
+    /// The sender's language, in whatever form the platform has it. A plugin is given the one of its languages
+    /// that fits best, and the first where none does.
     pub language: String,
 }
 
@@ -62,7 +63,6 @@ impl Message {
     pub fn check(&self) -> Result<(), String> {
         Name::new(self.id.as_str()).map_err(|error| format!("the id of a message {error}"))?;
         Name::new(self.room.as_str()).map_err(|error| format!("the name of a room {error}"))?;
-        check_language(&self.language)?;
         let texts = self.mentions.iter().map(|mention| mention.text.len()).chain([self.text.len()]);
         if texts.max().is_some_and(|longest| longest > MAX_TEXT_BYTES) {
             return Err(format!("a text has at most {MAX_TEXT_BYTES} bytes"));
@@ -90,18 +90,12 @@ pub(crate) fn is_word(text: &str) -> bool {
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-fn check_language(tag: &str) -> Result<(), String> {
-    let is_tag =
-        tag.len() <= MAX_WORD_BYTES && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if is_tag { Ok(()) } else { Err("a language is a BCP 47 tag, such as zh-CN".into()) }
-}
-
 /// Who pressed a button.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presser {
     /// Who it is.
     pub user: UserId,
-    /// Their language, as a BCP 47 tag.
+    /// Their language, in whatever form the platform has it, as in a [`Message`].
     pub language: String,
 }
 
@@ -114,7 +108,7 @@ impl Presser {
         if !is_word(action) {
             return Err("an action is 1 to 64 lower-case letters, digits and hyphens".into());
         }
-        check_language(&self.language)
+        Ok(())
     }
 }
 

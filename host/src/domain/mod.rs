@@ -4,13 +4,16 @@ mod access;
 mod account;
 mod amount;
 mod chat;
+mod command;
 mod event;
 mod grant;
 mod id;
 mod limits;
+mod money;
 mod outcome;
 mod packet;
 mod policy;
+mod text;
 
 pub use access::{ApiKey, KeyId, Scope, Scopes, UnknownScope};
 pub use account::{Account, Movement, MovementKind};
@@ -19,10 +22,14 @@ pub use chat::{
     Button, Card, Emphasis, Field, Manifest, Mention, Message, Presser, Problem, Reply, Theme, Usage,
 };
 pub(crate) use chat::{MAX_WORD_BYTES, is_word};
+pub use command::{command, language};
 pub use event::{Event, EventId, News, PacketEvent, RoomKey};
 pub use grant::{Grant, Grants, UnknownGrant};
 pub use id::{IdError, Name, PacketId, PacketKey, TenantId, UserId};
 pub use limits::{Limit, Limits};
+pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
 pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status, Strategy};
 pub use policy::Policy;
+pub(crate) use text::is_unseen;
+pub use text::{closed, one_line};

@@ -1,6 +1,6 @@
 //! A tenant's limits and defaults.
 
-use super::{Amount, Order, Strategy};
+use super::{Amount, Currency, Order, Strategy};
 
 /// What a tenant allows and what it takes for granted. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,9 @@ impl Policy {
             return Err(format!("a packet has 1 to {} shares, not {}", self.max_shares, order.shares));
         }
         if u128::from(order.total.get()) > most {
-            return Err(format!("{} shares come to at most {most}, not {}", order.shares, order.total));
+            let money = |minor: u128| Currency::from(self).show(i128::try_from(minor).unwrap_or(i128::MAX));
+            let (most, total) = (money(most), money(order.total.get().into()));
+            return Err(format!("{} shares come to at most {most}, not {total}", order.shares));
         }
         if greeting > self.max_greeting_chars as usize {
             return Err(format!(

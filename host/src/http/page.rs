@@ -29,6 +29,7 @@ const ASSETS: &[(&str, &str, &[u8])] = assets! {
     "dom.js": "text/javascript; charset=utf-8",
     "events.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "json.js": "text/javascript; charset=utf-8",
     "main.js": "text/javascript; charset=utf-8",
     "money.js": "text/javascript; charset=utf-8",
     "packets.js": "text/javascript; charset=utf-8",

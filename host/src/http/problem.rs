@@ -153,7 +153,7 @@ impl Problem {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem, example = json!({
     "type": "urn:hongbao:problem:insufficient-funds", "title": "The wallet holds less", "status": 422,
-    "code": "insufficient-funds", "detail": "the wallet holds 12", "request_id": "0a1b2c3d4e5f6071",
+    "code": "insufficient-funds", "detail": "the wallet holds ¥0.12", "request_id": "0a1b2c3d4e5f6071",
 }))]
 pub(super) struct Document {
     /// `urn:hongbao:problem:` and the code.

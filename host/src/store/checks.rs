@@ -75,7 +75,7 @@ pub(crate) fn close(packet: &Packet, expected_version: u64, now_ms: u64) -> Opti
 pub(crate) fn refused_funding(amount: Amount) -> StoreError {
     StoreError::Refused(match amount.is_zero() {
         true => "an amount must be at least 1".into(),
-        false => format!("a wallet holds at most {}", Amount::MAX),
+        false => "the wallet would hold more than can be written down".into(),
     })
 }
 

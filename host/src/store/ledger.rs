@@ -257,7 +257,22 @@ pub struct Discrepancy {
     pub found: i128,
 }
 
+/// Rules about amounts. The numbers of all others are counts.
+const OF_MONEY: [&str; 5] = [
+    "a balance is the sum of its postings",
+    "what a packet gave is the sum of its claims",
+    "a claim is settled, or waits for it",
+    "escrow holds what remains and what waits for settlement",
+    "a claim can be settled",
+];
+
 impl Discrepancy {
+    /// Whether the two numbers are amounts, in minor units.
+    #[must_use]
+    pub fn is_money(&self) -> bool {
+        OF_MONEY.contains(&self.rule)
+    }
+
     /// A claim that waits for somebody to look at it, since its wallet could not be credited.
     #[must_use]
     pub(crate) fn parked(claim: &Settled) -> Self {

@@ -4,14 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod accessible;
+mod amounts;
 mod axe;
 mod crowd;
 mod driver;
 mod endings;
 mod kept;
 mod keyboard;
+mod large;
 mod looks;
+mod refused;
 mod stage;
 mod talk;
+mod turned;
 mod two;
 mod window;

@@ -1,30 +1,67 @@
 //! A service of its own for each story, and people who open its page.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::Client;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::crowd::Member;
 use super::driver::Driver;
 use super::kept::{Kept, PATIENCE};
 use super::window::Window;
 
+/// A stage's service keeps books, and somebody from outside pays into wallets.
+pub struct Bank {
+    _books: TempDir,
+    operator: String,
+    teller: String,
+}
+
 pub struct Stage {
     service: Kept,
     driver: Driver,
     client: Client,
+    bank: Option<Bank>,
     pub url: String,
+}
+
+fn hongbao(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hongbao-under-test"));
+    command.args(args).env("NO_COLOR", "1");
+    command
+}
+
+/// A key of a service on these books, as the command gives one.
+fn key(books: &Path, args: &[&str]) -> String {
+    let mut command = hongbao(&["key", "create", "--label", "test"]);
+    let made = command.args(args).arg("--data").arg(books).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
 impl Stage {
     pub fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hongbao-under-test"));
-        command.args(["serve", "--demo", "--listen", "127.0.0.1:0"]).env("NO_COLOR", "1");
-        let service = Kept::start(command);
+        Self::on(&[], None)
+    }
+
+    /// A service whose wallets can be paid into from outside, and whose tenant can be given another policy.
+    pub fn with_bank() -> Self {
+        let books = tempfile::tempdir().unwrap();
+        let operator = key(books.path(), &["--operator"]);
+        let teller = key(books.path(), &["--tenant", "demo", "--scope", "fund"]);
+        let data = books.path().to_str().unwrap().to_owned();
+        Self::on(&["--data", &data], Some(Bank { _books: books, operator, teller }))
+    }
+
+    fn on(more: &[&str], bank: Option<Bank>) -> Self {
+        let service = Kept::start(hongbao(&[&["serve", "--demo", "--listen", "127.0.0.1:0"], more].concat()));
         let url = service.printed("Hongbao serves on ");
         let driver = Driver::start();
         let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Self { service, driver, client, url }
+        Self { service, driver, client, bank, url }
     }
 
     /// A window on a desktop, in English and light, that shows the welcome form.
@@ -58,6 +95,25 @@ impl Stage {
     pub async fn member_of(&self, window: &Window) -> Member {
         let session = window.script("return sessionStorage.getItem('hongbao.session')", &[]).await;
         Member::new(&self.client, &self.url, &serde_json::from_str(session.as_str().unwrap()).unwrap())
+    }
+
+    /// Pays into somebody's wallet; gives what it holds then.
+    pub async fn fund(&self, user: &str, amount: u64) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let key = format!("funding {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let asked = self.client.post(format!("{}/v1/users/{user}/wallet/funds", self.url));
+        let asked = asked.bearer_auth(&self.bank.as_ref().unwrap().teller).header("idempotency-key", key);
+        let answer: Value =
+            asked.json(&json!({"amount": amount})).send().await.unwrap().json().await.unwrap();
+        answer["balance"].as_u64().unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    /// Gives the room another policy.
+    pub async fn policy(&self, policy: Value) {
+        let asked = self.client.put(format!("{}/v1/tenants/demo/settings", self.url));
+        let asked = asked.bearer_auth(&self.bank.as_ref().unwrap().operator);
+        let answer = asked.json(&json!({"policy": policy})).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
     /// The end of every story: no window complained, and the service ends well.

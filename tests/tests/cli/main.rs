@@ -16,6 +16,7 @@ mod keys;
 mod log;
 mod malformed;
 mod money;
+mod people;
 mod plugin_commands;
 mod plugin_file;
 mod plugin_run;

@@ -21,7 +21,7 @@ fn plugin() -> (TempDir, String) {
 }
 
 /// A chat of these lines on standard input.
-fn chat(lines: impl AsRef<[u8]>, args: &[&str]) -> Ended {
+pub fn chat(lines: impl AsRef<[u8]>, args: &[&str]) -> Ended {
     let (_directory, plugin) = plugin();
     let mut child = hongbao(&[&["plugin", "run", &plugin, "--seed", "8"], args].concat()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(lines.as_ref()).unwrap();

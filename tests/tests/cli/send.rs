@@ -39,7 +39,7 @@ fn who_holds_too_little_sends_nothing() {
     play.refuses(send.clone(), "insufficient-funds");
     play.check(fund("alice", 999), holds(999));
     let said = play.refuses(send.clone(), "insufficient-funds");
-    assert!(said.contains("999"), "{said}");
+    assert!(said.contains("¥9.99"), "{said}");
     play.check(balance("alice"), holds(999));
     play.check(grab("p", "bob"), outcome("not-found"));
     play.check(fund("alice", 1), holds(1_000));

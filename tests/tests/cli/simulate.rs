@@ -82,7 +82,7 @@ fn a_person_gets_a_table_with_bars() {
     let ended = simulate("wechat-observed", 60, 15, 100, &["--seed", "8"]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let lines: Vec<&str> = ended.out.lines().collect();
-    assert_eq!(lines[0], "100 packets of 60 in 15 shares, wechat-observed");
+    assert_eq!(lines[0], "100 packets of ¥0.60 in 15 shares, wechat-observed");
     let rows = lines.iter().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
     assert_eq!(rows.count(), 1 + 15);
     assert!(ended.out.contains('█') && ended.out.contains('▒'), "{}", ended.out);

@@ -96,7 +96,7 @@ async fn a_command_gets_a_card_and_its_buttons_work() {
     let path = "/v1/rooms/family/messages";
     let typed = |text: &str| json!({"id": "m1", "sender": "alice", "text": text, "language": "zh-CN"});
     let answer = stage.post(path, &keys["member"], typed("/红包 8.88 2 新年快乐")).await.ok();
-    assert_eq!(answer["said"], false);
+    assert_eq!((&answer["said"], &answer["handled"]), (&json!(false), &json!(true)));
     let card = &answer["replies"][0]["card"];
     assert_eq!((&card["theme"], &card["private"]), (&json!("sealed"), &json!(false)));
     let packet = card["packet"].as_str().unwrap();
@@ -115,7 +115,7 @@ async fn a_command_gets_a_card_and_its_buttons_work() {
     assert_eq!((&unknown[0]["kind"], &unknown[0]["code"]), (&json!("problem"), &json!("unknown-action")));
     let plain = json!({"id": "m2", "sender": "bob", "text": "thanks <b>alice</b>"});
     let answer = stage.post(path, &keys["member"], plain).await.ok();
-    assert_eq!(answer, json!({"said": true, "replies": []}));
+    assert_eq!(answer, json!({"said": true, "handled": false, "replies": []}));
     stage.stop().await;
 }
 

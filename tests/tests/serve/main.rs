@@ -22,3 +22,4 @@ mod problems;
 mod stage;
 mod tenants;
 mod tls;
+mod typed;

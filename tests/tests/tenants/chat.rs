@@ -1,8 +1,8 @@
 //! A chat through the host: what people type and press, over the real stores.
 
-use hongbao_host::domain::{Card, Mention, Message, PacketId, Presser, Reply, Theme};
+use hongbao_host::domain::{Card, Mention, Message, PacketId, Presser, Reply, Request, Theme};
 use hongbao_host::runtime::CallError;
-use hongbao_tests::chat::{Chat, amount, user};
+use hongbao_tests::chat::{Chat, amount, request, user};
 
 fn message(id: &str, sender: &str, text: &str) -> Message {
     Message {
@@ -128,7 +128,6 @@ async fn what_no_plugin_should_have_to_read_is_refused_before_it() {
         ),
         (Message { text: "x".repeat(4_097), ..good.clone() }, "a text has at most 4096 bytes"),
         (Message { mentions, ..good.clone() }, "a message has at most 100 mentions, not 101"),
-        (Message { language: "zh_CN".into(), ..good.clone() }, "a language is a BCP 47 tag, such as zh-CN"),
     ];
     for (message, expected) in cases {
         let error = chat.tenant.command(message).await.unwrap_err();
@@ -139,4 +138,82 @@ async fn what_no_plugin_should_have_to_read_is_refused_before_it() {
     let error = chat.tenant.action(packet, "GRAB!".into(), by).await.unwrap_err();
     assert!(matches!(error, CallError::Invalid(_)), "{error}");
     assert!(chat.tenant.command(message("m", "alice", "/weather")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_command_is_one_whatever_stands_in_front_of_it() {
+    let chat = Chat::default();
+    let texts = [
+        "／红包 1 2 hi",
+        " /红包 1 2 hi",
+        "\n／红包 1 2 hi",
+        "\u{feff}/hongbao 1 2 hi",
+        "\u{200b}\u{3000}／ｈｏｎｇｂａｏ　1 2 hi",
+        "/hongbao@MyBot 1 2 hi",
+        "/HONGBAO \u{200e}1\u{200e} \u{202d}2\u{202c} hi",
+        "/红包1 2 hi",
+        "/红包1元2个 hi",
+    ];
+    for (index, text) in texts.into_iter().enumerate() {
+        chat.tenant.fund(&user("alice"), amount(100)).await.unwrap();
+        let sent = chat.tenant.command(message(&format!("m{index}"), "alice", text)).await.unwrap();
+        let packet = card(&sent[0]).packet.unwrap_or_else(|| panic!("{text:?}"));
+        let details = chat.details(packet).await;
+        assert_eq!((details.total.get(), details.shares, &*details.greeting), (100, 2, "hi"), "{text:?}");
+    }
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_language_is_never_a_reason_to_refuse() {
+    let chat = Chat::default();
+    let packet = chat.lucky(100, 1).await;
+    let cases = [
+        ("zh_CN", "红包怎么发", "抢红包"),
+        ("zh_CN.utf8@pinyin", "红包怎么发", "抢红包"),
+        ("ZH", "红包怎么发", "抢红包"),
+        ("en_US.UTF-8", "How to send red packets", "Grab"),
+        ("*", "How to send red packets", "Grab"),
+        ("", "How to send red packets", "Grab"),
+        ("\u{202e}nonsense\0", "How to send red packets", "Grab"),
+    ];
+    for (language, title, button) in cases {
+        let asked = Message { language: language.into(), ..message("m", "alice", "/hongbao help") };
+        assert_eq!(card(&chat.tenant.command(asked).await.unwrap()[0]).title, title, "{language:?}");
+        let by = Presser { user: user("bob"), language: language.into() };
+        let shown = chat.tenant.action(packet, "show".into(), by).await.unwrap();
+        assert_eq!(card(&shown[0]).buttons[0].label, button, "{language:?}");
+    }
+    let long = Message { language: "x".repeat(100_000), ..message("m", "alice", "/hongbao help") };
+    assert_eq!(chat.tenant.command(long).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_mistypes_a_command_is_told_the_closest() {
+    let chat = Chat::default();
+    let cases = [
+        ("/hognbao 5 2", Some("/hongbao")),
+        ("／ｈｏｎｇｂａ 5 2", Some("/hongbao")),
+        ("/红色 5 2", Some("/红包")),
+        ("/红包封面", Some("/红包")),
+        ("/weather", None),
+        ("hello", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(chat.tenant.closest_command(text).as_deref(), expected, "{text}");
+        let answer = chat.tenant.command(message("m", "alice", text)).await.unwrap();
+        assert!(answer.is_empty(), "{text}: {answer:?}");
+    }
+}
+
+/// A greeting that turns the text around is stored as it was typed, and turns nothing of a card.
+#[tokio::test]
+async fn marks_of_direction_in_a_greeting_end_with_it() {
+    let chat = Chat::default();
+    let typed = "新年\u{202e}快乐\u{2066}";
+    let request = Request { greeting: typed.into(), ..request(100, 1) };
+    let packet = chat.send(request).await;
+    assert_eq!(chat.details(packet).await.greeting, typed);
+    let shown = press(&chat, packet, "show", "bob").await;
+    assert_eq!(card(&shown[0]).body, "新年快乐");
 }

@@ -15,6 +15,7 @@ use super::args::DemoArgs;
 use super::exit::Exit;
 use super::open::{self, Session};
 use super::stores::{Books, Stores};
+use crate::domain::Currency;
 use clock::LeapingClock;
 use report::{Report, Story};
 
@@ -28,7 +29,7 @@ pub(super) async fn run(args: &DemoArgs, plugin: Option<&Path>) -> anyhow::Resul
     }
     let clock = Arc::new(LeapingClock::default());
     let session = open::session(plugin, &stores, Arc::<LeapingClock>::clone(&clock), args.seed).await?;
-    let story = Story::begin(args, session.tenant.policy().currency);
+    let story = Story::begin(args, Currency::from(&session.tenant.policy()));
     let report = perform(&session, &clock, args, &story).await?;
     if args.json {
         writeln!(stdout(), "{}", serde_json::to_string(&report)?)?;

@@ -8,9 +8,11 @@ use super::crowd::Taps;
 use super::scene::{PacketView, SentPacket, SettlementView};
 use crate::cli::args::DemoArgs;
 use crate::cli::chart::{bar, histogram};
-use crate::cli::table::{Table, money};
+use crate::cli::table::Table;
+use crate::cli::terminal;
 use crate::cli::view::{AuditView, ClaimView, ReconciliationView, RefundView};
 use crate::cli::{audit, reconcile};
+use crate::domain::Currency;
 use crate::runtime::Reconciliation;
 use crate::store::Audit;
 
@@ -59,14 +61,14 @@ impl Report {
 /// Tells what happens, as it happens; silent when a program listens.
 pub(super) struct Story {
     is_told: bool,
-    currency: String,
+    currency: Currency,
     users: u32,
 }
 
 type Telling = anyhow::Result<()>;
 
 impl Story {
-    pub(super) fn begin(args: &DemoArgs, currency: String) -> Self {
+    pub(super) fn begin(args: &DemoArgs, currency: Currency) -> Self {
         Self { is_told: !args.json, currency, users: args.users }
     }
 
@@ -78,7 +80,7 @@ impl Story {
     }
 
     fn money(&self, minor: u64) -> String {
-        money(&self.currency, minor.into())
+        self.currency.show(minor)
     }
 
     pub(super) fn sent(&self, packets: &[SentPacket]) -> Telling {
@@ -127,7 +129,7 @@ impl Story {
         for claim in &rows {
             table.row(vec![
                 claim.sequence.to_string(),
-                claim.user.clone(),
+                terminal::name(&claim.user),
                 format!("{} ms", claim.claimed_at_ms.saturating_sub(details.sent_at_ms)),
                 self.money(claim.amount),
                 bar(claim.amount as f64, most as f64, 16),
@@ -138,7 +140,7 @@ impl Story {
         let (claimed, shares) = (details.claimed_shares, details.shares);
         let (amount, total) = (self.money(details.claimed_amount), self.money(details.total));
         let state = details.state;
-        let heading = format!("🧧 {title} — “{greeting}” from {sender}");
+        let heading = terminal::line(&format!("🧧 {title} — “{greeting}” from {sender}"));
         let line = format!("  {claimed} of {shares} shares, {amount} of {total}, {state}");
         let more = match details.claims.len() - rows.len() {
             0 => String::new(),
@@ -178,7 +180,7 @@ impl Story {
     }
 
     pub(super) fn audited(&self, reconciliation: &Reconciliation, books: &Audit) -> Telling {
-        self.tell(&format!("🔍 Reconciliation.\n\n{}", reconcile::render(reconciliation)))?;
+        self.tell(&format!("🔍 Reconciliation.\n\n{}", reconcile::render(reconciliation, &self.currency)))?;
         self.tell(&format!("🧮 Audit.\n\n{}", audit::render(books, &self.currency)))
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::open::Session;
 use crate::cli::time;
 use crate::cli::view::RefundView;
 use crate::domain::{
-    Amount, Grabbed, Opened, PacketId, PacketKey, Request, SendError, Sent, Strategy, UserId,
+    Amount, Currency, Grabbed, Opened, PacketId, PacketKey, Request, SendError, Sent, Strategy, UserId,
 };
 use crate::imports::{Clock, ManualClock};
 use crate::runtime::{CallError, Host, Tenant};
@@ -132,7 +132,7 @@ impl Player {
         call(self.tenant.send(request).await, |sent| match sent {
             Ok(Sent::Sent(id)) => self.bind(send.r#ref, id, "sent"),
             Ok(Sent::Replayed(id)) => self.bind(send.r#ref, id, "replayed"),
-            Err(error) => refused(error),
+            Err(error) => refused(error, &Currency::from(&self.tenant.policy())),
         })
     }
 
@@ -243,11 +243,12 @@ fn balance(balance: Amount) -> Body {
     Body::Balance { outcome: "ok", balance: balance.get() }
 }
 
-fn refused(error: SendError) -> Body {
+fn refused(error: SendError, currency: &Currency) -> Body {
     match error {
         SendError::InvalidArgument(why) => Body::failed("invalid-argument", why),
         SendError::KeyReused => Body::failed("key-reused", "the key was used for another packet"),
         SendError::InsufficientFunds(held) => {
+            let held = currency.show(held.get());
             Body::failed("insufficient-funds", format!("the wallet holds {held}, which is not enough"))
         }
         SendError::Busy => Body::failed("busy", "a store is overloaded; the packet was not sent"),

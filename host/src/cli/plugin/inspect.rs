@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{FileArgs, size};
 use crate::cli::table::Table;
+use crate::cli::terminal;
 use crate::runtime::{Engine, Inspection, Plugin, PluginManifest, PluginSource};
 
 #[derive(Serialize)]
@@ -108,7 +109,7 @@ fn render(inspection: &Inspection, manifest: Option<&PluginManifest>) -> String 
     let rows = body.split_once('\n').map_or(body.as_str(), |(_, rows)| rows);
     let verdict = match &inspection.refusal {
         None => "It fits this host.".to_owned(),
-        Some(why) => format!("It does not fit this host: {why}."),
+        Some(why) => terminal::line(&format!("It does not fit this host: {why}.")),
     };
     format!("{rows}\n  {verdict}\n")
 }

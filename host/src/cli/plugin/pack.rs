@@ -9,7 +9,7 @@ use wit_component::{ComponentEncoder, metadata};
 
 use super::{PackArgs, size};
 use crate::cli::exit::Exit;
-use crate::cli::open;
+use crate::cli::{open, terminal};
 use crate::domain::{Grant, Manifest};
 use crate::runtime::{Digest, Engine, Form, Plugin, PluginError, PluginSource};
 
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &PackArgs) -> anyhow::Result<()> {
     writeln!(stdout(), "{output} is a component: {size}, sha256 {}", Digest::of(&component))?;
     // It may be meant for another host, so this is worth a word and no failure.
     if let Err(why) = Plugin::from_bytes(&engine, &component) {
-        writeln!(stdout(), "It does not fit this host: {why}.")?;
+        writeln!(stdout(), "{}", terminal::line(&format!("It does not fit this host: {why}.")))?;
     }
     Ok(())
 }

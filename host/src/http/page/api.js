@@ -2,6 +2,7 @@
 // its own, or has the same answer when it is asked for twice.
 
 import { pause } from "./dom.js";
+import { parse, stringify } from "./json.js";
 import { forget, session } from "./session.js";
 
 const RETRIES = 2;
@@ -14,6 +15,14 @@ export class Problem extends Error {
   constructor(status, { code = "", detail = "", title = "" } = {}, retryAfter = null) {
     super(detail || title || code || String(status));
     Object.assign(this, { status, code, detail: detail || title, retryAfter });
+  }
+
+  /**
+   * Whether the call may have been carried out all the same: the answer was lost, or is not known yet. Then what is
+   * sent again keeps its key. After any other refusal nothing was done, and what is sent again is a new request.
+   */
+  get leavesOpen() {
+    return this.code === "in-progress" || this.status === 0 || this.status >= 500 || [408, 429].includes(this.status);
   }
 
   /** Whether the same call may be well a little later. */
@@ -54,13 +63,13 @@ async function once(method, where, body, headers) {
   request.signal = AbortSignal.timeout(PATIENCE_MS);
   if (body !== undefined) {
     request.headers["content-type"] = "application/json";
-    request.body = JSON.stringify(body);
+    request.body = stringify(body);
   }
   let response;
   let answer;
   try {
     response = await fetch(where, request);
-    answer = await response.json().catch(() => ({}));
+    answer = read(await response.text());
   } catch {
     throw new Problem(0, { code: "no-answer" });
   }
@@ -69,6 +78,15 @@ async function once(method, where, body, headers) {
   const problem = new Problem(response.status, answer, Number.isNaN(after) ? null : after);
   if (problem.status === 401 && session()) forget("refused");
   throw problem;
+}
+
+/** What is no JSON says nothing: a proxy's own page, for example. */
+function read(text) {
+  try {
+    return parse(text) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 /** A session for a name; none of the key that may be there is shown. */

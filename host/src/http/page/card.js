@@ -2,7 +2,7 @@
 // sealed envelope with a coin to press, or as a sheet with amounts and people.
 
 import { avatar, el } from "./dom.js";
-import { say } from "./words.js";
+import { isolated, named, say } from "./words.js";
 
 const lines = (text) => String(text ?? "").split("\n").filter(Boolean);
 
@@ -36,7 +36,7 @@ function field({ user, label, value }, sender) {
     el("span", { class: /^[+\d]/.test(part) ? "aside" : "badge", text: part }));
   return el("li", { class: `field${user ? " person" : ""}`, "data-user": user ?? undefined },
     user && !isFrom ? avatar(user) : null,
-    el("span", { class: "field-label" }, el("span", { class: "who", text: user ?? label }),
+    el("span", { class: "field-label" }, el("span", { class: "who", dir: "auto", text: user ? named(user) : label }),
       user && label.startsWith("#") ? el("span", { class: "aside", text: ` ${label}` }) : null),
     el("span", { class: "field-value" }, el("span", { text: head }), ...marks));
 }
@@ -51,9 +51,9 @@ export function roomCard(card, standing, press) {
     el("div", { class: "card-top" },
       el("span", { class: "seal", "aria-hidden": "true" }),
       el("div", { class: "card-words" },
-        el("p", { class: "card-greeting", text: greeting ?? card.title }),
+        el("p", { class: "card-greeting", dir: "auto", text: greeting ?? card.title }),
         greeting ? el("p", { class: "card-title", text: card.title }) : null,
-        ...rest.map((text) => el("p", { class: "card-line", text })))),
+        ...rest.map((text) => el("p", { class: "card-line", dir: "auto", text })))),
     fields(card, card.fields, senderOf(card)),
     card.theme === "sealed" && standing.shares ? progress(standing) : null,
     standing.opened ? el("p", { class: "mine", text: `✓ ${say("opened")}` }) : null,
@@ -76,8 +76,8 @@ function envelope(card, press) {
     el("div", { class: "flap", "aria-hidden": "true" }),
     el("div", { class: "envelope-words" },
       sender ? avatar(sender) : null,
-      el("h2", { id: "packet-title", tabindex: "-1", text: sender ? `${sender} ${from.value}` : card.title }),
-      ...lines(card.body).map((text) => el("p", { class: "envelope-greeting", text }))),
+      el("h2", { id: "packet-title", tabindex: "-1", text: sender ? `${isolated(sender)} ${from.value}` : card.title }),
+      ...lines(card.body).map((text) => el("p", { class: "envelope-greeting", dir: "auto", text }))),
     el("button", {
       type: "button",
       class: "coin",
@@ -96,10 +96,10 @@ function sheet(card, press) {
   const greeting = words.shift();
   const head = isOpened
     ? [sender ? el("p", { class: "sheet-from" }, avatar(sender), el("span", { text: say("packetOf", sender) })) : null,
-       words.length ? el("p", { class: "sheet-greeting", text: greeting }) : null, title,
-       ...(words.length ? words : [greeting]).map((text) => el("p", { class: "sheet-line", text }))]
-    : [title, greeting ? el("p", { class: "sheet-greeting", text: greeting }) : null,
-       ...words.map((text) => el("p", { class: "sheet-line", text }))];
+       words.length ? el("p", { class: "sheet-greeting", dir: "auto", text: greeting }) : null, title,
+       ...(words.length ? words : [greeting]).map((text) => el("p", { class: "sheet-line", dir: "auto", text }))]
+    : [title, greeting ? el("p", { class: "sheet-greeting", dir: "auto", text: greeting }) : null,
+       ...words.map((text) => el("p", { class: "sheet-line", dir: "auto", text }))];
   const rest = isOpened ? card.fields.filter(({ user }) => user !== sender) : card.fields;
   return el("div", { class: "opened-sheet", "data-state": card.theme, "data-packet-view": card.packet },
     el("div", { class: "arch", "aria-hidden": "true" }),

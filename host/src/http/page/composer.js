@@ -6,12 +6,12 @@ import { byId, el, toast, whileBusy } from "./dom.js";
 import { mentionsIn, others } from "./people.js";
 import { failed, sent, write } from "./room.js";
 import { session } from "./session.js";
-import { because, language } from "./words.js";
+import { because, language, quoted, say } from "./words.js";
 
 let commands = [];
 let options = [];
 let active = -1;
-/** A command that got no answer: typed again it is the same message, so nothing is sent twice. */
+/** A command whose outcome is not known: typed again it is the same message, so nothing is sent twice. */
 let unanswered = null;
 
 export const setCommands = (known) => {
@@ -24,13 +24,23 @@ export function startComposer() {
     event.preventDefault();
     const text = input.value.trim();
     if (!text) return;
-    if (text.startsWith("/")) command(text);
-    else say(text);
+    if (isCommand(text)) command(text);
+    else speak(text);
   });
   input.addEventListener("input", suggest);
   input.addEventListener("keydown", keys);
   input.addEventListener("blur", () => setTimeout(hide, 150));
   byId("suggestions").addEventListener("pointerdown", (event) => event.preventDefault());
+}
+
+/** Whether it begins with a slash, behind whatever nobody sees. The server decides the same, and has the last word. */
+const isCommand = (text) => BEFORE_SLASH.test(text);
+const BEFORE_SLASH = /^[\s\p{Cc}\p{Cf}]*[/／∕⁄]/u;
+
+/** A command that nobody here knows is not lost without a word. */
+function unknown(text, { did_you_mean: known }) {
+  const typed = quoted(text.match(/\S+/)[0]);
+  toast(known ? say("unknownCommandLike", typed, known) : say("unknownCommand", typed), "problem");
 }
 
 const send = (id, text) =>
@@ -47,7 +57,7 @@ function clear() {
   hide();
 }
 
-function say(text) {
+function speak(text) {
   const id = freshKey();
   write(id, text);
   clear();
@@ -55,6 +65,7 @@ function say(text) {
     try {
       const answer = await send(id, text);
       sent(id, answer.said);
+      if (!answer.said && !answer.handled) unknown(text, answer);
       take(answer.replies ?? []);
     } catch (problem) {
       if (session()) failed(id, because(problem), go);
@@ -63,16 +74,21 @@ function say(text) {
   go();
 }
 
+const leavesOpen = ({ kind, code }) => kind === "problem" && ["busy", "internal", "unavailable"].includes(code);
+
 function command(text) {
   const id = unanswered?.text === text ? unanswered.id : freshKey();
   return whileBusy(byId("send-message"), async () => {
     try {
       const answer = await send(id, text);
-      unanswered = null;
-      if (byId("message").value.trim() === text) clear();
-      take(answer.replies ?? []);
+      const replies = answer.replies ?? [];
+      // The plugin, too, may not know what became of a packet: then the text stays, to be sent again.
+      unanswered = replies.some(leavesOpen) ? { id, text } : null;
+      if (!answer.said && !answer.handled) return unknown(text, answer);
+      if (!unanswered && byId("message").value.trim() === text) clear();
+      take(replies);
     } catch (problem) {
-      unanswered = { id, text };
+      unanswered = problem.leavesOpen ? { id, text } : null;
       if (session()) toast(because(problem), "problem");
     }
   });
@@ -85,7 +101,7 @@ function suggest() {
   if (name !== undefined) {
     const fits = others().filter((user) => user.toLowerCase().startsWith(name.toLowerCase())).slice(0, 6);
     offer(fits.map((user) => ({ head: `@${user}`, use: () => replace(before.length - name.length - 1, `@${user} `) })));
-  } else if (input.value.startsWith("/")) {
+  } else if (isCommand(input.value)) {
     offer(fitting(input.value).map(({ form, description }) => ({
       head: form, text: description, use: () => replace(0, form, input.value.length),
     })));
@@ -97,7 +113,7 @@ function suggest() {
 /** The commands that begin as what is typed does; those in the reader's script first. */
 function fitting(typed) {
   const isChinese = ({ form }) => /\p{Script=Han}/u.test(form);
-  const wanted = typed.toLowerCase();
+  const wanted = typed.replace(BEFORE_SLASH, "/").toLowerCase();
   const fits = commands.filter(({ form }) => form.toLowerCase().startsWith(wanted) && form !== typed);
   const own = language() === "zh" ? 1 : -1;
   return fits.sort((a, b) => own * (isChinese(b) - isChinese(a)));
@@ -116,7 +132,7 @@ function offer(found) {
   const list = byId("suggestions");
   list.replaceChildren(...found.map(({ head, text, use }, index) =>
     el("li", { id: `suggestion-${index}`, role: "option", "aria-selected": "false", onclick: use },
-      el("span", { class: "suggestion-head", text: head }), text ? el("span", { class: "aside", text }) : null)));
+      el("span", { class: "suggestion-head", dir: "auto", text: head }), text ? el("span", { class: "aside", text }) : null)));
   list.hidden = !found.length;
   byId("message").setAttribute("aria-expanded", String(found.length > 0));
   byId("message").removeAttribute("aria-activedescendant");

@@ -21,7 +21,8 @@ export function avatar(user) {
   const name = String(user ?? "?");
   let hash = 0;
   for (const one of name) hash = (hash * 31 + one.codePointAt(0)) % 997;
-  const first = [...name][0] ?? "?";
+  // Nobody sees a mark of direction, and a combining one would stand alone.
+  const first = [...name].find((one) => /[\p{L}\p{N}\p{S}\p{P}]/u.test(one)) ?? "?";
   return el("span", { class: `avatar hue-${hash % 8}`, "aria-hidden": "true", text: first.toUpperCase() });
 }
 

@@ -3,6 +3,7 @@
 
 import { identity, path } from "./api.js";
 import { pause } from "./dom.js";
+import { parse } from "./json.js";
 import { forget, session } from "./session.js";
 
 const FIRST_PAUSE_MS = 500;
@@ -86,7 +87,7 @@ async function stream(on, run, opened, heard) {
 function dispatch(on, run, id, name, data) {
   let value;
   try {
-    value = JSON.parse(data);
+    value = parse(data);
   } catch {
     return;
   }

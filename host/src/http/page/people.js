@@ -2,7 +2,7 @@
 
 import { avatar, byId, el } from "./dom.js";
 import { session } from "./session.js";
-import { say } from "./words.js";
+import { named, say } from "./words.js";
 
 const seen = new Set();
 
@@ -21,7 +21,7 @@ export function drawPeople() {
   const own = session()?.user;
   const rows = [...seen].sort((a, b) => (b === own) - (a === own) || a.localeCompare(b));
   byId("people").replaceChildren(...rows.map((user) =>
-    el("li", { "data-person": user }, avatar(user), el("span", { class: "who", text: user }),
+    el("li", { "data-person": user }, avatar(user), el("span", { class: "who", dir: "auto", text: named(user) }),
       user === own ? el("span", { class: "aside", text: `(${say("you")})` }) : null)));
 }
 

@@ -3,7 +3,7 @@
 import { avatar, byId, el } from "./dom.js";
 import { meet } from "./people.js";
 import { session } from "./session.js";
-import { fillIn, say, when } from "./words.js";
+import { fillIn, named, say, when } from "./words.js";
 
 const messages = new Map();
 /** More than this in one page makes it slow; the oldest go. */
@@ -52,7 +52,7 @@ export function itemOf(user, at, ...content) {
   const own = user === session()?.user;
   return el("div", { class: `item${own ? " own" : ""}` }, avatar(user),
     el("div", { class: "item-body" },
-      el("p", { class: "item-name" }, el("span", { text: user ?? "" }),
+      el("p", { class: "item-name" }, el("span", { class: "who", dir: "auto", text: named(user) }),
         own ? el("span", { class: "visually-hidden", text: ` (${say("you")})` }) : null,
         at ? el("time", { class: "aside", datetime: new Date(at).toISOString(), text: when(at) }) : null),
       ...content));
@@ -71,7 +71,7 @@ export function hear({ id, sender, text }, at) {
 
 function bubble(text) {
   const parts = text.split(/(@\S+)/);
-  return el("p", { class: "bubble" }, ...parts.map((part) => (
+  return el("p", { class: "bubble", dir: "auto" }, ...parts.map((part) => (
     part.startsWith("@") ? el("strong", { class: "mention", text: part }) : part)));
 }
 

@@ -3,14 +3,18 @@
 
 import { freshKey, path, post } from "./api.js";
 import { byId, closable, el, openDialog, whileBusy } from "./dom.js";
-import { parse, parseCount, places, shown, symbol } from "./money.js";
+import { stringify } from "./json.js";
+import { example, parse, parseCount, shown, symbol } from "./money.js";
 import { bring } from "./packets.js";
 import { others } from "./people.js";
 import { session } from "./session.js";
-import { because, say } from "./words.js";
+import { because, isolated, quoted, say } from "./words.js";
 
 let policy = { max_shares: 100, max_greeting_chars: 64, default_strategy: "double-average" };
+/** The order whose answer is not known, with its key. */
 let order = null;
+/** Stores keep signed integers of 64 bits. */
+const MOST = 2n ** 63n - 1n;
 let whenSent = () => {};
 
 export const setPolicy = (next) => {
@@ -32,10 +36,9 @@ export function startSending(sent) {
 }
 
 const kind = () => byId("send-form").elements.kind.value;
-const example = () => `8${places() ? `.${"8".repeat(places())}` : ""}`;
 
 function open() {
-  const people = others().map((user) => el("option", { value: user, text: user }));
+  const people = others().map((user) => el("option", { value: user, text: isolated(user) }));
   byId("send-person").replaceChildren(...(people.length ? people : [el("option", { value: "", text: say("noPeople") })]));
   byId("send-greeting").placeholder = greetingOfOurs();
   refuse("");
@@ -58,28 +61,25 @@ function redraw() {
   byId("send-amount-label").textContent = say(label, symbol());
   byId("send-amount").placeholder = example();
   byId("send-shares").placeholder = `1–${policy.max_shares}`;
-  const total = totalOf(parse(byId("send-amount").value), shares());
-  byId("send-total").textContent = shown(total ?? 0);
+  const { amount } = parse(byId("send-amount").value);
+  byId("send-total").textContent = shown(amount === undefined ? 0n : totalOf(amount, shares() ?? 0));
 }
 
 const shares = () => (kind() === "one" ? 1 : parseCount(byId("send-shares").value, policy.max_shares));
 
-function totalOf(amount, count) {
-  if (amount === null || kind() !== "equal") return amount;
-  const total = BigInt(amount) * BigInt(count ?? 0);
-  return total > 0n && total <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(total) : null;
-}
+const totalOf = (amount, count) => (kind() === "equal" ? amount * BigInt(count) : amount);
 
 /** What is typed, as an order; or null, and the form says what is wrong. */
 function read() {
-  const [of, amount, count] = [kind(), parse(byId("send-amount").value), shares()];
+  const typed = byId("send-amount").value;
+  const [of, { amount, fault }, count] = [kind(), parse(typed), shares()];
   const greeting = byId("send-greeting").value.trim() || greetingOfOurs();
   const person = byId("send-person").value;
   if (of === "one" && !person) return refuse(say("badPerson"), "send-person");
-  if (amount === null) return refuse(say("badAmount", example()), "send-amount");
+  if (fault) return refuse(say(`amount_${fault}`, example(), quoted(typed), symbol()), "send-amount");
   if (count === null) return refuse(say("badShares", policy.max_shares), "send-shares");
   const total = totalOf(amount, count);
-  if (total === null) return refuse(say("badAmount", example()), "send-amount");
+  if (total > MOST) return refuse(say("amount_large", example(), quoted(typed)), "send-amount");
   if ([...greeting].length > policy.max_greeting_chars) {
     return refuse(say("badGreeting", policy.max_greeting_chars), "send-greeting");
   }
@@ -113,8 +113,9 @@ function submit() {
     refuse("");
     const wanted = read();
     if (!wanted) return;
-    // The same order keeps its key: sent again after a lost answer, it is the same packet.
-    const text = JSON.stringify(wanted);
+    // After a lost answer the same order keeps its key, so it is the same packet. After a refusal it is a new
+    // request: what stood in its way may be gone.
+    const text = stringify(wanted);
     if (order?.text !== text) order = { text, key: freshKey() };
     try {
       const { packet } = await post(path("v1", "packets"), wanted, order.key);
@@ -124,6 +125,7 @@ function submit() {
       bring(packet, wanted.sender);
       whenSent();
     } catch (problem) {
+      if (!problem.leavesOpen) order = null;
       if (session()) refuse(because(problem));
     }
   });

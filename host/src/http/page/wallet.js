@@ -100,9 +100,9 @@ function pages(list, more, where, row) {
 
 function row(name, aside, amount, at, data) {
   return el("li", { class: "entry", ...data },
-    el("span", { class: "entry-name", text: name }),
+    el("span", { class: "entry-name", dir: "auto", text: name }),
     el("span", { class: `entry-amount${amount.startsWith("+") ? " gain" : ""}`, text: amount }),
-    el("span", { class: "aside entry-aside", text: aside }),
+    el("span", { class: "aside entry-aside", dir: "auto", text: aside }),
     el("time", { class: "aside", datetime: new Date(at).toISOString(), text: when(at) }));
 }
 

@@ -25,6 +25,8 @@ const EN = {
   writeMessage: "Write a message",
   message: "Message",
   messageHint: "Message, or / for commands",
+  unknownCommand: "There is no command %0. Type / to see all of them.",
+  unknownCommandLike: "There is no command %0. Did you mean %1?",
   suggestions: "Suggestions",
   send: "Send message",
   sendPacket: "Send a red packet",
@@ -46,7 +48,13 @@ const EN = {
   greeting: "Greeting",
   greetingHint: "Best wishes!",
   putIn: "Put money in",
-  badAmount: "Write an amount like %0.",
+  amount_missing: "Write an amount like %0.",
+  amount_form: "“%1” is not an amount. Write one like %0.",
+  amount_separator: "“%1” can be read in two ways. Write digits alone, with a point before the decimals, like %0.",
+  amount_decimals: "“%1” has too many digits after the point. Write an amount like %0.",
+  amount_foreign: "“%1” is in another currency: amounts are in %2 here. Write one like %0.",
+  amount_zero: "“%1” is nothing at all. Write an amount like %0.",
+  amount_large: "“%1” is more than anybody can send. Write an amount like %0.",
   badShares: "Write a number of shares from 1 to %0.",
   badPerson: "Pick a person.",
   badGreeting: "The greeting is too long: at most %0 characters.",
@@ -100,6 +108,8 @@ const ZH = {
   writeMessage: "写消息",
   message: "消息",
   messageHint: "消息，或输入 / 用命令",
+  unknownCommand: "没有 %0 这个命令，输入 / 看看有哪些。",
+  unknownCommandLike: "没有 %0 这个命令。你是不是想输入 %1？",
   suggestions: "建议",
   send: "发送消息",
   sendPacket: "发红包",
@@ -121,7 +131,13 @@ const ZH = {
   greeting: "祝福语",
   greetingHint: "恭喜发财，大吉大利",
   putIn: "塞钱进红包",
-  badAmount: "请写金额，例如 %0。",
+  amount_missing: "请写金额，例如 %0。",
+  amount_form: "“%1”不是金额，请写成 %0 这样。",
+  amount_separator: "“%1”有不止一种读法，请只写数字和小数点，写成 %0 这样。",
+  amount_decimals: "“%1”的小数位太多，请写成 %0 这样。",
+  amount_foreign: "“%1”的币种不对：这里用%2，请写成 %0 这样。",
+  amount_zero: "“%1”等于没发，请写成 %0 这样的金额。",
+  amount_large: "“%1”太大了，请写成 %0 这样的金额。",
   badShares: "请写红包个数，1 到 %0。",
   badPerson: "请选一个人。",
   badGreeting: "祝福语太长了，最多%0个字。",
@@ -179,8 +195,30 @@ export function speak(next) {
 
 export const otherLanguage = () => (spoken === "en" ? "zh" : "en");
 
-/** A sentence with its parts: `%0`, `%1`, which are taken as they are. */
-export const say = (key, ...parts) => ALL[spoken][key].replace(/%(\d)/g, (_, place) => String(parts[place]));
+/** A sentence with its parts, `%0`, `%1`: people's own words turn nothing around them. */
+export const say = (key, ...parts) => ALL[spoken][key].replace(/%(\d)/g, (_, place) => isolated(String(parts[place])));
+
+/** Characters that turn the direction of what follows them, or are written from right to left. */
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const FROM_RIGHT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A name as it is shown: what stands beside it is not turned, and neither is the name. */
+export const named = (user) => String(user ?? "").replace(TURNS, "");
+
+/**
+ * Somebody's words within a sentence: marks of direction are left out, since one that is never closed would turn the
+ * whole sentence around, and what is written from right to left is kept apart from the rest.
+ */
+export function isolated(words) {
+  const plain = named(words);
+  return FROM_RIGHT.test(plain) ? `\u2068${plain}\u2069` : plain;
+}
+
+/** What was typed, for naming it within a sentence: short, and on one line. */
+export function quoted(typed) {
+  const shown = [...typed.replace(/\p{Cc}+/gu, " ").trim()];
+  return shown.length > 32 ? `${shown.slice(0, 32).join("")}…` : shown.join("");
+}
 
 /** Fills in the words of the page, or of a part of it. */
 export function fillIn(root) {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Grabbed, Opened, Presser, Request, SendError, Sent, UserId};
+use crate::domain::{Currency, Grabbed, Opened, Presser, Request, SendError, Sent, UserId};
 use crate::http::Service;
 use crate::http::access::Member;
 use crate::http::input::{Json, Path, packet};
@@ -17,6 +17,7 @@ use crate::http::model::packet::{DetailsView, StrategyName};
 use crate::http::once::{Done, Once};
 use crate::http::output::Told;
 use crate::http::problem::{Kind, Problem};
+use crate::runtime::Tenant;
 
 pub(super) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
@@ -90,7 +91,8 @@ async fn send(
             greeting: new.greeting.unwrap_or_default(),
             expires_in_ms: new.expires_in_ms,
         };
-        let (Sent::Sent(id) | Sent::Replayed(id)) = tenant.send(request).await?.map_err(refused)?;
+        let (Sent::Sent(id) | Sent::Replayed(id)) =
+            tenant.send(request).await?.map_err(|error| refused(error, &tenant))?;
         Ok(Done::new(StatusCode::CREATED, &SentPacket { packet: id.to_string() }))
     };
     once.run(&service, &member.caller, Some(member.tenant.id()), act).await
@@ -100,13 +102,14 @@ fn users(names: Vec<String>) -> Result<Vec<UserId>, Problem> {
     names.into_iter().map(crate::http::access::user).collect()
 }
 
-fn refused(error: SendError) -> Problem {
+fn refused(error: SendError, tenant: &Tenant) -> Problem {
     match error {
         SendError::InvalidArgument(why) => Problem::invalid(why),
         SendError::KeyReused => {
             Problem::new(Kind::KEY_REUSED, "this Idempotency-Key belongs to another packet")
         }
         SendError::InsufficientFunds(balance) => {
+            let balance = Currency::from(&tenant.policy()).show(balance.get());
             Problem::new(Kind::POOR, format!("the wallet holds {balance}"))
         }
         SendError::Busy => Problem::new(Kind::BUSY, "a store is overloaded; the packet was not sent"),
@@ -287,14 +290,9 @@ struct Press {
     /// On whose behalf.
     #[schema(min_length = 1, max_length = 256)]
     user: String,
-    /// The user's language, as a BCP 47 tag.
-    #[schema(max_length = 64, default = "en")]
+    /// The user's language, as a BCP 47 tag or however the platform has it, such as `zh_CN.UTF-8`.
+    #[schema(max_length = 64)]
     language: Option<String>,
-}
-
-/// A user's language where a request names none.
-pub(super) fn or_english(language: Option<String>) -> String {
-    language.unwrap_or_else(|| "en".into())
 }
 
 /// Press a button of a packet's card
@@ -312,6 +310,6 @@ async fn act(
 ) -> Result<Told<Replies>, Problem> {
     let Path((id, action)) = path;
     let (id, user) = (packet(&id)?, member.user(&service, press.user)?);
-    let by = Presser { user, language: or_english(press.language) };
+    let by = Presser { user, language: press.language.unwrap_or_default() };
     Ok(Told(member.tenant.action(id, action, by).await?.into()))
 }

@@ -6,8 +6,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::packets::or_english;
-use crate::domain::{Event, Mention, Message, Name, RoomKey};
+use crate::domain::{self, Event, Mention, Message, Name, RoomKey};
 use crate::http::Service;
 use crate::http::access::{Member, user};
 use crate::http::input::{Json, Page, Path, Query, room};
@@ -37,24 +36,32 @@ struct NewMessage {
     /// In the order of the text, at most 100.
     #[schema(max_items = 100)]
     mentions: Option<Vec<MentionInput>>,
-    /// The sender's language, as a BCP 47 tag.
-    #[schema(max_length = 64, default = "en")]
+    /// The sender's language, as a BCP 47 tag or however the platform has it, such as `zh_CN.UTF-8`. The plugin
+    /// answers in the one of its languages that fits best, and in its first where none does.
+    #[schema(max_length = 64)]
     language: Option<String>,
 }
 
 /// What came of a message.
 #[derive(Debug, Serialize, ToSchema)]
 struct Said {
-    /// Whether it was passed on to the room, as an event `message`.
+    /// Whether it was passed on to the room, as an event `message`. A command never is.
     said: bool,
+    /// Whether the plugin answered it as a command of its own. Where it was neither said nor handled, it is a command
+    /// that nobody here knows: a platform may give it to others, or tell its sender.
+    handled: bool,
+    /// The plugin's command that is closest to one that it does not know, where one is close.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_you_mean: Option<String>,
     #[serde(flatten)]
     replies: Replies,
 }
 
 /// Say something in a room
 ///
-/// What begins with a slash goes to the plugin, and its replies are for the sender. Anything else is
-/// passed on to whoever listens to the room.
+/// A command goes to the plugin, and its replies are for the sender. Anything else is passed on to whoever listens to
+/// the room. A command begins with a slash: white space and characters that nobody sees are skipped in front of it,
+/// it may be full-width, and the bot's name may stand behind the command's (`/hongbao@MyBot 88 5`).
 #[utoipa::path(post, path = "/v1/rooms/{room}/messages", tag = "chat", operation_id = "say",
     params(("room" = String, Path)), request_body = NewMessage,
     responses((status = 200, description = "Whether the room was told, and the plugin's replies",
@@ -74,11 +81,14 @@ async fn say(
         sender,
         text: new.text,
         mentions: mentions.collect::<Result<_, Problem>>()?,
-        language: or_english(new.language),
+        language: new.language.unwrap_or_default(),
     };
-    if message.text.starts_with('/') {
-        let replies = member.tenant.command(message).await?.into();
-        return Ok(Told(Said { said: false, replies }));
+    if domain::command(&message.text, &message.mentions).is_some() {
+        let text = message.text.clone();
+        let replies = member.tenant.command(message).await?;
+        let handled = !replies.is_empty();
+        let did_you_mean = if handled { None } else { member.tenant.closest_command(&text) };
+        return Ok(Told(Said { said: false, handled, did_you_mean, replies: replies.into() }));
     }
     message.check().map_err(Problem::invalid)?;
     if message.text.trim().is_empty() {
@@ -89,7 +99,7 @@ async fn say(
     let event = Event::Message { id, sender: message.sender, text: message.text };
     let room = RoomKey { tenant: member.tenant.id().clone(), room: name };
     service.events().post(&room, event, service.host().now_ms()).await?;
-    Ok(Told(Said { said: true, replies: Vec::new().into() }))
+    Ok(Told(Said { said: true, handled: false, did_you_mean: None, replies: Vec::new().into() }))
 }
 
 /// A room's packets, the latest first

@@ -4,7 +4,7 @@ use wasmtime::Result;
 
 use super::bindings::hongbao::plugin::{clock, entropy, log, policy};
 use super::convert;
-use crate::domain::Grant;
+use crate::domain::{Grant, one_line};
 use crate::imports::{Breach, InstanceState};
 
 impl entropy::Host for InstanceState {
@@ -33,6 +33,8 @@ impl log::Host for InstanceState {
             self.log_was_cut = true;
             return Ok(());
         }
+        // One line, as the contract says: a plugin writes down what people typed, and cannot write others' lines.
+        let message = one_line(message);
         let tenant = self.around.tenant.as_str();
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", tenant, "{message}"),

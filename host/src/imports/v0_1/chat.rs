@@ -11,7 +11,7 @@ use super::bindings::exports::hongbao::plugin::chat;
 use super::convert::{packet_id, user, wit_packet_id};
 use crate::domain::{
     Button, Card, Emphasis, Field, Grants, MAX_WORD_BYTES, Manifest, Message, PacketId, Presser, Problem,
-    Reply, Theme, Usage, is_word,
+    Reply, Theme, Usage, closed, is_word,
 };
 use crate::imports::{Breach, Calls, Exports, InstanceState, Mandate};
 
@@ -160,7 +160,8 @@ fn text(text: String) -> Answer<String> {
     at_most(text.len(), LONGEST_TEXT, "a text that is too long")?;
     match text.chars().any(|c| c.is_control() && c != '\n') {
         true => Err(Breach::Reply("control characters")),
-        false => Ok(text),
+        // What a user wrote may turn the text around; it turns none of what a platform puts behind it.
+        false => Ok(closed(&text)),
     }
 }
 

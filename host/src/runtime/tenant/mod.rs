@@ -1,6 +1,7 @@
 //! A tenant: one customer of the host, with a plugin, grants, a policy and limits of its own.
 
 mod books;
+mod closest;
 mod config;
 mod file;
 mod lists;
@@ -173,12 +174,15 @@ impl Tenant {
         self.ask(Operation::Open, move |calls| calls.open(packet, users).boxed()).await
     }
 
-    /// Answers a message that begins with a slash; nothing where the command is not the plugin's.
+    /// Answers a [`command`](crate::domain::command()); nothing where it is not the plugin's.
     ///
     /// # Errors
     /// When the call has no answer. Asking again with the same message is safe.
     pub async fn command(&self, message: Message) -> Result<Vec<Reply>, CallError> {
         message.check().map_err(|why| CallError::Invalid(why.into()))?;
+        let Some(message) = message.into_command(&self.manifest().languages) else {
+            return Ok(Vec::new());
+        };
         self.ask(Operation::Command, |calls| calls.command(message).boxed()).await
     }
 
@@ -193,6 +197,7 @@ impl Tenant {
         by: Presser,
     ) -> Result<Vec<Reply>, CallError> {
         by.check(&action).map_err(|why| CallError::Invalid(why.into()))?;
+        let by = by.normalised(&self.manifest().languages);
         let act: Batch<(PacketId, String), _, _> =
             |calls, (packet, action), by| calls.action(packet, action, by).boxed();
         self.join(Operation::Action, |inner| &inner.presses, (packet, action), by, act).await

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::cli::terminal;
 use crate::domain::{Card, Field, Theme, UserId};
 
 /// Columns within a card's frame.
@@ -64,14 +65,14 @@ fn lines(card: &Card) -> Vec<String> {
 }
 
 /// A user's name stands in place of the label.
-fn label(field: &Field) -> &str {
-    field.user.as_ref().map_or(&field.label, UserId::as_str)
+fn label(field: &Field) -> String {
+    terminal::line(field.user.as_ref().map_or(&field.label, UserId::as_str))
 }
 
 /// The value behind its label.
 fn field_beside(field: &Field, column: usize) -> Vec<String> {
     let pad = |text: &str| format!("{text}{}  ", " ".repeat(column.saturating_sub(text.width())));
-    let labels = [pad(label(field))].into_iter().chain(std::iter::repeat(pad("")));
+    let labels = [pad(&label(field))].into_iter().chain(std::iter::repeat(pad("")));
     let lines = wrap(&field.value, WIDTH - column - 2).into_iter();
     labels.zip(lines).map(|(label, line)| format!("{label}{line}").trim_end().to_owned()).collect()
 }
@@ -79,13 +80,13 @@ fn field_beside(field: &Field, column: usize) -> Vec<String> {
 /// The value below its label.
 fn field_below(field: &Field) -> Vec<String> {
     let value = wrap(&field.value, WIDTH - 2).into_iter().map(|line| format!("  {line}"));
-    wrap(label(field), WIDTH).into_iter().chain(value).collect()
+    wrap(&label(field), WIDTH).into_iter().chain(value).collect()
 }
 
 /// Lines of at most so many columns, broken between words where there are any.
 pub(super) fn wrap(text: &str, most: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for paragraph in text.split('\n') {
+    for paragraph in text.split('\n').map(terminal::line) {
         let mut line = String::new();
         for word in paragraph.split_inclusive(' ') {
             if !line.is_empty() && line.width() + word.trim_end().width() > most {

@@ -1,6 +1,6 @@
 //! What may happen in the little chat, one line each.
 
-use crate::domain::{Mention, UserId};
+use crate::domain::{Mention, UserId, command};
 
 /// The contract's own bounds of a message.
 const MOST_BYTES: usize = 4096;
@@ -70,7 +70,7 @@ impl Deed {
             ["press", ..] => {
                 Err("a press names a button and at most a card, as in `bob: press open 2`".into())
             }
-            _ if !text.starts_with('/') => {
+            _ if command(text, &[]).is_none() => {
                 Err("a plugin hears only messages that begin with a slash, and `press BUTTON`".into())
             }
             words => said(by, text, words),

@@ -16,7 +16,8 @@ use crate::cli::exit::Exit;
 use crate::cli::lines::{Line, Lines};
 use crate::cli::open;
 use crate::cli::stores::Stores;
-use crate::domain::Amount;
+use crate::cli::terminal;
+use crate::domain::{Amount, Currency};
 use crate::imports::{Clock as _, ManualClock, SystemClock};
 use line::Deed;
 use room::{Outcome, Room};
@@ -49,7 +50,7 @@ pub(super) struct RunArgs {
 struct Teller {
     json: bool,
     in_colour: bool,
-    currency: String,
+    currency: Currency,
     /// Somebody types, and sees what they typed.
     is_typed: bool,
 }
@@ -61,7 +62,7 @@ pub(super) async fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let plugin = open::plugin(Some(&args.path), &stores).await?;
     let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
     let session = open::session(plugin, &stores, Arc::<ManualClock>::clone(&clock), args.seed).await?;
-    let teller = Teller::new(args, session.tenant.policy().currency);
+    let teller = Teller::new(args, Currency::from(&session.tenant.policy()));
     if !args.json {
         print(&view::heading(&session.tenant.manifest()))?;
     }
@@ -106,7 +107,7 @@ async fn follow(
 }
 
 impl Teller {
-    fn new(args: &RunArgs, currency: String) -> Self {
+    fn new(args: &RunArgs, currency: Currency) -> Self {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json: args.json,
@@ -129,8 +130,7 @@ impl Teller {
         if self.is_typed || self.json {
             return Ok(());
         }
-        let text: String = text.chars().filter(|one| !one.is_control()).collect();
-        print(&format!("› {}\n", text.trim()))
+        print(&format!("› {}\n", terminal::line(text).trim()))
     }
 
     fn tell(&self, number: u64, outcome: Outcome) -> anyhow::Result<()> {

@@ -52,6 +52,10 @@ pub(super) enum Outcome {
     },
     /// The plugin has nothing to say.
     Silence,
+    /// The plugin does not know the command. The one of its own that is closest.
+    Unknown {
+        did_you_mean: Option<String>,
+    },
     Advanced {
         now_ms: u64,
         refunded: Vec<RefundView>,
@@ -128,13 +132,18 @@ impl Room {
     async fn act(&mut self, act: Act) -> anyhow::Result<Vec<Outcome>> {
         self.last = Some(act.clone());
         let tenant = &self.session.tenant;
-        let (user, said) = match act {
-            Act::Command(message) => (message.sender.clone(), tenant.command(message).await),
-            Act::Press(packet, action, by) => (by.user.clone(), tenant.action(packet, action, by).await),
+        let (user, said, if_silent) = match act {
+            Act::Command(message) => {
+                let unknown = Outcome::Unknown { did_you_mean: tenant.closest_command(&message.text) };
+                (message.sender.clone(), tenant.command(message).await, unknown)
+            }
+            Act::Press(packet, action, by) => {
+                (by.user.clone(), tenant.action(packet, action, by).await, Outcome::Silence)
+            }
         };
         self.settle().await?;
         Ok(match said {
-            Ok(replies) if replies.is_empty() => vec![Outcome::Silence],
+            Ok(replies) if replies.is_empty() => vec![if_silent],
             Ok(replies) => replies.into_iter().map(|reply| self.show(&user, reply)).collect(),
             Err(error) => vec![Outcome::Failed(error)],
         })

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::draw;
 use super::room::Outcome;
-use crate::cli::table::{Table, money};
+use crate::cli::table::Table;
+use crate::cli::terminal;
 use crate::cli::view::{AuditView, RefundView};
-use crate::domain::{Amount, Card, Manifest, UserId};
+use crate::domain::{Amount, Card, Currency, Manifest, UserId};
 use crate::store::Audit;
 
 /// One thing that came of a line, as JSON.
@@ -37,6 +38,9 @@ enum What {
         message: String,
     },
     Silence,
+    Unknown {
+        did_you_mean: Option<String>,
+    },
     Advanced {
         now_ms: u64,
         refunded: Vec<RefundView>,
@@ -120,6 +124,7 @@ impl OutcomeView {
                 What::Problem { r#for: only.into_string(), code: problem.code, message: problem.message }
             }
             Outcome::Silence => What::Silence,
+            Outcome::Unknown { did_you_mean } => What::Unknown { did_you_mean },
             Outcome::Advanced { now_ms, refunded } => What::Advanced { now_ms, refunded },
             Outcome::CacheLost => What::CacheLost,
             Outcome::Failed(error) => What::Failed { code: error.code(), message: error.to_string() },
@@ -146,7 +151,7 @@ pub(super) fn heading(manifest: &Manifest) -> String {
 }
 
 /// What came of a line, as text.
-pub(super) fn outcome(line: u64, outcome: &Outcome, currency: &str, in_colour: bool) -> String {
+pub(super) fn outcome(line: u64, outcome: &Outcome, currency: &Currency, in_colour: bool) -> String {
     let said = match outcome {
         Outcome::Card { number, only, card } => return draw::card(*number, only.as_ref(), card, in_colour),
         Outcome::Notice { only, text } => format!("for {only} alone: {text}"),
@@ -154,10 +159,14 @@ pub(super) fn outcome(line: u64, outcome: &Outcome, currency: &str, in_colour: b
             format!("for {only} alone: {} ({})", problem.message, problem.code)
         }
         Outcome::Silence => "(the plugin says nothing)".to_owned(),
+        Outcome::Unknown { did_you_mean: Some(known) } => {
+            format!("(the plugin has no such command; did you mean {known}?)")
+        }
+        Outcome::Unknown { did_you_mean: None } => "(the plugin has no such command)".to_owned(),
         Outcome::Advanced { refunded, .. } if refunded.is_empty() => "(time passes)".to_owned(),
         Outcome::Advanced { refunded, .. } => {
-            let all: u64 = refunded.iter().map(|refund| refund.refunded).sum();
-            format!("(time passes, and {} goes back)", money(currency, all.into()))
+            let all: i128 = refunded.iter().map(|refund| i128::from(refund.refunded)).sum();
+            format!("(time passes, and {} goes back)", currency.show(all))
         }
         Outcome::CacheLost => "(the cache is lost)".to_owned(),
         Outcome::Failed(error) => format!("line {line}: {}: {error}", error.code()),
@@ -167,12 +176,12 @@ pub(super) fn outcome(line: u64, outcome: &Outcome, currency: &str, in_colour: b
 }
 
 /// How everything stands, as text.
-pub(super) fn end(wallets: Vec<(UserId, Amount)>, audit: &Audit, currency: &str) -> String {
+pub(super) fn end(wallets: Vec<(UserId, Amount)>, audit: &Audit, currency: &Currency) -> String {
     let mut table = Table::new(&["wallet", ">holds"]);
     for (user, balance) in wallets {
-        table.row(vec![user.into_string(), money(currency, balance.get().into())]);
+        table.row(vec![terminal::name(user.as_str()), currency.show(balance.get())]);
     }
-    let money = |minor| money(currency, minor);
+    let money = |minor: i128| currency.show(minor);
     let verdict = match audit.is_conserved() {
         true => "every cent is accounted for",
         false => "THE BOOKS DO NOT ADD UP",
