@@ -20,6 +20,7 @@ Exit codes:
   70  the plugin or the program itself failed
   73  the data directory cannot be used, or a file is there already
   74  output cannot be written, or input cannot be read
+  78  the configuration or the database has to be changed first: a login, the schema's version, its guards
 
 Environment: HONGBAO_LEDGER, HONGBAO_DATA, HONGBAO_COUNTER, HONGBAO_TENANT and HONGBAO_CONFIG say
 what the options of the same names do not.";

@@ -20,6 +20,7 @@ pub(super) enum Exit {
     Internal = 70,
     CannotCreate = 73,
     Io = 74,
+    Config = 78,
 }
 
 impl From<Exit> for ExitCode {
@@ -60,9 +61,9 @@ impl Failure {
         let pack = || pack().map(|error| Self { code: error.code(), exit: error.exit() });
         let open = || error.downcast_ref::<sqlite::OpenError>().map(|error| error.code());
         let open = || open().map(|code| Self { code, exit: Exit::CannotCreate });
-        let server = || error.downcast_ref::<postgres::OpenError>().map(|error| error.code());
+        let ledger = || error.downcast_ref().map(Self::ledger);
         let cache = || error.downcast_ref::<redis::OpenError>().map(|error| error.code());
-        let server = || server().or_else(cache).map(Self::server);
+        let server = || ledger().or_else(|| cache().map(Self::server));
         let serve = || error.downcast_ref::<ServeError>().map(Self::serve);
         let load = || error.downcast_ref::<LoadError>().map(Self::load);
         let code = || error.downcast_ref::<CodeCacheError>();
@@ -93,11 +94,22 @@ impl Failure {
         }
     }
 
+    /// A ledger that cannot be used. What only a person can mend must not look like what may pass: a supervisor
+    /// would try again for ever.
+    fn ledger(error: &postgres::OpenError) -> Self {
+        let exit = match error {
+            postgres::OpenError::Missing { .. } => Exit::NoInput,
+            postgres::OpenError::Url(_) => Exit::Data,
+            error if error.is_lasting() => Exit::Config,
+            _ => Exit::Unavailable,
+        };
+        Self { code: error.code(), exit }
+    }
+
     /// A server that cannot be used, by the code of the reason.
     fn server(code: &'static str) -> Self {
         let exit = match code {
-            "no-ledger" => Exit::NoInput,
-            "ledger-url" | "counter-url" => Exit::Data,
+            "counter-url" => Exit::Data,
             _ => Exit::Unavailable,
         };
         Self { code, exit }
@@ -107,6 +119,7 @@ impl Failure {
         let exit = match error {
             ServeError::Listen { .. } => Exit::CannotCreate,
             ServeError::Tls { .. } => Exit::NoInput,
+            ServeError::Records(error) => Self::store(error).exit,
             ServeError::Tenants { code: "unavailable", .. } => Exit::Unavailable,
             ServeError::Tenants { .. } => Exit::Data,
         };

@@ -20,7 +20,7 @@ mod redis_sentinel;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub use postgres::Postgres;
+pub use postgres::{Postgres, TlsFiles};
 pub use programs::{find, program};
 pub use proxy::{Mode, Proxy};
 pub use redis::Redis;

@@ -201,7 +201,7 @@ fn servers_that_cannot_be_used_are_one_sentence_and_leave_nothing_behind() {
         (&["audit", "--ledger", "mysql://localhost"], 65, "ledger-url"),
         (&["demo", "--counter", "http://localhost"], 65, "counter-url"),
         (&["demo", "--tenant", ""], 65, "invalid-argument"),
-        (&["reconcile", "--ledger", &servers().postgres.url("nowhere")], 69, "ledger-not-admitted"),
+        (&["reconcile", "--ledger", &servers().postgres.url("nowhere")], 78, "ledger-not-admitted"),
     ];
     for (args, exit, code) in cases {
         let ended = run(args);

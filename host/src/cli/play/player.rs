@@ -248,6 +248,8 @@ fn refused(error: SendError) -> Body {
             Body::failed("insufficient-funds", format!("the wallet holds {held}, which is not enough"))
         }
         SendError::Unavailable => Body::failed("unavailable", "the ledger does not answer"),
+        SendError::Refused(why) => Body::failed("refused", why),
+        SendError::Damaged(why) => Body::failed("corrupt", why),
         SendError::Other(why) => Body::failed("internal", why),
     }
 }

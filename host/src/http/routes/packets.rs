@@ -17,6 +17,7 @@ use crate::http::model::packet::{DetailsView, StrategyName};
 use crate::http::once::{Done, Once};
 use crate::http::output::Told;
 use crate::http::problem::{Kind, Problem};
+use crate::store::StoreError;
 
 pub(super) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
@@ -114,6 +115,8 @@ fn refused(error: SendError) -> Problem {
         SendError::Unavailable => {
             Problem::new(Kind::UNAVAILABLE, "whether it was sent is unknown; ask again")
         }
+        SendError::Refused(why) => Problem::new(Kind::REFUSED, why),
+        SendError::Damaged(what) => StoreError::Corrupt(what).into(),
         SendError::Other(why) => Problem::new(Kind::PLUGIN_FAILED, why),
     }
 }

@@ -2,7 +2,9 @@
 
 mod books;
 mod bringing;
+mod encoding;
 mod failures;
+mod guards;
 mod looking_back;
 mod opening;
 mod refusals;

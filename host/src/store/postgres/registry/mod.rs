@@ -4,11 +4,11 @@ mod callers;
 mod records;
 
 use async_trait::async_trait;
-use deadpool_postgres::Client;
 
+use super::address::Address;
 use super::error::Error;
-use super::open::{Address, OpenError};
-use super::sessions::{ANSWER, Sessions};
+use super::open::OpenError;
+use super::sessions::{ANSWER, Client, Sessions};
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::{
     AdminEntry, Answer, Begun, PluginRecord, Registry, RequestKey, StoreError, TenantRecord, checks,
@@ -46,7 +46,7 @@ impl PostgresRegistry {
         let address = Address::parse(url)?;
         address.check(REHEARSAL).await?;
         let sessions =
-            Sessions::new(address.config, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
+            Sessions::new(address.connector, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
         Ok(Self { sessions })
     }
 
