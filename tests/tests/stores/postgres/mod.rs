@@ -7,6 +7,7 @@ mod failures;
 mod guards;
 mod looking_back;
 mod opening;
+mod plans;
 mod refusals;
 mod registry;
 
