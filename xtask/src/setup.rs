@@ -14,6 +14,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const SERVERS: &[(&str, &[&str])] = &[
     ("redis-server", &["redis-server", "redis-cli"]),
     ("postgresql", &["initdb", "postgres", "pg_basebackup", "psql"]),
+    ("pgbouncer", &["pgbouncer"]),
     ("haproxy", &["haproxy"]),
     ("chromium", &["chromium"]),
     ("chromium-driver", &["chromedriver"]),
@@ -57,14 +58,14 @@ pub fn components() -> Result<(), Failure> {
 pub fn servers() -> Result<(), Failure> {
     let missing = missing_packages(&directories());
     if missing.is_empty() {
-        say("Redis, PostgreSQL, HAProxy, Chromium and wrk are there.");
+        say("Redis, PostgreSQL, PgBouncer, HAProxy, Chromium and wrk are there.");
         return Ok(());
     }
     let packages = missing.join(" ");
     let failure = || {
         Failure::unavailable(format!(
             "the tests start servers of their own, and some programs are missing that could not be installed; \
-             install the packages {packages} (Redis, PostgreSQL with its server programs, HAProxy, Chromium \
+             install the packages {packages} (Redis, PostgreSQL with its server programs, PgBouncer, HAProxy, Chromium \
              with its driver, and the load generator wrk)"
         ))
     };

@@ -11,7 +11,7 @@ Usage: cargo xtask <TASK> [-- ARGS]
 Tasks:
   setup           Checks that everything the build and the tests need is there;
                   installs the wasm32-unknown-unknown target, and by apt-get
-                  Redis, PostgreSQL, HAProxy and Chromium, where they are missing
+                  Redis, PostgreSQL, PgBouncer, HAProxy and Chromium, where they are missing
   serve [-- ARGS] Sets up, then runs `hongbao serve --demo --open ARGS`: a chat with
                   red packets in the browser
   demo [-- ARGS]  Sets up, then runs `hongbao demo ARGS`

@@ -8,6 +8,7 @@ mod guards;
 mod looking_back;
 mod opening;
 mod plans;
+mod pooling;
 mod refusals;
 mod registry;
 
