@@ -98,7 +98,8 @@ impl Failure {
     /// would try again for ever.
     fn ledger(error: &postgres::OpenError) -> Self {
         let exit = match error {
-            postgres::OpenError::Missing { .. } => Exit::NoInput,
+            postgres::OpenError::Missing { .. }
+            | postgres::OpenError::Tls { source: postgres::TlsError::File { .. }, .. } => Exit::NoInput,
             postgres::OpenError::Url(_) => Exit::Data,
             error if error.is_lasting() => Exit::Config,
             _ => Exit::Unavailable,

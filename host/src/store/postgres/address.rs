@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::timeout;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
 
@@ -12,7 +12,9 @@ use super::connector::{CONNECT, Connector};
 use super::error::{Error, Unfit};
 use super::migrate::{self, Schema};
 use super::open::OpenError;
+use super::parameters;
 use super::sessions::{ANSWER, LONG};
+use super::tls::{Tls, TlsError};
 use super::{guards, pooler};
 
 /// After so long without a word, a silent connection is asked whether it is still there.
@@ -46,9 +48,16 @@ impl Address {
         let told = |error: tokio_postgres::Error| {
             OpenError::Url(error.source().map_or_else(|| error.to_string(), ToString::to_string))
         };
-        let mut config: Config = url.trim().parse().map_err(told)?;
+        let (rest, ours) = parameters::split(url.trim())?;
+        let mut config: Config = rest.parse().map_err(told)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(OpenError::Url("it names no host".into()));
+        }
+        if config.get_hosts().is_empty() {
+            // An address is also the name that a certificate is for.
+            for address in config.get_hostaddrs().to_vec() {
+                config.host(address.to_string());
+            }
         }
         if config.get_connect_timeout().is_none() {
             // Each of several hosts has its part, so that one that is silent leaves time for the next.
@@ -63,7 +72,9 @@ impl Address {
         // Of several hosts the one that is the primary now; of one, only if it is.
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         let at = at(&config);
-        Ok(Self { connector: Connector::new(config), at })
+        let tls = Tls::read(&ours).map_err(|error| by_tls(&at, error))?;
+        config.ssl_mode(if is_local(&config) { SslMode::Disable } else { tls.mode });
+        Ok(Self { connector: Connector::new(config, tls.connect), at })
     }
 
     /// Connects once, outside of the pool, and acts. The connection is gone when this returns.
@@ -152,8 +163,28 @@ impl Address {
     }
 }
 
+/// Over a socket of the same machine there is no TLS, whatever the URL says of it: as with libpq.
+fn is_local(config: &Config) -> bool {
+    let is_path = |host: &Host| match host {
+        Host::Tcp(_) => false,
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    };
+    config.get_hosts().iter().all(is_path)
+}
+
+fn by_tls(at: &str, error: TlsError) -> OpenError {
+    match error.code() {
+        "ledger-url" => OpenError::Url(error.to_string()),
+        _ => OpenError::Tls { at: at.to_owned(), source: error },
+    }
+}
+
 /// What the server, or a pooler in front of it, said to a connection.
 fn refused(at: String, reason: String, error: tokio_postgres::Error) -> OpenError {
+    if let Some(source) = TlsError::of(&error) {
+        return OpenError::Tls { at, source };
+    }
     let Some(state) = error.code() else {
         return match () {
             () if reason.contains("does not allow writes") => OpenError::ReadOnly { at },
@@ -227,7 +258,7 @@ mod tests {
             ("postgres:/", "ledger-url"),
             ("postgres://", "ledger-url"),
             ("redis://localhost", "ledger-url"),
-            ("postgres://localhost/x?sslmode=require", "ledger-url"),
+            ("postgres://localhost/x?sslmode=encrypted", "ledger-url"),
             ("postgres://localhost/x?nonsense=1", "ledger-url"),
         ] {
             assert_eq!(Address::parse(url).err().map(|error| error.code()), Some(code), "{url}");

@@ -6,7 +6,8 @@ use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::Error;
 use super::sessions::ANSWER;
@@ -19,11 +20,12 @@ pub(super) const CONNECT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Connector {
     config: Config,
+    tls: MakeRustlsConnect,
 }
 
 impl Connector {
-    pub(super) fn new(config: Config) -> Self {
-        Self { config }
+    pub(super) fn new(config: Config, tls: MakeRustlsConnect) -> Self {
+        Self { config, tls }
     }
 
     #[cfg(test)]
@@ -36,7 +38,7 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), Error> {
         let patience = CONNECT + ANSWER;
         let connecting = async {
-            let (client, connection) = self.config.connect(NoTls).await?;
+            let (client, connection) = self.config.connect(self.tls.clone()).await?;
             let task = tokio::spawn(async { _ = connection.await });
             settings::apply(&client).await?;
             Ok((client, task))

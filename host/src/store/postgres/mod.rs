@@ -23,6 +23,7 @@ mod lists;
 mod load;
 mod migrate;
 mod open;
+mod parameters;
 mod pooler;
 mod read;
 mod registry;
@@ -30,6 +31,7 @@ mod rows;
 mod sessions;
 mod settings;
 mod settle;
+mod tls;
 mod watch;
 mod write;
 
@@ -40,6 +42,7 @@ use async_trait::async_trait;
 pub use self::migrate::Schema;
 pub use self::open::OpenError;
 pub use self::registry::PostgresRegistry;
+pub use self::tls::TlsError;
 
 use self::address::{Address, REHEARSAL};
 use self::claim::Claims;
@@ -64,7 +67,8 @@ pub struct PostgresLedger {
 
 impl PostgresLedger {
     /// Opens the books of a database: `postgres://user:password@host:5432/database`, with several
-    /// hosts separated by commas. On a tokio runtime, which it stays on.
+    /// hosts separated by commas, and with libpq's parameters for TLS (`sslmode`, `sslrootcert`, `sslcert`, `sslkey`,
+    /// `sslnegotiation`, `channel_binding`). On a tokio runtime, which it stays on.
     ///
     /// # Errors
     /// When the database cannot be reached, or is not ours, not whole or not of our version.

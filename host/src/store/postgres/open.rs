@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use super::error::POOLER_REMEDY;
+use super::tls::TlsError;
 
 /// Why a ledger cannot be opened. Whatever was there before stays as it was. `at` names the
 /// server and the database, never a password.
@@ -13,6 +14,14 @@ pub enum OpenError {
         "the ledger's URL is not understood: {0}; it looks like postgres://user:password@host:5432/database"
     )]
     Url(String),
+    /// The connection cannot be encrypted as the URL wants it.
+    #[error("PostgreSQL at {at} cannot be reached by TLS: {source}")]
+    Tls {
+        /// Where.
+        at: String,
+        /// Why.
+        source: TlsError,
+    },
     /// Nobody answers.
     #[error("PostgreSQL at {at} does not answer: {source}")]
     Unreachable {
@@ -130,6 +139,7 @@ impl OpenError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Url(_) => "ledger-url",
+            Self::Tls { source, .. } => source.code(),
             Self::Unreachable { .. } => "ledger-unavailable",
             Self::NotAdmitted { .. } => "ledger-not-admitted",
             Self::NotPermitted { .. } => "ledger-not-permitted",
@@ -152,6 +162,7 @@ impl OpenError {
             Self::Unreachable { .. } | Self::ReadOnly { .. } | Self::Clock { .. } | Self::Other { .. } => {
                 false
             }
+            Self::Tls { source, .. } => source.is_lasting(),
             Self::Url(_)
             | Self::NotAdmitted { .. }
             | Self::NotPermitted { .. }

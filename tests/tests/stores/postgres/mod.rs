@@ -11,6 +11,7 @@ mod plans;
 mod pooling;
 mod refusals;
 mod registry;
+mod tls;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
