@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use hongbao_host::store::RETRY_MS;
-use hongbao_tests::servers::{Postgres, Redis};
+use hongbao_tests::servers::{PgBouncer, Postgres, Redis};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -245,4 +245,31 @@ fn servers_that_cannot_be_used_are_one_sentence_and_leave_nothing_behind() {
         assert!(begins && ended.err.lines().count() == 1 && !ended.err.contains("secret"), "{}", ended.err);
     }
     assert_eq!(run(&["audit", "--ledger", &stores.ledger]).code, Some(66), "no books were made");
+}
+
+#[test]
+fn what_somebody_must_mend_first_ends_with_78_and_a_sentence_that_says_how() {
+    let postgres = &servers().postgres;
+    postgres.psql("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+    let damaged = postgres.fresh_database();
+    assert_eq!(run(&["migrate", "--ledger", &damaged]).code, Some(0));
+    let name = damaged.rsplit('/').next().unwrap();
+    postgres.psql(name, "ALTER TABLE hongbao.claims DISABLE TRIGGER claims_are_kept");
+    let bouncer = PgBouncer::start(postgres, "transaction", "");
+    for (ledger, code, remedy) in [
+        (postgres.url("latin"), "ledger-encoding", "ENCODING 'UTF8' TEMPLATE template0"),
+        (damaged.clone(), "ledger-damaged", "ALTER TABLE hongbao.claims ENABLE TRIGGER claims_are_kept"),
+        (bouncer.url(name), "ledger-pooler", "pool_mode = session"),
+    ] {
+        for command in ["serve", "demo", "audit", "migrate"] {
+            let ended = run(&[command, "--ledger", &ledger]);
+            assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""), "{command} {ledger}: {ended:?}");
+            let last = ended.err.lines().last().unwrap_or_default();
+            assert!(
+                last.starts_with(&format!("hongbao: {code}: ")) && last.contains(remedy),
+                "{}",
+                ended.err
+            );
+        }
+    }
 }
