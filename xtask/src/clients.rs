@@ -3,68 +3,103 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::process::{self, Failure};
+use crate::process;
 
 /// Everything below it may be deleted, and is made again.
 const FOLDER: &str = "target/tools/clients";
 
-/// From PyPI: what validates the specification, makes a client in Python and reads metrics.
-const PYTHON: &[&str] = &[
-    "openapi-spec-validator==0.9.0",
-    "openapi-schema-validator==0.9.0",
-    "openapi-python-client==0.29.1",
-    "prometheus-client==0.26.0",
-];
-
-/// From npm: what makes types of TypeScript, and compiles them.
-const NODE: &[&str] = &["openapi-typescript@7.13.0", "typescript@5.9.3"];
-
-/// Checks the tools of the suite `clients`, in the versions that are named here. Installs them.
-pub fn clients() -> Result<(), Failure> {
-    let folder = process::root().join(FOLDER);
-    install(&folder.join("python"), PYTHON, python)
-        .ok_or_else(|| failure("Python 3.11 or later with its module venv", PYTHON))?;
-    install(&folder.join("node"), NODE, node).ok_or_else(|| failure("Node.js 20 or later with npm", NODE))
+/// Packages of one registry, in versions that are named here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tools {
+    /// From PyPI: what validates the specification, makes a client in Python and reads metrics.
+    Python,
+    /// From npm: what makes types of TypeScript, and compiles them.
+    Node,
 }
 
-fn python(place: &Path) -> bool {
-    let pip = place.join("bin/pip");
-    let (venv, quiet) = (["-m", "venv", "--clear"], ["install", "--quiet", "--disable-pip-version-check"]);
-    run("python3", venv.map(OsStr::new).into_iter().chain([place.as_os_str()]))
-        && run(pip, quiet.iter().chain(PYTHON))
-}
+impl Tools {
+    pub const ALL: [Self; 2] = [Self::Python, Self::Node];
 
-fn node(place: &Path) -> bool {
-    let options =
-        ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", "--prefix"];
-    let packages = NODE.iter().map(OsStr::new);
-    run("npm", options.map(OsStr::new).into_iter().chain([place.as_os_str()]).chain(packages))
-}
-
-/// Whether these packages are there, or could be got. A stamp says which: other versions are got anew.
-fn install(place: &Path, packages: &[&str], get: impl FnOnce(&Path) -> bool) -> Option<()> {
-    let (stamp, wanted) = (place.join("installed"), packages.join("\n"));
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-        return Some(());
+    const fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &[
+                "openapi-spec-validator==0.9.0",
+                "openapi-schema-validator==0.9.0",
+                "openapi-python-client==0.29.1",
+                "prometheus-client==0.26.0",
+            ],
+            Self::Node => &["openapi-typescript@7.13.0", "typescript@5.9.3"],
+        }
     }
-    // Standard output belongs to the task that follows.
-    eprintln!("setup: Installing {} into {}.", packages.join(", "), place.display());
-    fs::create_dir_all(place).ok()?;
-    if get(place) { fs::write(stamp, wanted).ok() } else { None }
+
+    /// What has to be on this machine before.
+    pub const fn needs(self) -> &'static str {
+        match self {
+            Self::Python => "Python 3.11 or later with its module venv",
+            Self::Node => "Node.js 20 or later with npm",
+        }
+    }
+
+    fn place(self) -> PathBuf {
+        let name = match self {
+            Self::Python => "python",
+            Self::Node => "node",
+        };
+        process::root().join(FOLDER).join(name)
+    }
+
+    /// A stamp says which versions are there: others are got anew.
+    pub fn are_there(self) -> bool {
+        fs::read_to_string(self.stamp()).is_ok_and(|there| there == self.packages().join("\n"))
+    }
+
+    fn stamp(self) -> PathBuf {
+        self.place().join("installed")
+    }
+
+    /// The command that installs them, as a person would type it.
+    pub fn command(self) -> String {
+        let packages = self.packages().join(" ");
+        match self {
+            Self::Python => format!(
+                "python3 -m venv {FOLDER}/python && {FOLDER}/python/bin/pip install {packages}"
+            ),
+            Self::Node => format!("npm install --prefix {FOLDER}/node {packages}"),
+        }
+    }
+
+    /// Whether they could be got.
+    pub fn install(self) -> bool {
+        let place = self.place();
+        fs::create_dir_all(&place).is_ok()
+            && match self {
+                Self::Python => self.python(&place),
+                Self::Node => self.node(&place),
+            }
+            && fs::write(self.stamp(), self.packages().join("\n")).is_ok()
+    }
+
+    fn python(self, place: &Path) -> bool {
+        let pip = place.join("bin/pip");
+        let (venv, quiet) =
+            (["-m", "venv", "--clear"], ["install", "--quiet", "--disable-pip-version-check"]);
+        run("python3", venv.map(OsStr::new).into_iter().chain([place.as_os_str()]))
+            && run(pip, quiet.iter().chain(self.packages()))
+    }
+
+    fn node(self, place: &Path) -> bool {
+        let options =
+            ["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", "--prefix"];
+        let packages = self.packages().iter().map(OsStr::new);
+        run("npm", options.map(OsStr::new).into_iter().chain([place.as_os_str()]).chain(packages))
+    }
 }
 
 fn run(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> bool {
     let mut command = process::program(program.as_ref());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     process::run(command).is_ok()
-}
-
-fn failure(needed: &str, packages: &[&str]) -> Failure {
-    Failure::unavailable(format!(
-        "the test suite `clients` needs {}, which could not be installed; install {needed}",
-        packages.join(", ")
-    ))
 }

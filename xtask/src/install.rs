@@ -6,6 +6,7 @@ use std::io::{IsTerminal as _, stderr, stdin};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use crate::clients::Tools;
 use crate::process::{self, Failure};
 use crate::tier::{Packages, Tier};
 
@@ -48,6 +49,8 @@ enum Missing {
     Debian(Vec<&'static str>),
     /// The package of npm, below `target/`.
     Axe,
+    /// What makes clients of the specification, below `target/`.
+    Clients(Tools),
 }
 
 impl Missing {
@@ -56,6 +59,7 @@ impl Missing {
         match self {
             Self::Debian(packages) => format!("sudo apt-get install -y {}", packages.join(" ")),
             Self::Axe => format!("npm install --prefix {AXE_FOLDER} {AXE_PACKAGE}"),
+            Self::Clients(tools) => tools.command(),
         }
     }
 
@@ -63,6 +67,10 @@ impl Missing {
         match self {
             Self::Debian(packages) => debian(packages),
             Self::Axe => axe(),
+            Self::Clients(tools) if tools.install() => Ok(()),
+            Self::Clients(tools) => {
+                Err(self.failure(&format!("it could not be installed, and needs {}", tools.needs())))
+            }
         }
     }
 
@@ -77,6 +85,9 @@ pub fn for_tiers(tiers: &[Tier], consent: Consent) -> Result<(), Failure> {
     let mut missing = missing_packages(&packages, &directories());
     if tiers.contains(&Tier::Browser) && !process::root().join(AXE).is_file() {
         missing.push(Missing::Axe);
+    }
+    if tiers.contains(&Tier::Clients) {
+        missing.extend(Tools::ALL.into_iter().filter(|tools| !tools.are_there()).map(Missing::Clients));
     }
     install(&missing, consent)
 }

@@ -10,14 +10,16 @@ pub type Packages = &'static [(&'static str, &'static [&'static str])];
 pub enum Tier {
     /// Everything that needs no other program.
     Fast,
-    /// Suites that start Redis, PostgreSQL and HAProxy.
+    /// Suites that start Redis, PostgreSQL, PgBouncer and HAProxy.
     Servers,
     /// The suite that drives Chromium.
     Browser,
+    /// The suite of clients that are made of the API's specification.
+    Clients,
 }
 
 impl Tier {
-    pub const ALL: [Self; 3] = [Self::Fast, Self::Servers, Self::Browser];
+    pub const ALL: [Self; 4] = [Self::Fast, Self::Servers, Self::Browser, Self::Clients];
 
     /// Its name on the command line and in CONTRIBUTING.md.
     pub const fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Tier {
             Self::Fast => "fast",
             Self::Servers => "servers",
             Self::Browser => "browser",
+            Self::Clients => "clients",
         }
     }
 
@@ -35,10 +38,11 @@ impl Tier {
     /// Debian's packages that its suites start programs of.
     pub const fn packages(self) -> Packages {
         match self {
-            Self::Fast => &[],
+            Self::Fast | Self::Clients => &[],
             Self::Servers => &[
                 ("redis-server", &["redis-server", "redis-cli"]),
                 ("postgresql", &["initdb", "postgres", "pg_basebackup", "psql"]),
+                ("pgbouncer", &["pgbouncer"]),
                 ("haproxy", &["haproxy"]),
             ],
             Self::Browser => &[("chromium", &["chromium"]), ("chromium-driver", &["chromedriver"])],
@@ -53,6 +57,7 @@ impl Tier {
                 ("hongbao-tests/servers", &["stores", "servers", "hosts", "chaos", "cli", "store_properties"])
             }
             Self::Browser => ("hongbao-tests/browser", &["browser"]),
+            Self::Clients => ("hongbao-tests/clients", &["clients"]),
         }
     }
 }
@@ -93,7 +98,7 @@ mod tests {
 
     #[test]
     fn all_tiers_are_one_run_of_everything() {
-        let all = "test --workspace --features hongbao-tests/servers,hongbao-tests/browser";
+        let all = "test --workspace --features hongbao-tests/servers,hongbao-tests/browser,hongbao-tests/clients";
         assert_eq!(line(&Tier::ALL), all);
     }
 

@@ -32,6 +32,7 @@ Tiers of tests:
   fast            Needs Rust and a C compiler; the same as `cargo test`
   servers         Starts Redis, PostgreSQL, PgBouncer and HAProxy
   browser         Drives Chromium
+  clients         Makes clients of the API's specification, in Python and TypeScript
 
 A task first checks what it needs. The wasm32-unknown-unknown target is added by
 rustup. For anything else the task prints the commands that would install it and

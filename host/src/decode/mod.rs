@@ -23,8 +23,20 @@ pub(crate) enum DecodeError {
     Text(TextError),
     /// It is no JSON, or JSON of another shape.
     Json(serde_json::Error),
-    /// It is no TOML, or TOML of another shape.
-    Toml(Box<toml::de::Error>),
+    /// It is no TOML, or TOML of another shape: where, and what is wrong, in one line.
+    Toml(String),
+}
+
+impl DecodeError {
+    /// The library's own words take several lines, with a picture of the place.
+    pub(crate) fn toml(text: &str, error: &toml::de::Error) -> Self {
+        let place = error.span().and_then(|span| text.get(..span.start)).map(|before| {
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!("line {line}, column {column}: ")
+        });
+        Self::Toml(format!("{}{}", place.unwrap_or_default(), error.message().replace('\n', "; ")))
+    }
 }
 
 impl fmt::Display for DecodeError {
@@ -33,7 +45,7 @@ impl fmt::Display for DecodeError {
         match self {
             Self::Text(error) => error.fmt(f),
             Self::Json(error) => error.fmt(f),
-            Self::Toml(error) => f.write_str(error.to_string().trim_end()),
+            Self::Toml(why) => f.write_str(why),
         }
     }
 }
@@ -51,8 +63,9 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> 
 
 /// A document in TOML.
 pub(crate) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
-    let document = toml::Deserializer::parse(text).map_err(|error| DecodeError::Toml(Box::new(error)))?;
-    T::deserialize(Strict::toml(document)).map_err(|error| DecodeError::Toml(Box::new(error)))
+    let wrong = |error| DecodeError::toml(text, &error);
+    let document = toml::Deserializer::parse(text).map_err(wrong)?;
+    T::deserialize(Strict::toml(document)).map_err(wrong)
 }
 
 #[cfg(test)]

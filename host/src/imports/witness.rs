@@ -50,7 +50,7 @@ impl Witness {
         self.fault = match error {
             StoreError::Refused(why) => Some(SendError::Refused(why.clone())),
             StoreError::Corrupt(what) => Some(SendError::Damaged(what.clone())),
-            StoreError::Unavailable(_) => None,
+            StoreError::Overloaded(_) | StoreError::Unavailable(_) => None,
         };
     }
 

@@ -12,9 +12,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::error::Error;
 use super::sessions::ANSWER;
 use super::settings;
+use crate::store::patience;
 
 /// For all hosts of the URL together to take a connection.
-pub(super) const CONNECT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT: Duration = patience::CONNECTION;
 
 /// Makes connections whose sessions are set up.
 #[derive(Clone)]

@@ -35,8 +35,8 @@ const SETTINGS: &str = "
     SET enable_partition_pruning = on;
     SET plan_cache_mode = force_generic_plan;
     SET jit = off;
-    SET statement_timeout = 5000;
-    SET lock_timeout = 4000;
+    SET statement_timeout = 3500;
+    SET lock_timeout = 2000;
     SET idle_in_transaction_session_timeout = 10000;
     SET idle_session_timeout = 0;
     SELECT set_config('transaction_timeout', '0', false)
@@ -158,4 +158,19 @@ pub(super) async fn rows(client: &tokio_postgres::Client, sql: &str) -> Result<V
         _ => None,
     };
     Ok(messages.iter().filter_map(row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::patience;
+
+    #[test]
+    fn the_server_gives_up_before_its_caller() {
+        let setting = |name: &str, time: Duration| format!("SET {name} = {};", time.as_millis());
+        assert!(SETTINGS.contains(&setting("statement_timeout", patience::STATEMENT)));
+        assert!(SETTINGS.contains(&setting("lock_timeout", patience::LOCK)));
+    }
 }

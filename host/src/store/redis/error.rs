@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::fault::{Fault, plain, says};
-use crate::store::StoreError;
+use crate::store::{StoreError, WritesRefused};
 
 /// Why a counter in Redis cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +216,10 @@ impl Failure {
             }
             Self::Damaged(what) => StoreError::Corrupt(format!("the Redis key {key}: {what}")),
             Self::Busy => StoreError::overloaded(Self::Busy.to_string()),
-            failure => StoreError::Unavailable(Box::new(failure)),
+            failure => match failure.fault().filter(Fault::refuses_writes) {
+                Some(fault) => WritesRefused::new(fault.public_reason()).into(),
+                None => StoreError::Unavailable(Box::new(failure)),
+            },
         }
     }
 }

@@ -116,6 +116,18 @@ impl Fault {
         )
     }
 
+    /// A few words that strangers may read: a server's own may name a user or a key.
+    pub(super) fn public_reason(&self) -> String {
+        match self {
+            Self::Forbidden(_) => "its user lacks a permission".into(),
+            Self::Refused(_) => "see the log".into(),
+            fault => {
+                let told = fault.to_string();
+                told.strip_prefix("Redis refuses writes: ").unwrap_or(&told).to_owned()
+            }
+        }
+    }
+
     /// Whether it can only be a mistake: found while starting, the process does not start.
     pub(super) const fn is_mistake(&self) -> bool {
         match self {

@@ -172,7 +172,7 @@ impl Shared {
         let probes = self.health.probe_keys().into_iter().enumerate().map(|(index, number)| async move {
             let (keys, command) = self.probe_of(number);
             let outcome = self.scripts.probe.try_out(&self.link, &command, &keys.entry).await.map(drop);
-            self.health.probed(index, outcome.as_ref().map(|()| ()));
+            self.health.probed(index, outcome.as_ref().copied());
             outcome
         });
         join_all(probes).await
