@@ -90,7 +90,8 @@ async fn refused(url: &str, code: &str, words: &str) {
 
 /// Whether sessions of this name are encrypted.
 fn encrypted(server: &Postgres, name: &str) -> String {
-    let sessions = "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name";
+    let sessions =
+        "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name";
     server.psql("postgres", &format!("{sessions} = '{name}'"))
 }
 
