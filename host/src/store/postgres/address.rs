@@ -181,6 +181,9 @@ fn by_tls(at: &str, error: TlsError) -> OpenError {
     }
 }
 
+/// Words of a pooler about a login that failed, there or at the server.
+const LOGINS: [&str; 4] = ["no such database", "no such user", "does not exist", "authentication failed"];
+
 /// What the server, or a pooler in front of it, said to a connection.
 fn refused(at: String, reason: String, error: tokio_postgres::Error) -> OpenError {
     if let Some(source) = TlsError::of(&error) {
@@ -200,7 +203,8 @@ fn refused(at: String, reason: String, error: tokio_postgres::Error) -> OpenErro
         _ if reason.contains("startup parameter") => {
             OpenError::Url(format!("the pooler at {at} refuses a part of it ({reason}); take that part out"))
         }
-        _ if reason.contains("no such database") || reason.contains("no such user") => {
+        // What PgBouncer says of a login, with a code of its own.
+        _ if class == "08" && LOGINS.iter().any(|words| reason.contains(words)) => {
             OpenError::NotAdmitted { at, reason }
         }
         _ if *state == SqlState::INSUFFICIENT_PRIVILEGE => OpenError::NotPermitted { at, reason },

@@ -21,7 +21,7 @@ fn split_url(url: &str) -> Result<Split, OpenError> {
         return Ok((url.to_owned(), BTreeMap::new()));
     };
     let (mut rest, mut ours) = (Vec::new(), BTreeMap::new());
-    for pair in query.split('&') {
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match OURS.contains(&name) {
             true => keep(&mut ours, name, decoded(value)?)?,

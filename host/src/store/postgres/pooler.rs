@@ -11,7 +11,7 @@ use super::error::{Error, Unfit};
 use super::settings::rows;
 
 /// A pooler hands sessions out in an order of its own, and others take them in between.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 12;
 
 const WHICH: &str = "SELECT pg_backend_pid()";
 
@@ -42,9 +42,7 @@ pub(super) async fn check(connector: &Connector, ours: &Client) -> Result<(), Er
 async fn which(client: &Client, sql: &str) -> Result<String, Error> {
     match rows(client, sql).await {
         Ok(mut told) => Ok(told.pop().unwrap_or_default()),
-        Err(Error::Sql(error)) if error.to_string().contains("statement pooling") => {
-            Err(Unfit::Pooled.into())
-        }
+        Err(error) if error.to_string().contains("statement pooling") => Err(Unfit::Pooled.into()),
         Err(error) => Err(error),
     }
 }
