@@ -4,7 +4,7 @@
 //! tested with one table, `tests/vectors/amounts.json`. What can be read in two ways is refused: above all,
 //! a comma is never dropped and never taken for a decimal point.
 
-use super::text::{add, add_one, after_one_of, before_one_of, fill, fold, is_one_of, owned, split};
+use super::text::{add, add_one, after_one_of, before_one_of, fill, fold, is_one_of, owned, skip_space, split};
 use crate::bindings::hongbao::plugin::policy::Limits;
 
 /// Why a text is no amount.
@@ -60,7 +60,7 @@ fn sign(currency: &str) -> &'static str {
 /// What is not exactly an amount above zero is none at all: nothing is rounded or guessed.
 pub fn parse(typed: &str, limits: &Limits) -> Result<u64, Fault> {
     let folded = fold(typed);
-    let text = folded.trim();
+    let text = skip_space(folded.trim_end());
     if text.is_empty() {
         return Err(Fault::Missing);
     }
@@ -82,7 +82,7 @@ pub fn parse(typed: &str, limits: &Limits) -> Result<u64, Fault> {
 #[must_use]
 pub fn count(typed: &str) -> Option<u64> {
     let folded = fold(typed);
-    let (number, zero) = ascii(before_one_of(folded.trim(), &COUNTED).trim_end())?;
+    let (number, zero) = ascii(before_one_of(skip_space(folded.trim_end()), &COUNTED).trim_end())?;
     let is_plain = zero && !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
     if is_plain { value(&number) } else { None }
 }
@@ -104,8 +104,9 @@ pub(super) fn begins(text: &str) -> bool {
 
 /// What is in front of `5个` in `88元5个`, and the rest: an amount and a count that nothing parts.
 pub(super) fn glued(text: &str) -> Option<(&str, &str)> {
-    let unit = YUAN.iter().find_map(|unit| text.find(unit).map(|at| at + unit.len()))?;
-    let (amount, counted) = text.split_at_checked(unit)?;
+    let behind = |at: usize| after_one_of(text.get(at..)?, &YUAN);
+    let counted = text.char_indices().find_map(|(at, _)| behind(at))?;
+    let amount = text.get(..text.len() - counted.len())?;
     // `5块5` is 5.50, so only a count that says that it is one is taken for it.
     let is_count = before_one_of(counted, &COUNTED).len() < counted.len();
     (is_count && counted.starts_with(is_digit)).then_some((amount, counted))
@@ -151,16 +152,17 @@ fn decimal(number: &str) -> Option<(String, usize)> {
     let (plain, _) = ascii(number)?;
     let (whole, rest) = split(&plain, |one| one == '.');
     let fraction = rest.strip_prefix('.');
-    let mut digits = String::new();
-    let mut groups = 0;
-    for group in whole.split(',') {
-        groups += 1;
-        if groups > 1 && group.len() != 3 {
+    let (first, mut behind) = split(whole, |one| one == ',');
+    let mut digits = owned(first);
+    let mut groups = 1;
+    while let Some(next) = behind.strip_prefix(',') {
+        let (group, after) = split(next, |one| one == ',');
+        if group.len() != 3 {
             return None;
         }
         add(&mut digits, group);
+        (groups, behind) = (groups + 1, after);
     }
-    let first = split(whole, |one| one == ',').0;
     let is_grouped = groups > 1;
     let is_clear = fraction.is_some() || groups > 2;
     if first.is_empty() || is_grouped && (!is_clear || first.len() > 3 || first.starts_with('0')) {
@@ -180,9 +182,10 @@ fn decimal(number: &str) -> Option<(String, usize)> {
 /// Whether a text is digits with separators between them, as somebody's own country writes numbers.
 #[inline(never)]
 fn is_separated(number: &str) -> bool {
-    const SEPARATORS: &str = ".,٫٬،'’‘`_·、。:";
+    // Compared one by one: to look for a character in a text brings in the search for texts, with its panics.
+    let is_separator = |one: char| ".,٫٬،'’‘`_·、。:".chars().any(|separator| separator == one);
     let has_ends = number.starts_with(is_digit) && number.ends_with(is_digit);
-    has_ends && number.chars().all(|one| is_digit(one) || one.is_whitespace() || SEPARATORS.contains(one))
+    has_ends && number.chars().all(|one| is_digit(one) || one.is_whitespace() || is_separator(one))
 }
 
 /// A number written with the digits of ASCII alone; none where it is another text or too large.
@@ -210,7 +213,8 @@ fn bare<'a>(text: &'a str, currency: &str) -> Result<&'a str, Fault> {
         "JPY" => &YEN,
         _ => &[],
     };
-    let text = after_one_of(text, marks).unwrap_or(text).trim_start();
+    let text = after_one_of(text, marks).unwrap_or(text);
+    let text = skip_space(text);
     let unmarked = before_one_of(text, marks);
     let number = if unmarked.len() < text.len() { unmarked } else { before_one_of(text, words) };
     let number = number.trim_end();
