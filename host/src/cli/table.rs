@@ -62,7 +62,7 @@ mod tests {
         let mut table = Table::new(&["user", ">amount"]);
         table.row(vec!["bob\n\u{1b}[31m\u{202e}".into(), "¥5.00".into()]);
         table.row(vec!["卡罗".into(), "¥1,000.00".into()]);
-        assert_eq!(table.render(""), "user         amount\nbob  [31m     ¥5.00\n卡罗       ¥1,000.00\n");
+        assert_eq!(table.render(""), "user          amount\nbob  [31m      ¥5.00\n卡罗       ¥1,000.00\n");
     }
 
     /// The table that the plugin and the page are tested with.

@@ -182,7 +182,7 @@ mod tests {
             (r#"{"flag":1}"#, "expected a boolean"),
             (r#"{"flag":"true"}"#, "expected a boolean"),
             (r#"{"more":1}"#, "unknown field `more`"),
-            (r#"{"text":"\ud800"}"#, "lone leading surrogate"),
+            (r#"{"text":"\ud800"}"#, "unexpected end of hex escape"),
             (r#"{} {}"#, "trailing characters"),
             (r#"{}x"#, "trailing characters"),
             ("", "EOF"),
@@ -202,6 +202,6 @@ mod tests {
         let said = json::<Outer>(&utf_16).unwrap_err().to_string();
         assert_eq!(said, "the text is in UTF-16; save it as UTF-8");
         let said = json::<Outer>(b"{\"text\":\"\xff\"}").unwrap_err().to_string();
-        assert_eq!(said, "the text is not in UTF-8, from byte 10 on");
+        assert_eq!(said, "the text is not in UTF-8, from byte 9 on");
     }
 }
