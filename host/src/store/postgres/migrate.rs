@@ -92,7 +92,9 @@ async fn apply(transaction: &Transaction<'_>, version: i64, migration: &str) -> 
         SET LOCAL search_path = hongbao, pg_catalog;
         CREATE TABLE IF NOT EXISTS migrations (
             version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()
-        )";
+        );
+        -- Earlier versions counted the guards here; the program knows each by itself.
+        ALTER TABLE migrations DROP COLUMN IF EXISTS guards";
     transaction.batch_execute(PREPARE).await?;
     transaction.batch_execute(migration).await?;
     let applied = format!("INSERT INTO migrations (version) VALUES ({version})");

@@ -21,9 +21,6 @@ CREATE UNIQUE INDEX claims_are_numbered ON claims (packet, tenant, sequence) WHE
 DROP INDEX api_keys_of_an_owner;
 CREATE INDEX api_keys_of_an_owner ON api_keys (tenant, id) WHERE scopes >= 0;
 
--- As many as there were are not what there should be: the program knows each guard by itself.
-ALTER TABLE migrations DROP COLUMN IF EXISTS guards;
-
 CREATE OR REPLACE FUNCTION count_claims() RETURNS trigger LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_indexscan = off
 SET enable_indexonlyscan = off SET enable_bitmapscan = on SET enable_nestloop = on AS $$
