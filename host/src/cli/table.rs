@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn amounts_are_shown_as_everywhere() {
         let table: serde_json::Value =
-            serde_json::from_str(include_str!("../../../tests/vectors/amounts.json")).unwrap();
+            crate::decode::json(include_bytes!("../../../tests/vectors/amounts.json")).unwrap();
         let cases = table["shown"].as_array().unwrap();
         assert!(cases.len() > 10);
         for case in cases {

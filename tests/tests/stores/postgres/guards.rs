@@ -198,9 +198,12 @@ async fn a_trigger_that_did_not_run_is_noticed_by_the_statement_itself() {
     // The watch has just looked, and looks again in some seconds.
     ledger.check().await.unwrap();
     // All at once: programs take their time to start, and the watch must not look meanwhile.
-    let partitions = (0..8).map(|number| format!("movements_{number}"));
-    let off = |table: String| format!("ALTER TABLE {table} DISABLE TRIGGER movements_are_posted;");
-    harm(&name, &partitions.chain(["movements".into()]).map(off).collect::<String>());
+    let everywhere = |does: &str| {
+        let partitions = (0..8).map(|number| format!("movements_{number}"));
+        let alter = |table: String| format!("ALTER TABLE {table} {does} TRIGGER movements_are_posted;");
+        partitions.chain(["movements".into()]).map(alter).collect::<String>()
+    };
+    harm(&name, &everywhere("DISABLE"));
     let corrupt = |what: &str, told: Option<StoreError>| match told {
         Some(StoreError::Corrupt(told)) => assert!(told.contains("switched off"), "{what}: {told}"),
         other => panic!("{what}: {other:?}"),
@@ -211,7 +214,7 @@ async fn a_trigger_that_did_not_run_is_noticed_by_the_statement_itself() {
     corrupt("fund once", ledger.fund(&tenant, &user("bob"), amount(5), Some(&key), NOW).await.err());
     corrupt("send", ledger.record(&tenant, id(2), order(3, 100, Audience::Everyone), NOW).await.err());
     corrupt("close", ledger.close(&packet, 1, NOW + LIFE).await.err());
-    harm(&name, "ALTER TABLE movements ENABLE TRIGGER movements_are_posted");
+    harm(&name, &everywhere("ENABLE"));
     assert_eq!(ledger.close(&packet, 1, NOW + LIFE).await.unwrap(), Closed::Refunded(amount(100)));
     assert_in_order(&open(&server().url(&name)).await).await;
 }
