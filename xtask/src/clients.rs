@@ -64,9 +64,9 @@ impl Tools {
     pub fn command(self) -> String {
         let packages = self.packages().join(" ");
         match self {
-            Self::Python => format!(
-                "python3 -m venv {FOLDER}/python && {FOLDER}/python/bin/pip install {packages}"
-            ),
+            Self::Python => {
+                format!("python3 -m venv {FOLDER}/python && {FOLDER}/python/bin/pip install {packages}")
+            }
             Self::Node => format!("npm install --prefix {FOLDER}/node {packages}"),
         }
     }

@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn all_tiers_are_one_run_of_everything() {
-        let all = "test --workspace --features hongbao-tests/servers,hongbao-tests/browser,hongbao-tests/clients";
+        let all =
+            "test --workspace --features hongbao-tests/servers,hongbao-tests/browser,hongbao-tests/clients";
         assert_eq!(line(&Tier::ALL), all);
     }
 

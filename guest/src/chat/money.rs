@@ -4,7 +4,9 @@
 //! tested with one table, `tests/vectors/amounts.json`. What can be read in two ways is refused: above all,
 //! a comma is never dropped and never taken for a decimal point.
 
-use super::text::{add, add_one, after_one_of, before_one_of, fill, fold, is_one_of, owned, skip_space, split};
+use super::text::{
+    add, add_one, after_one_of, before_one_of, fill, fold, is_one_of, owned, skip_space, split,
+};
 use crate::bindings::hongbao::plugin::policy::Limits;
 
 /// Why a text is no amount.

@@ -131,9 +131,10 @@ impl Failure {
             "counter-certificate" => Exit::NoInput,
             "counter-url" => Exit::Usage,
             // It does not answer; standbys alone answer until a fail-over has ended; a full cache is emptied.
-            "counter-unavailable" | "counter-unreachable" | "counter-read-only" | "counter-refuses-writes" => {
-                Exit::Unavailable
-            }
+            "counter-unavailable"
+            | "counter-unreachable"
+            | "counter-read-only"
+            | "counter-refuses-writes" => Exit::Unavailable,
             _ => Exit::Config,
         };
         Self { code, exit }

@@ -15,7 +15,9 @@ use super::{
 use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
 use crate::imports::{Clock, Entropy, StoreHealth, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Backlog, Counter, CounterHealth, Due, Health, Ledger, Parked, Report, Settled, StoreError};
+use crate::store::{
+    Backlog, Counter, CounterHealth, Due, Health, Ledger, Parked, Report, Settled, StoreError,
+};
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
 /// policy and limits for each. Cheap to clone.

@@ -120,7 +120,8 @@ impl Host for InstanceState {
     async fn admit(&mut self, packet: PacketId, names: Vec<String>) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        let admitted = self.asking.counter(self.around.counter.admit(&key, &users, self.around.lease())).await;
+        let admitted =
+            self.asking.counter(self.around.counter.admit(&key, &users, self.around.lease())).await;
         keep_promise(&self.around, &key, admitted.as_ref().err());
         Ok(answer(admitted))
     }
