@@ -1,10 +1,11 @@
 //! The service: a host behind HTTP, for chat platforms that call it and people who try it.
 //!
-//! A request goes through `observe` (an id, a count), the limits of `server` (time, size), `access` (whose
+//! A connection is let in by `connections`. A request goes through `observe` (an id, a count), the limits of `server` (time, size), `access` (whose
 //! key, which tenant, which user), `once` where it creates something, and then to its route, which
 //! asks the tenant and tells what it said. Errors become problem documents in `problem` alone.
 
 mod access;
+mod connections;
 mod demo;
 mod input;
 mod model;
@@ -22,6 +23,7 @@ mod service;
 mod specification;
 
 pub use access::NewKey;
+pub use connections::ConnectionLimits;
 pub use rate::RateSettings;
 pub use server::{Listening, ServeError, TlsFiles};
 pub use service::{Service, ServiceBuilder, ServiceSettings};

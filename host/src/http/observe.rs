@@ -1,5 +1,7 @@
 //! What the operator sees of a request: an id in every answer, a line in the log, a count.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -17,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Service;
+use super::connections::Closed;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -60,6 +63,11 @@ struct CodeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreLabel {
     store: &'static str,
 }
@@ -84,6 +92,11 @@ pub(super) struct HttpMetrics {
     problems: Family<CodeLabel, Counter>,
     stores: Family<StoreLabel, Gauge>,
     pub(super) streams: Gauge,
+    pub(super) connections: Gauge,
+    closed: Family<ReasonLabel, Counter>,
+    /// When it was last said that no connection could be accepted, in seconds since `begun`.
+    said_s: AtomicU64,
+    begun: Instant,
     ids: AtomicU64,
 }
 
@@ -104,7 +117,41 @@ impl HttpMetrics {
         registry.register("build_info", "The version of the program", build);
         let streams = Gauge::default();
         registry.register("http_event_streams", "Streams of events that are open", streams.clone());
-        Self { registry, requests, seconds, problems, stores, streams, ids: AtomicU64::new(seed) }
+        let connections = Gauge::default();
+        registry.register("http_connections", "Connections that are open", connections.clone());
+        let closed = Family::<ReasonLabel, Counter>::default();
+        let help = "Connections that were closed before their first request, by reason";
+        registry.register("http_connections_closed", help, closed.clone());
+        let (said_s, begun, ids) = (AtomicU64::new(u64::MAX), Instant::now(), AtomicU64::new(seed));
+        Self { registry, requests, seconds, problems, stores, streams, connections, closed, said_s, begun, ids }
+    }
+
+    /// A connection was closed before its first request.
+    pub(super) fn closed(&self, closed: Closed) {
+        self.count_closed(closed.name());
+    }
+
+    fn count_closed(&self, reason: &'static str) {
+        self.closed.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// A connection could not be accepted, or not be made one of TLS. What strangers can cause by themselves
+    /// is only counted; what the machine lacks is said, and not more often than every ten seconds.
+    pub(super) fn not_accepted(&self, peer: Option<&SocketAddr>, error: &io::Error) {
+        const EVERY_S: u64 = 10;
+        if peer.is_some() {
+            // The gate has counted those that it closed itself.
+            if error.kind() != io::ErrorKind::ConnectionAborted {
+                self.count_closed("handshake");
+            }
+            return;
+        }
+        self.count_closed("not-accepted");
+        let (now_s, said_s) = (self.begun.elapsed().as_secs(), self.said_s.load(Ordering::Relaxed));
+        let is_due = said_s == u64::MAX || now_s >= said_s.saturating_add(EVERY_S);
+        if is_due && self.said_s.compare_exchange(said_s, now_s, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            tracing::error!("connections cannot be accepted: {error}");
+        }
     }
 
     pub(super) fn store(&self, store: &'static str, is_up: bool) {

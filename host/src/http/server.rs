@@ -4,6 +4,7 @@ use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,7 +13,7 @@ use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -20,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::connections::Gate;
 use super::observe::observe;
 use super::problem::{Kind, Problem};
 use super::specification::with_problems;
@@ -152,19 +154,18 @@ impl Service {
         self.open(file).await?;
         let handle = Handle::new();
         let router = self.router().into_make_service();
-        let config = tls.as_ref().map(|(_, config)| config.clone());
+        let gate = Gate::new(self.settings().connections.within(descriptors()), Arc::clone(self.metrics()));
+        let metrics = Arc::clone(self.metrics());
         let server = axum_server::from_tcp(listener).map_err(cannot)?.handle(handle.clone());
-        let server = match config {
-            Some(config) => {
-                let mut server = server.acceptor(axum_server::tls_rustls::RustlsAcceptor::new(config));
-                bounded(server.http_builder());
-                tokio::spawn(server.serve(router))
+        // After a failure it waits for a moment before it accepts again.
+        let mut server = server.accept_error_handler(move |peer, error| metrics.not_accepted(peer, error));
+        bounded(server.http_builder());
+        let server = match &tls {
+            Some((_, config)) => {
+                let tls = RustlsAcceptor::new(config.clone()).acceptor(gate);
+                tokio::spawn(server.acceptor(tls).serve(router))
             }
-            None => {
-                let mut server = server;
-                bounded(server.http_builder());
-                tokio::spawn(server.serve(router))
-            }
+            None => tokio::spawn(server.acceptor(gate).serve(router)),
         };
         let looking_after = tokio::spawn(self.clone().look_after());
         Ok(Listening { service: self, address, handle, tls, server, looking_after })
@@ -212,6 +213,12 @@ async fn certificate(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let read = RustlsConfig::from_pem_file(&files.certificate, &files.key).await;
     read.map_err(|source| ServeError::Tls { file: files.certificate.display().to_string(), source })
+}
+
+/// How many descriptors this process may have open.
+fn descriptors() -> u64 {
+    // Where nobody can tell, connections are bounded by the settings alone.
+    rlimit::Resource::NOFILE.get_soft().unwrap_or(u64::MAX)
 }
 
 /// Bounds on what a client may send before anything looks at it.

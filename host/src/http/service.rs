@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::access::Keys;
+use super::connections::ConnectionLimits;
 use super::demo::Demo;
 use super::observe::HttpMetrics;
 use super::problem::Problem;
@@ -24,6 +25,8 @@ pub struct ServiceSettings {
     pub body_bytes: usize,
     /// Longest request, but for streams of events.
     pub request_time: Duration,
+    /// Connections that may be open at once.
+    pub connections: ConnectionLimits,
     /// Streams of events that may be open at once.
     pub streams: usize,
     /// Whether `/metrics` is served.
@@ -36,6 +39,7 @@ impl Default for ServiceSettings {
             rate: RateSettings::default(),
             body_bytes: 64 << 10,
             request_time: Duration::from_secs(30),
+            connections: ConnectionLimits::default(),
             streams: 10_000,
             metrics: true,
         }

@@ -10,6 +10,7 @@
 
 mod access;
 mod api;
+mod connections;
 mod events;
 mod keys;
 mod limits;

@@ -28,6 +28,10 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
         let why = "serve takes its plugins from [plugins] and [tenants] of the configuration, or from calls";
         return Err(InputError::Usage(why).into());
     }
+    // The soft limit is often 1,024, which is for programs that use select(2).
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!("the limit of open files cannot be raised: {error}");
+    }
     let mut stores = Stores::named(&args.stores)?;
     stores.serve.validate()?;
     if stores.books == Books::Memory && !args.demo {
