@@ -80,8 +80,9 @@ async fn calls_past_the_bound_are_refused_at_once() {
             tokio::spawn(async move {
                 let started = Instant::now();
                 let error = bounded(counter.load(&packet(1), &[], NOW)).await.unwrap_err();
-                assert_eq!(error.code(), "unavailable");
-                error.to_string().contains("too many calls").then(|| started.elapsed())
+                let is_refused = error.code() == "busy";
+                assert!(is_refused || error.code() == "unavailable", "{error}");
+                is_refused.then(|| started.elapsed())
             })
         })
         .collect();
