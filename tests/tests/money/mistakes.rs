@@ -27,7 +27,10 @@ async fn one_yuan_is_not_split_equally_in_eighteen() {
     let chat = Chat::default();
     chat.tenant.fund(&user("alice"), amount(100)).await.unwrap();
     let equal = Request { strategy: Some(Strategy::Equal), ..request(100, 18) };
-    assert_eq!(reason(chat.try_send(equal).await), "a total of ¥1.00 cannot be divided equally into 18 shares");
+    assert_eq!(
+        reason(chat.try_send(equal).await),
+        "a total of ¥1.00 cannot be divided equally into 18 shares"
+    );
     assert_eq!(chat.balance("alice").await, 100);
     let packet = match chat.try_send(request(100, 18)).await {
         Ok(Sent::Sent(packet)) => packet,
