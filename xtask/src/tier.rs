@@ -10,7 +10,7 @@ pub type Packages = &'static [(&'static str, &'static [&'static str])];
 pub enum Tier {
     /// Everything that needs no other program.
     Fast,
-    /// Suites that start Redis, PostgreSQL and HAProxy.
+    /// Suites that start Redis, PostgreSQL, PgBouncer and HAProxy.
     Servers,
     /// The suite that drives Chromium.
     Browser,
@@ -42,6 +42,7 @@ impl Tier {
             Self::Servers => &[
                 ("redis-server", &["redis-server", "redis-cli"]),
                 ("postgresql", &["initdb", "postgres", "pg_basebackup", "psql"]),
+                ("pgbouncer", &["pgbouncer"]),
                 ("haproxy", &["haproxy"]),
             ],
             Self::Browser => &[("chromium", &["chromium"]), ("chromium-driver", &["chromedriver"])],

@@ -30,7 +30,7 @@ Tasks:
 
 Tiers of tests:
   fast            Needs Rust and a C compiler; the same as `cargo test`
-  servers         Starts Redis, PostgreSQL and HAProxy
+  servers         Starts Redis, PostgreSQL, PgBouncer and HAProxy
   browser         Drives Chromium
   clients         Makes clients of the API's specification, in Python and TypeScript
 

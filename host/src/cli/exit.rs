@@ -67,9 +67,9 @@ impl Failure {
         let open = || open().map(Self::directory);
         let lock = || error.downcast_ref::<InUse>();
         let lock = || lock().map(|_| Self { code: InUse::CODE, exit: Exit::CannotCreate });
-        let server = || error.downcast_ref::<postgres::OpenError>().map(|error| error.code());
+        let ledger = || error.downcast_ref().map(Self::ledger);
         let cache = || error.downcast_ref::<redis::OpenError>().map(|error| error.code());
-        let server = || server().or_else(cache).map(Self::server);
+        let server = || ledger().or_else(|| cache().map(Self::server));
         let serve = || error.downcast_ref::<ServeError>().map(Self::serve);
         let load = || error.downcast_ref::<LoadError>().map(Self::load);
         let code = || error.downcast_ref::<CodeCacheError>();
@@ -112,18 +112,29 @@ impl Failure {
         Self { code, exit }
     }
 
-    /// A server that cannot be used, by the code of the reason. What may pass by itself is tried again
-    /// by a service manager; whatever else there is or comes to be is for a person to mend.
+    /// A ledger that cannot be used. What only a person can mend must not look like what may pass: a service
+    /// manager would try again for ever.
+    fn ledger(error: &postgres::OpenError) -> Self {
+        let exit = match error {
+            postgres::OpenError::Missing { .. }
+            | postgres::OpenError::Tls { source: postgres::TlsError::File { .. }, .. } => Exit::NoInput,
+            postgres::OpenError::Url(_) => Exit::Usage,
+            error if error.is_lasting() => Exit::Config,
+            _ => Exit::Unavailable,
+        };
+        Self { code: error.code(), exit }
+    }
+
+    /// A counter that cannot be used, by the code of the reason.
     fn server(code: &'static str) -> Self {
         let exit = match code {
-            "no-ledger" => Exit::NoInput,
-            "ledger-url" | "counter-url" => Exit::Usage,
-            // It does not answer.
-            "ledger-unavailable" | "counter-unavailable" | "counter-unreachable" => Exit::Unavailable,
-            // Standbys alone answer until a fail-over has ended; a full cache is emptied; time is set.
-            "ledger-read-only" | "counter-read-only" | "counter-refuses-writes" | "clock" => {
-                Exit::Unavailable
-            }
+            "counter-certificate" => Exit::NoInput,
+            "counter-url" => Exit::Usage,
+            // It does not answer; standbys alone answer until a fail-over has ended; a full cache is emptied.
+            "counter-unavailable"
+            | "counter-unreachable"
+            | "counter-read-only"
+            | "counter-refuses-writes" => Exit::Unavailable,
             _ => Exit::Config,
         };
         Self { code, exit }
@@ -133,6 +144,7 @@ impl Failure {
         let exit = match error {
             ServeError::Listen { .. } => Exit::CannotCreate,
             ServeError::Tls { .. } => Exit::NoInput,
+            ServeError::Records(error) => Self::store(error).exit,
             ServeError::Tenants { code: "unavailable" | "busy", .. } => Exit::Unavailable,
             ServeError::Tenants { .. } => Exit::Data,
         };

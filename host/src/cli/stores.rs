@@ -215,11 +215,19 @@ impl Stores {
         }
     }
 
-    /// Connects to the counter.
+    /// Connects to the counter, which has to be there.
     pub(super) async fn counter(&self) -> anyhow::Result<Arc<dyn Counter>> {
         Ok(match &self.counter {
-            // Most taps of a busy hour are on packets that are finished: these ask nobody.
-            Some(url) => Arc::new(FinishedCache::new(Arc::new(RedisCounter::connect(url).await?))),
+            Some(url) => cached(RedisCounter::connect(url).await?),
+            None => Arc::new(MemoryCounter::new()),
+        })
+    }
+
+    /// Connects to the counter. A service starts without it too: an outage of the cache must not become
+    /// one of the service with the next restart.
+    pub(super) async fn counter_or_later(&self) -> anyhow::Result<Arc<dyn Counter>> {
+        Ok(match &self.counter {
+            Some(url) => cached(RedisCounter::join(url).await?),
             None => Arc::new(MemoryCounter::new()),
         })
     }
@@ -250,10 +258,10 @@ impl Stores {
         })
     }
 
-    /// Connects to where events go: beside the counter.
-    pub(super) async fn events(&self) -> anyhow::Result<Arc<dyn Events>> {
+    /// Connects to where events go: beside the counter, and as late as it.
+    pub(super) async fn events_or_later(&self) -> anyhow::Result<Arc<dyn Events>> {
         Ok(match &self.counter {
-            Some(url) => Arc::new(RedisEvents::connect(url).await?),
+            Some(url) => Arc::new(RedisEvents::join(url).await?),
             None => Arc::new(MemoryEvents::new()),
         })
     }
@@ -287,6 +295,11 @@ impl Stores {
             }),
         }
     }
+}
+
+/// Most taps of a busy hour are on packets that are finished: these ask nobody.
+fn cached(counter: RedisCounter) -> Arc<dyn Counter> {
+    Arc::new(FinishedCache::new(Arc::new(counter)))
 }
 
 const NO_BOOKS: &str = "which ledger? Name a directory with --data or a database with --ledger";

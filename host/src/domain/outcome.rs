@@ -61,7 +61,11 @@ pub enum SendError {
     Busy,
     /// A store does not answer.
     Unavailable,
-    /// Anything else, in words.
+    /// The ledger refused the packet, in its words. Nothing moved.
+    Refused(String),
+    /// The ledger cannot be used until somebody mends it, in its words.
+    Damaged(String),
+    /// Anything else that the plugin says, in words.
     Other(String),
 }
 

@@ -67,6 +67,12 @@ struct StoreLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StoreReasonLabels {
+    store: &'static str,
+    reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreStateLabels {
     store: &'static str,
     state: &'static str,
@@ -98,6 +104,7 @@ pub(super) struct HttpMetrics {
     problems: Family<CodeLabel, Counter>,
     stores: Family<StoreLabel, Gauge>,
     store_states: Family<StoreStateLabels, Gauge>,
+    store_reasons: Family<StoreReasonLabels, Gauge>,
     store_errors: Family<StoreErrorLabels, Counter>,
     pub(super) streams: Gauge,
     ids: AtomicU64,
@@ -118,6 +125,9 @@ impl HttpMetrics {
         let store_states = Family::<StoreStateLabels, Gauge>::default();
         let help = "1 for the state that a store is in: ok, busy, away, refuses-writes or damaged";
         registry.register("store_state", help, store_states.clone());
+        let store_reasons = Family::<StoreReasonLabels, Gauge>::default();
+        let help = "1 for each store that is in another state than ok, and why";
+        registry.register("store_reason", help, store_reasons.clone());
         let store_errors = Family::<StoreErrorLabels, Counter>::default();
         let help =
             "Calls of a store that failed, by code: busy (not carried out), unavailable, refused, corrupt";
@@ -128,15 +138,36 @@ impl HttpMetrics {
         let streams = Gauge::default();
         registry.register("http_event_streams", "Streams of events that are open", streams.clone());
         let ids = AtomicU64::new(seed);
-        Self { registry, requests, seconds, problems, stores, store_states, store_errors, streams, ids }
+        Self {
+            registry,
+            requests,
+            seconds,
+            problems,
+            stores,
+            store_states,
+            store_reasons,
+            store_errors,
+            streams,
+            ids,
+        }
     }
 
-    pub(super) fn store(&self, health: &Health) {
+    pub(super) fn stores<'a>(&self, stores: impl Iterator<Item = &'a Health>) {
+        // What is over is gone, and not zero.
+        self.store_reasons.clear();
+        stores.for_each(|health| self.store(health));
+    }
+
+    fn store(&self, health: &Health) {
         let (store, report) = (health.store(), health.report());
         self.stores.get_or_create(&StoreLabel { store }).set(report.works().into());
         for standing in Standing::ALL {
             let labels = StoreStateLabels { store, state: standing.name() };
             self.store_states.get_or_create(&labels).set((standing == report.standing).into());
+        }
+        if !report.reason.is_empty() {
+            let labels = StoreReasonLabels { store, reason: report.reason.into_owned() };
+            self.store_reasons.get_or_create(&labels).set(1);
         }
         for (code, count) in health.errors() {
             let labels = StoreErrorLabels { store, code };

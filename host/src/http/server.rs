@@ -26,6 +26,7 @@ use super::specification::complete;
 use super::{Service, demo, page, routes};
 use crate::decode;
 use crate::runtime::TenantsFile;
+use crate::store::StoreError;
 
 /// Most bytes of a request's head: more is no honest client of ours.
 const HEAD_BYTES: usize = 16 << 10;
@@ -64,8 +65,11 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
-    /// A tenant cannot be served, or the records cannot be read.
-    #[error("{code}: {detail}")]
+    /// The records of keys and tenants cannot be read.
+    #[error("the records of keys and tenants cannot be read: {0}; see that the ledger's server answers")]
+    Records(#[source] StoreError),
+    /// A tenant cannot be served.
+    #[error("{detail}")]
     Tenants {
         /// The problem's code.
         code: &'static str,
@@ -81,6 +85,7 @@ impl ServeError {
         match self {
             Self::Listen { .. } => "cannot-listen",
             Self::Tls { .. } => "cannot-use-certificate",
+            Self::Records(error) => error.code(),
             Self::Tenants { code, .. } => code,
         }
     }
@@ -150,6 +155,7 @@ impl Service {
             Some(files) => Some((files.clone(), certificate(&files).await?)),
             None => None,
         };
+        self.registry().check().await.map_err(ServeError::Records)?;
         self.open(file).await?;
         let handle = Handle::new();
         let router = self.router().into_make_service();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::meter::Meter;
-use crate::store::{Health, StoreError};
+use crate::store::{Counter, Health, StoreError};
 
 /// How the stores of a host are doing.
 #[derive(Debug)]
@@ -27,9 +27,10 @@ pub(crate) struct StoreHealth {
     pub(crate) counter: Health,
 }
 
-impl Default for StoreHealth {
-    fn default() -> Self {
-        Self { ledger: Health::new("ledger"), counter: Health::new("counter") }
+impl StoreHealth {
+    pub(crate) fn of(counter: &dyn Counter) -> Self {
+        let new = if counter.health().is_some() { Health::of_watched } else { Health::new };
+        Self { ledger: Health::new("ledger"), counter: new("counter") }
     }
 }
 

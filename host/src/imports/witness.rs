@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Amount, Claim, ClaimLine, Details, Packet, PacketId, Status, UserId};
-use crate::store::Loaded;
+use crate::domain::{Amount, Claim, ClaimLine, Details, Packet, PacketId, SendError, Status, UserId};
+use crate::store::{Loaded, StoreError};
 
 /// A share, as a store told of it. The cache knows no places.
 #[derive(Clone, Copy)]
@@ -29,6 +29,8 @@ pub(super) struct Witness {
     recent: BTreeSet<PacketId>,
     packet: Option<Packet>,
     refunded: Option<Amount>,
+    /// Why the ledger did not do what it was asked, if asking again makes no sense.
+    fault: Option<SendError>,
 }
 
 impl Witness {
@@ -40,6 +42,21 @@ impl Witness {
         self.held = None;
         self.packet = None;
         self.refunded = None;
+        self.fault = None;
+    }
+
+    /// The ledger refused a call, or is damaged.
+    pub(super) fn failed(&mut self, error: &StoreError) {
+        self.fault = match error {
+            StoreError::Refused(why) => Some(SendError::Refused(why.clone())),
+            StoreError::Corrupt(what) => Some(SendError::Damaged(what.clone())),
+            StoreError::Overloaded(_) | StoreError::Unavailable(_) => None,
+        };
+    }
+
+    /// What the ledger said last, if it refused or is damaged.
+    pub(super) const fn fault(&self) -> Option<&SendError> {
+        self.fault.as_ref()
     }
 
     /// A share of the call's user at this place.

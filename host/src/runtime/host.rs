@@ -215,15 +215,16 @@ impl HostBuilder {
             Some(cache) => plugins.with_cache(cache),
             None => plugins,
         };
+        let counter = self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new()));
         let shared = Shared {
             pool: Pool::new(engine.clone()),
             engine,
             turns: Arc::default(),
-            counter: self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new())),
+            health: Arc::new(StoreHealth::of(&*counter)),
+            counter,
             ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new())),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
-            health: Arc::default(),
             entropy: Arc::new(entropy),
             owners: AtomicU64::new(0),
         };
@@ -369,13 +370,18 @@ impl Host {
     pub async fn check(&self) -> Checked {
         let Shared { health, ledger, counter, .. } = &*self.shared;
         let asked = (health.ledger.check(ledger.check()), health.counter.check(counter.check()));
-        let (ledger, counter) = futures::join!(asked.0, asked.1);
-        Checked { ledger, counter }
+        let (ledger, asked) = futures::join!(asked.0, asked.1);
+        let known = counter.health().filter(|known| !known.works());
+        Checked { ledger, counter: known.unwrap_or(asked) }
     }
 
-    /// How the stores are doing, as far as calls and checks have told. Asks nobody.
+    /// How the stores are doing, as far as calls, checks and the stores themselves have told. Asks nobody.
     pub fn health(&self) -> [&Health; 2] {
-        [&self.shared.health.ledger, &self.shared.health.counter]
+        let Shared { health, counter, .. } = &*self.shared;
+        if let Some(report) = counter.health() {
+            health.counter.tell(report);
+        }
+        [&health.ledger, &health.counter]
     }
 
     /// Frees the seats whose lease has ended; gives how many.

@@ -73,7 +73,7 @@ async fn settle(host: Host, idle: Duration, mut stopped: watch::Receiver<bool>) 
 async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) {
     /// The backlog is counted once in so many sweeps: the longer it is, the more counting costs.
     const COUNT_EVERY: u32 = 10;
-    let mut round = 0_u32;
+    let (mut round, mut do_leases_wait) = (0_u32, false);
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -95,8 +95,13 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
         }
         round = round.wrapping_add(1);
         host.drop_idle();
-        if let Err(error) = host.end_leases().await {
-            tracing::warn!(code = error.code(), "leases wait: {error}");
+        match host.end_leases().await {
+            Ok(_) => do_leases_wait = false,
+            // Once: only memory waits for it, and a counter that is away tells so by itself.
+            Err(error) if !std::mem::replace(&mut do_leases_wait, true) => {
+                tracing::info!(code = error.code(), "leases are ended later: {error}");
+            }
+            Err(_) => {}
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn order(order: &Order, now_ms: u64) -> Result<(), StoreError> {
     if now_ms.saturating_add(order.expires_in_ms) > i64::MAX.unsigned_abs() {
         return refused("a packet ends at a time that can be written down");
     }
-    Ok(())
+    texts([&*order.greeting])
 }
 
 /// The answer to a claim that cannot be written, whatever its version; None for one that can.

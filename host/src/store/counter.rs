@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Report, StoreError};
 use crate::domain::{Amount, Audience, PacketKey, UserId};
 
 /// What grab needs to know of a packet. Shared, since every view carries it.
@@ -87,7 +87,8 @@ pub struct View {
 pub struct Seating {
     /// Those of the users who hold a seat, in the order of the users.
     pub holders: Vec<Holder>,
-    /// Seats taken before a loss of the cache may still be out there.
+    /// Seats taken before a loss of the cache may still be out there, or users were told that they may
+    /// open without one.
     pub lenient: bool,
 }
 
@@ -164,6 +165,14 @@ pub trait Counter: Send + Sync + 'static {
     /// Frees the memory of what has ended by now; gives the number of leases that ended.
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError>;
 
-    /// Whether counters can be read now; as cheap as a question can be.
+    /// A call about this packet failed, and users were told that they may open all the same: until the
+    /// lease ends, its [seats](Self::seats) are lenient. Does not wait for a server.
+    fn let_through(&self, key: &PacketKey, lease: Lease);
+
+    /// How it is doing, for a counter that watches its server by itself and logs what changes. None for
+    /// others: the host asks them by [`check`](Self::check), and logs what it hears.
+    fn health(&self) -> Option<Report>;
+
+    /// Whether counters can be read and written now; as cheap as finding out can be.
     async fn check(&self) -> Result<(), StoreError>;
 }

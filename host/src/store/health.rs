@@ -70,7 +70,8 @@ pub struct Report {
 }
 
 impl Report {
-    const OK: Self = Self { standing: Standing::Ok, reason: Cow::Borrowed("") };
+    /// All is well.
+    pub const OK: Self = Self { standing: Standing::Ok, reason: Cow::Borrowed("") };
 
     /// Whether the store does its work.
     #[must_use]
@@ -107,6 +108,8 @@ const CODES: [&str; 4] = ["busy", "unavailable", "refused", "corrupt"];
 #[derive(Debug)]
 pub struct Health {
     store: &'static str,
+    /// Whether a change is told in the log.
+    logs: bool,
     checking: tokio::sync::Mutex<()>,
     known: Mutex<Known>,
     errors: [AtomicU64; CODES.len()],
@@ -122,13 +125,28 @@ struct Known {
     logged: Option<Instant>,
 }
 
+impl Known {
+    /// Gives how long it was what it was before, if that is over.
+    fn learn(&mut self, report: Report) -> Option<Duration> {
+        let is_change = self.report.standing != report.standing;
+        self.report = report;
+        is_change.then(|| std::mem::replace(&mut self.since, Instant::now()).elapsed())
+    }
+}
+
 impl Health {
     /// Of a store of this name, of which nothing bad is known.
     #[must_use]
     pub fn new(store: &'static str) -> Self {
         let (report, since) = (Report::OK, Instant::now());
         let known = Mutex::new(Known { report, made: None, since, logged: None });
-        Self { store, checking: tokio::sync::Mutex::default(), known, errors: Default::default() }
+        Self { store, logs: true, checking: tokio::sync::Mutex::default(), known, errors: Default::default() }
+    }
+
+    /// Of a store that logs by itself what becomes of it.
+    #[must_use]
+    pub fn of_watched(store: &'static str) -> Self {
+        Self { logs: false, ..Self::new(store) }
     }
 
     /// The store's name in every interface.
@@ -172,6 +190,11 @@ impl Health {
         }
     }
 
+    /// Takes over what a store knows that watches itself, and logs it by itself.
+    pub fn tell(&self, report: Report) {
+        self.known().learn(report);
+    }
+
     /// Asks the store by `ask`, unless somebody has just done so.
     pub async fn check(&self, ask: impl Future<Output = Result<(), StoreError>>) -> Report {
         if let Some(report) = self.fresh() {
@@ -202,16 +225,15 @@ impl Health {
 
     /// `details` are for the operator's log alone.
     fn set(&self, report: Report, details: &str) {
+        let (store, standing) = (self.store, report.standing.name());
         let mut known = self.known();
-        let (before, store, standing) = (known.report.standing, self.store, report.standing.name());
-        let lasted_ms = known.since.elapsed().as_millis();
         known.made = Some(Instant::now());
-        known.report = report;
-        if before == known.report.standing {
+        let Some(lasted) = known.learn(report) else { return };
+        drop(known);
+        if !self.logs {
             return;
         }
-        known.since = Instant::now();
-        drop(known);
+        let lasted_ms = lasted.as_millis();
         match standing {
             "ok" => tracing::info!(store, standing, lasted_ms, "the {store} works again"),
             _ => tracing::error!(store, standing, "the {store} has failed a check: {details}"),

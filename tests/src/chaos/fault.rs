@@ -17,6 +17,8 @@ pub enum Fault {
     KillHost,
     /// SIGKILL of Redis; it comes back empty.
     RestartRedis,
+    /// The memory of Redis is full: it answers, and refuses writes.
+    FillRedis,
     /// FLUSHALL.
     FlushRedis,
     /// Counters say that more is left than there is.
@@ -58,8 +60,9 @@ pub struct Struck {
 }
 
 /// Around the counters.
-const OF_REDIS: [Fault; 7] = [
+const OF_REDIS: [Fault; 8] = [
     Fault::RestartRedis,
+    Fault::FillRedis,
     Fault::FlushRedis,
     Fault::InflateCounters,
     Fault::DeflateCounters,
@@ -78,9 +81,10 @@ const OF_POSTGRES: [Fault; 5] = [
 
 impl Fault {
     /// All that a stage with one server of each kind can have.
-    pub const PLAIN: [Self; 14] = [
+    pub const PLAIN: [Self; 15] = [
         Self::KillHost,
         Self::RestartRedis,
+        Self::FillRedis,
         Self::FlushRedis,
         Self::InflateCounters,
         Self::DeflateCounters,
@@ -104,6 +108,7 @@ impl Fault {
         match self {
             Self::KillHost => "kill-host",
             Self::RestartRedis => "restart-redis",
+            Self::FillRedis => "fill-redis",
             Self::FlushRedis => "flush-redis",
             Self::InflateCounters => "inflate-counters",
             Self::DeflateCounters => "deflate-counters",
@@ -127,6 +132,7 @@ impl Fault {
         match self {
             Self::KillHost => "a host killed and replaced",
             Self::RestartRedis => "Redis killed, back and empty",
+            Self::FillRedis => "Redis full, refuses writes",
             Self::FlushRedis => "Redis: FLUSHALL",
             Self::InflateCounters => "counters inflated by hand",
             Self::DeflateCounters => "counters deflated by hand",
@@ -151,6 +157,7 @@ impl Fault {
         matches!(
             self,
             Self::KillHost
+                | Self::FillRedis
                 | Self::FlushRedis
                 | Self::InflateCounters
                 | Self::DeflateCounters
@@ -176,6 +183,11 @@ impl Fault {
                 stage.redis().kill();
                 sleep(dice.between_ms(100, 1_500));
                 stage.redis().restart();
+            }
+            Self::FillRedis => {
+                stage.redis().cli(&["config", "set", "maxmemory", "1"]);
+                sleep(dice.between_ms(500, 3_000));
+                stage.redis().cli(&["config", "set", "maxmemory", "0"]);
             }
             Self::FlushRedis => drop(stage.redis().cli(&["flushall"])),
             Self::InflateCounters => tamper::with_counters(stage.redis(), Direction::Inflate, dice),

@@ -9,6 +9,7 @@
 
 mod account;
 mod keeper;
+mod pgbouncer;
 mod ports;
 mod postgres;
 mod programs;
@@ -20,10 +21,11 @@ mod redis_sentinel;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub use postgres::Postgres;
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Postgres, TlsFiles};
 pub use programs::{find, program};
 pub use proxy::{Mode, Proxy};
-pub use redis::Redis;
+pub use redis::{Redis, ServerTls};
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;
 

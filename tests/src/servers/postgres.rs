@@ -1,7 +1,8 @@
 //! A PostgreSQL server that keeps what it acknowledged, and a standby of it.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -28,6 +29,16 @@ max_wal_senders = 10
 wal_keep_size = 256MB
 ";
 
+/// What a server shows, and whom it trusts, in PEM.
+pub struct TlsFiles {
+    /// Its certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+    /// Who signs certificates of clients, if it asks for these.
+    pub authority: Option<String>,
+}
+
 /// A PostgreSQL server with one superuser, `postgres`, who needs no password.
 pub struct Postgres {
     keeper: Keeper,
@@ -49,10 +60,31 @@ impl Postgres {
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Self {
         let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::launch(&options, copy_template)
+    }
+
+    /// A server with TLS, and with rules of its own about who may connect, as in `pg_hba.conf`.
+    #[must_use]
+    #[track_caller]
+    pub fn start_tls(files: &TlsFiles, rules: &str) -> Self {
+        let authority = files.authority.as_ref().map(|_| "ssl_ca_file=authority.crt");
+        let settings = ["fsync=off", "ssl=on", "ssl_cert_file=own.crt", "ssl_key_file=own.key"];
+        let settings = settings.into_iter().chain(authority);
+        let options: Vec<_> = settings.flat_map(|setting| ["-c".to_owned(), setting.to_owned()]).collect();
         Self::launch(&options, |account, data| {
-            let mut copy = account.command("cp");
-            copy.arg("-a").arg(template(account).data().join(".")).arg(data);
-            must(&mut copy);
+            copy_template(account, data);
+            let authority = files.authority.as_deref().unwrap_or_default();
+            for (name, text) in [
+                ("own.crt", files.certificate.as_str()),
+                ("own.key", &files.key),
+                ("authority.crt", authority),
+                ("pg_hba.conf", rules),
+            ] {
+                let file = data.join(name);
+                fs::write(&file, text).expect("a file of ours");
+                fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("a file of ours");
+                account.own(&file);
+            }
         })
     }
 
@@ -248,6 +280,14 @@ fn template(account: Account) -> &'static Keeper {
         fs::write(settings, text + SETTINGS).expect("a file of ours");
         keeper
     })
+}
+
+/// Fills a server's directory.
+#[track_caller]
+fn copy_template(account: Account, data: &Path) {
+    let mut copy = account.command("cp");
+    copy.arg("-a").arg(template(account).data().join(".")).arg(data);
+    must(&mut copy);
 }
 
 #[track_caller]

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 /// a wrapper for some of them that is slow and looks for a cluster of its own.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
-/// A program such as `redis-server`, `initdb` or `pgbench`, if it is installed.
+/// A program such as `redis-server`, `initdb` or `pgbouncer`, if it is installed.
 #[must_use]
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = debian().into_iter().chain(env::split_paths(&path));
+    // Debian keeps PgBouncer and HAProxy there, which is not on everybody's `PATH`.
+    let directories = directories.chain([PathBuf::from("/usr/sbin")]);
     directories.map(|directory| directory.join(name)).find(|program| program.is_file())
 }
 

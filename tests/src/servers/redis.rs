@@ -1,18 +1,54 @@
 //! A Redis server that keeps nothing.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::account::Account;
 use super::keeper::{Keeper, directory};
 use super::{ports, printed, program, wait_for};
 
+/// A first replica would otherwise wait five seconds for others to copy at the same time.
+const OPTIONS: &[&str] = &["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"];
+
 /// A Redis server. It has no persistence at all: what was in it is gone when it is killed.
 pub struct Redis {
     keeper: Keeper,
     port: u16,
     password: Option<String>,
+    tls: Option<ServerTls>,
+}
+
+/// What a server needs to speak TLS: files in PEM form, which the test has made.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// The server's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Who issues certificates of clients, of replicas and of other nodes.
+    pub authority: PathBuf,
+    /// Whether a client has to have a certificate.
+    pub wants_clients: bool,
+}
+
+impl ServerTls {
+    /// The server's options for it, at this port and at no other.
+    pub(super) fn options(&self, port: u16) -> Vec<String> {
+        let file = |path: &Path| path.display().to_string();
+        [
+            ("port", "0".to_owned()),
+            ("tls-port", port.to_string()),
+            ("tls-cert-file", file(&self.certificate)),
+            ("tls-key-file", file(&self.key)),
+            ("tls-ca-cert-file", file(&self.authority)),
+            ("tls-auth-clients", if self.wants_clients { "yes" } else { "no" }.to_owned()),
+            ("tls-replication", "yes".to_owned()),
+        ]
+        .into_iter()
+        .flat_map(|(name, value)| [format!("--{name}"), value])
+        .collect()
+    }
 }
 
 impl Redis {
@@ -28,19 +64,33 @@ impl Redis {
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Self {
         let password = options.iter().zip(options.iter().skip(1)).find(|(name, _)| **name == "--requirepass");
-        Self::launch(password.map(|(_, password)| (*password).to_owned()), |port, _| {
-            let port = port.to_string();
-            // A first replica would otherwise wait five seconds for others to copy at the same time.
-            let own =
-                ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0", "--port", &port];
-            own.iter().chain(options).map(|option| (*option).to_owned()).collect()
+        Self::launch(password.map(|(_, password)| (*password).to_owned()), None, |port, _| {
+            [OPTIONS, &["--port", &port.to_string()], options]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        })
+    }
+
+    /// An empty server that speaks TLS alone, with more options.
+    #[must_use]
+    #[track_caller]
+    pub fn start_with_tls(tls: &ServerTls, options: &[&str]) -> Self {
+        Self::launch(None, Some(tls), |port, _| {
+            let plain = [OPTIONS, options].concat().into_iter().map(str::to_owned);
+            plain.chain(tls.options(port)).collect()
         })
     }
 
     /// A server with these options on a free port. They are given the port and the directory where
     /// the server works.
     #[track_caller]
-    pub(super) fn launch(password: Option<String>, options: impl Fn(u16, &Path) -> Vec<String>) -> Self {
+    pub(super) fn launch(
+        password: Option<String>,
+        tls: Option<&ServerTls>,
+        options: impl Fn(u16, &Path) -> Vec<String>,
+    ) -> Self {
         ports::on_a_free_port(|port| {
             let directory = directory();
             let data = directory.path().join("data");
@@ -49,7 +99,7 @@ impl Redis {
             server.extend(["--bind", "127.0.0.1", "--dir"].map(str::to_owned));
             server.push(data.display().to_string());
             let keeper = Keeper::new(directory, Account::OWN, &server);
-            let redis = Self { keeper, port, password: password.clone() };
+            let redis = Self { keeper, port, password: password.clone(), tls: tls.cloned() };
             redis.keeper.start(|pid| redis.is_ready(pid)).map(|()| redis)
         })
     }
@@ -64,7 +114,8 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         let password = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
-        format!("redis://{password}127.0.0.1:{}", self.port)
+        let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://{password}127.0.0.1:{}", self.port)
     }
 
     /// The port, which stays the same over a restart.
@@ -130,10 +181,14 @@ impl Redis {
     /// What `redis-cli` complains about when it cannot reach the server.
     pub fn try_cli(&self, command: &[&str]) -> Result<String, String> {
         let mut cli = Command::new(program("redis-cli"));
-        cli.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).args(command);
+        cli.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        if let Some(tls) = &self.tls {
+            // Whatever is wrong with the certificate is there on purpose.
+            cli.args(["--tls", "--insecure", "--cert"]).arg(&tls.certificate).arg("--key").arg(&tls.key);
+        }
         if let Some(password) = &self.password {
             cli.env("REDISCLI_AUTH", password);
         }
-        printed(&mut cli)
+        printed(cli.args(command))
     }
 }

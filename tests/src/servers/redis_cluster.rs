@@ -1,11 +1,13 @@
 //! A Redis cluster.
 
-use super::{Redis, wait_for};
+use super::{Redis, ServerTls, wait_for};
 
 /// The number of hash slots, by the Redis cluster specification.
 const SLOTS: usize = 16_384;
 
 const MASTERS: usize = 3;
+
+const OPTIONS: [&str; 4] = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
 
 /// A Redis cluster: three masters without replicas, which share all slots among them.
 pub struct RedisCluster {
@@ -17,9 +19,21 @@ impl RedisCluster {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+        Self::of(|| Redis::start_with(&OPTIONS))
+    }
+
+    /// The same, whose nodes speak TLS alone, also with each other.
+    #[must_use]
+    #[track_caller]
+    pub fn start_with_tls(tls: &ServerTls) -> Self {
+        let options = [OPTIONS.as_slice(), &["--tls-cluster", "yes"]].concat();
+        Self::of(|| Redis::start_with_tls(tls, &options))
+    }
+
+    #[track_caller]
+    fn of(node: impl Fn() -> Redis) -> Self {
         // A node is not ready to be written to in its first two seconds: they pass for all at once.
-        let nodes: Vec<_> = (0..MASTERS).map(|_| Redis::start_with(&options)).collect();
+        let nodes: Vec<_> = (0..MASTERS).map(|_| node()).collect();
         for (number, node) in nodes.iter().enumerate() {
             let slots = number * SLOTS / MASTERS..(number + 1) * SLOTS / MASTERS;
             let slots: Vec<_> = slots.map(|slot| slot.to_string()).collect();

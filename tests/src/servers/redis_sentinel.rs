@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Redis, wait_for};
+use super::{Redis, ServerTls, wait_for};
 
 const SENTINELS: usize = 3;
 
@@ -22,10 +22,21 @@ impl RedisSentinel {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
-        let nodes = [Redis::start(), Redis::start()];
+        Self::of([Redis::start(), Redis::start()], None)
+    }
+
+    /// The same, where all speak TLS alone.
+    #[must_use]
+    #[track_caller]
+    pub fn start_with_tls(tls: &ServerTls) -> Self {
+        Self::of([Redis::start_with_tls(tls, &[]), Redis::start_with_tls(tls, &[])], Some(tls))
+    }
+
+    #[track_caller]
+    fn of(nodes: [Redis; 2], tls: Option<&ServerTls>) -> Self {
         let [master, replica] = &nodes;
         replica.replica_of(master);
-        let sentinels = (0..SENTINELS).map(|_| sentinel(master.port())).collect();
+        let sentinels = (0..SENTINELS).map(|_| sentinel(master.port(), tls)).collect();
         let all = Self { nodes, sentinels };
         for sentinel in &all.sentinels {
             wait_for("sentinels that know each other", || {
@@ -86,20 +97,27 @@ impl RedisSentinel {
 
 /// A sentinel writes what it learns into its configuration, so it needs a file.
 #[track_caller]
-fn sentinel(master: u16) -> Redis {
+fn sentinel(master: u16, tls: Option<&ServerTls>) -> Redis {
     let name = RedisSentinel::NAME;
     let write = |port: u16, data: &Path| {
         let file = data.join("sentinel.conf");
         let text = format!(
-            "port {port}\n\
-             sentinel monitor {name} 127.0.0.1 {master} 2\n\
+            "sentinel monitor {name} 127.0.0.1 {master} 2\n\
              sentinel down-after-milliseconds {name} 500\n\
              sentinel failover-timeout {name} 3000\n"
         );
-        fs::write(&file, text).expect("a directory of ours");
+        let listens = match tls {
+            Some(tls) => {
+                let options = tls.options(port);
+                let pairs = options.chunks(2).map(|pair| pair.join(" ") + "\n");
+                pairs.collect::<String>().replace("--", "")
+            }
+            None => format!("port {port}\n"),
+        };
+        fs::write(&file, listens + &text).expect("a directory of ours");
         vec![file.display().to_string(), "--sentinel".into()]
     };
-    Redis::launch(None, write)
+    Redis::launch(None, tls, write)
 }
 
 /// The line after a name, as `redis-cli` prints a map.

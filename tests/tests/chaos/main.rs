@@ -33,6 +33,7 @@ fn nothing_is_lost(seed: u64, plain: &[Fault], replicated: &[Fault]) -> Report {
 fn what_happens_to_the_counters_loses_nothing() {
     let faults = [
         Fault::RestartRedis,
+        Fault::FillRedis,
         Fault::FlushRedis,
         Fault::InflateCounters,
         Fault::DeflateCounters,

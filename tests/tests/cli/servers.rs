@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use hongbao_host::store::RETRY_MS;
-use hongbao_tests::servers::{Postgres, Redis};
+use hongbao_tests::servers::{PgBouncer, Postgres, Redis};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -189,6 +189,41 @@ fn stores_are_named_in_the_environment_or_in_a_file() {
 }
 
 #[test]
+fn a_service_does_not_start_with_what_can_only_be_a_mistake() {
+    let secured = Redis::start_with(&["--requirepass", "secret"]);
+    let web = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let web_address = web.local_addr().unwrap();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for mut stream in web.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("books").display().to_string();
+    let address = secured.address();
+    let cases = [
+        (format!("redis://:wrong-secret@{address}"), 69, "counter-password"),
+        (format!("redis://{address}"), 69, "counter-password"),
+        (format!("redis://{web_address}"), 69, "counter-not-redis"),
+        (format!("redis+cluster://:secret@{address}"), 69, "counter-topology"),
+        (format!("redis+sentinel://:secret@{address}/main?sentinel_password=secret"), 69, "counter-topology"),
+        (format!("rediss://:secret@{address}"), 69, "counter-tls"),
+        (format!("rediss://:secret@{address}?cacert=/nowhere/roots.pem"), 66, "counter-certificate"),
+        (format!("rediss://:secret@{address}?cert=only.pem"), 65, "counter-url"),
+        (format!("redis://:secret@{address}?timeout=1"), 65, "counter-url"),
+    ];
+    for (url, exit, code) in cases {
+        let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data", &data, "--counter", &url]);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(exit), ""), "{url}: {ended:?}");
+        let last = ended.err.lines().last().unwrap();
+        let is_told = last.starts_with(&format!("hongbao: {code}: ")) && !ended.err.contains("secret");
+        assert!(is_told, "{url}: {}", ended.err);
+    }
+}
+
+#[test]
 fn servers_that_cannot_be_used_are_one_sentence_and_leave_nothing_behind() {
     let stores = Stores::new();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -210,4 +245,31 @@ fn servers_that_cannot_be_used_are_one_sentence_and_leave_nothing_behind() {
         assert!(begins && ended.err.lines().count() == 1 && !ended.err.contains("secret"), "{}", ended.err);
     }
     assert_eq!(run(&["audit", "--ledger", &stores.ledger]).code, Some(66), "no books were made");
+}
+
+#[test]
+fn what_somebody_must_mend_first_ends_with_78_and_a_sentence_that_says_how() {
+    let postgres = &servers().postgres;
+    postgres.psql("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+    let damaged = postgres.fresh_database();
+    assert_eq!(run(&["migrate", "--ledger", &damaged]).code, Some(0));
+    let name = damaged.rsplit('/').next().unwrap();
+    postgres.psql(name, "ALTER TABLE hongbao.claims DISABLE TRIGGER claims_are_kept");
+    let bouncer = PgBouncer::start(postgres, "transaction", "");
+    for (ledger, code, remedy) in [
+        (postgres.url("latin"), "ledger-encoding", "ENCODING 'UTF8' TEMPLATE template0"),
+        (damaged.clone(), "ledger-damaged", "ALTER TABLE hongbao.claims ENABLE TRIGGER claims_are_kept"),
+        (bouncer.url(name), "ledger-pooler", "pool_mode = session"),
+    ] {
+        for command in ["serve", "demo", "audit", "migrate"] {
+            let ended = run(&[command, "--ledger", &ledger]);
+            assert_eq!((ended.code, ended.out.as_str()), (Some(78), ""), "{command} {ledger}: {ended:?}");
+            let last = ended.err.lines().last().unwrap_or_default();
+            assert!(
+                last.starts_with(&format!("hongbao: {code}: ")) && last.contains(remedy),
+                "{}",
+                ended.err
+            );
+        }
+    }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod balancer;
+mod cache;
 mod caller;
 mod check;
 mod deaths;

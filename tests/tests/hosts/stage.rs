@@ -69,6 +69,12 @@ impl Host {
         self.process = Some(process);
     }
 
+    /// The lines of its log that have this in them.
+    pub fn log(&self, part: &str) -> Vec<String> {
+        let said = self.process.as_ref().map(Process::said).unwrap_or_default();
+        said.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+    }
+
     /// Sends its process a signal; gives how that ended, and after how long.
     pub async fn end(&mut self, signal: &str) -> (i32, Duration) {
         let (mut process, signal) = (self.process.take().unwrap(), signal.to_owned());
@@ -96,13 +102,17 @@ pub struct Stage {
 impl Stage {
     /// Two hosts that serve a tenant.
     pub async fn start() -> Self {
+        Self::on(servers().0.url()).await
+    }
+
+    /// Two hosts that serve a tenant, with their counters in this Redis.
+    pub async fn on(redis: String) -> Self {
         // Somebody else in this process may have chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("hongbao.toml"), CONFIGURATION).unwrap();
-        let (redis, postgres) = servers();
-        let ledger = postgres.fresh_database();
-        let counter = format!("{}?namespace={}", redis.url(), ledger.rsplit('/').next().unwrap());
+        let ledger = servers().1.fresh_database();
+        let counter = format!("{redis}?namespace={}", ledger.rsplit('/').next().unwrap());
         let operator = operator_key(&ledger);
         let mut hosts = Vec::from([(); 2].map(|()| Host::new(folder.path(), &counter, &ledger)));
         for host in &mut hosts {

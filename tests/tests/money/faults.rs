@@ -58,6 +58,40 @@ async fn without_the_cache_the_ledger_decides_alone() {
     chat.assert_conserved().await;
 }
 
+/// A cache that still answered reads but refused writes was taken for a healthy one.
+#[tokio::test]
+async fn who_could_not_be_given_a_seat_may_open_for_as_long_as_a_lease() {
+    let Switched { chat, counter, .. } = switched();
+    let packet = chat.lucky(1_000, 9).await;
+    counter.set(Fault::RefusesWrites);
+    for name in ["bob", "carol", "dave"] {
+        assert_eq!(chat.grab(packet, name).await, Grabbed::Contended);
+    }
+    assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
+    counter.set(Fault::None);
+    assert!(matches!(chat.open(packet, "carol").await, Opened::Opened(_)), "it is well again");
+    chat.clock.advance(Policy::default().lease_ms - 1);
+    assert!(matches!(chat.open(packet, "dave").await, Opened::Opened(_)));
+    assert_eq!(chat.grab(packet, "erin").await, Grabbed::Admitted);
+    chat.clock.advance(Policy::default().lease_ms);
+    assert_eq!(chat.open(packet, "erin").await, Opened::NotGrabbed, "as a seat ends, so does this");
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn the_promise_of_a_lost_answer_is_kept_whichever_call_it_was() {
+    for fault in [Fault::Down, Fault::ReplyLost, Fault::RefusesWrites] {
+        let Switched { chat, counter, .. } = switched();
+        let packet = chat.lucky(1_000, 9).await;
+        counter.set(fault);
+        let grabbed = chat.grab(packet, "bob").await;
+        assert!(grabbed.may_open(), "{fault:?}: {grabbed:?}");
+        counter.set(Fault::None);
+        assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)), "{fault:?}");
+        chat.assert_conserved().await;
+    }
+}
+
 #[tokio::test]
 async fn who_opens_through_two_hosts_is_not_told_exhausted_by_one_of_them() {
     let Switched { chat, counter, ledger } = switched();

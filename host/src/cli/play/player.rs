@@ -253,6 +253,8 @@ fn refused(error: SendError, currency: &Currency) -> Body {
         }
         SendError::Busy => Body::failed("busy", "a store is overloaded; the packet was not sent"),
         SendError::Unavailable => Body::failed("unavailable", "the ledger does not answer"),
+        SendError::Refused(why) => Body::failed("refused", why),
+        SendError::Damaged(why) => Body::failed("corrupt", why),
         SendError::Other(why) => Body::failed("internal", why),
     }
 }

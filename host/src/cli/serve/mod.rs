@@ -36,8 +36,8 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     }
     let _file_size = ignore_file_size_limit();
     let _lock = stores.lock(Use::Alone)?;
-    let (counter, ledger) = (stores.counter().await?, stores.ledger().await?);
-    let (registry, events) = (stores.registry().await?, stores.events().await?);
+    let (counter, ledger) = (stores.counter_or_later().await?, stores.ledger().await?);
+    let (registry, events) = (stores.registry().await?, stores.events_or_later().await?);
     let (announced, changes) = Announced::new(Arc::clone(&ledger));
     let host = Host::builder().counter(counter).ledger(Arc::new(announced));
     let host = cached(host, &stores)?.build()?;
@@ -144,7 +144,14 @@ fn greet(args: &ServeArgs, stores: &Stores, host: &Host, url: &str) -> anyhow::R
         Books::Directory(directory) => format!("SQLite in {}", directory.display()),
         Books::Server(_) => "PostgreSQL".to_owned(),
     };
-    let counter = if stores.counter.is_some() { "Redis" } else { "in memory" };
+    let [_, counter] = host.health();
+    let counter = match (&stores.counter, counter.report()) {
+        (None, _) => "in memory".to_owned(),
+        (Some(_), report) if report.works() => "Redis".to_owned(),
+        (Some(_), report) => {
+            format!("Redis, which cannot be used now ({}): grabs are contended until it can", report.reason)
+        }
+    };
     let mut out = stdout();
     let mark = if out.is_terminal() { "🧧 " } else { "" };
     writeln!(out, "{mark}Hongbao serves on {url}")?;

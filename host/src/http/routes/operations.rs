@@ -83,7 +83,7 @@ async fn metrics(State(service): State<Service>) -> Response {
     const END: &str = "# EOF\n";
     let host = service.host().metrics();
     let stores = service.host().health().into_iter().chain([service.health()]);
-    stores.for_each(|health| service.metrics().store(health));
+    service.metrics().stores(stores);
     // Two registries are one text, which has one end.
     let text = format!("{}{}", host.strip_suffix(END).unwrap_or(&host), service.metrics().text());
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

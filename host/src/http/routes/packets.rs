@@ -18,6 +18,7 @@ use crate::http::once::{Done, Once};
 use crate::http::output::Told;
 use crate::http::problem::{Kind, Problem};
 use crate::runtime::Tenant;
+use crate::store::StoreError;
 
 pub(super) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
@@ -116,6 +117,8 @@ fn refused(error: SendError, tenant: &Tenant) -> Problem {
         SendError::Unavailable => {
             Problem::new(Kind::UNAVAILABLE, "whether it was sent is unknown; ask again")
         }
+        SendError::Refused(why) => Problem::new(Kind::REFUSED, why),
+        SendError::Damaged(what) => StoreError::Corrupt(what).into(),
         SendError::Other(why) => Problem::new(Kind::PLUGIN_FAILED, why),
     }
 }

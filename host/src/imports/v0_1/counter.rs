@@ -5,7 +5,7 @@ use wasmtime::Result;
 use super::bindings::hongbao::plugin::counter::{self, Host};
 use super::bindings::hongbao::plugin::types::{Error, PacketId};
 use super::convert::{amount, audience, packet_id, user, wit_audience, wit_error};
-use crate::domain::{Grant, UserId};
+use crate::domain::{Grant, PacketKey, UserId};
 use crate::imports::{Breach, InstanceState, Surroundings};
 use crate::store::{Card, Holder, Lease, OpenedSeat, Opening, Seat, StoreError, Swapped, View};
 
@@ -48,6 +48,15 @@ impl InstanceState {
     }
 }
 
+/// After a call that fails a plugin lets users through to the ledger, as the contract says: none of them
+/// may be turned away there for having no seat.
+fn keep_promise(around: &Surroundings, key: &PacketKey, error: Option<&StoreError>) {
+    // Whoever was told that a store is overloaded was not let through.
+    if error.is_some_and(|error| !matches!(error, StoreError::Overloaded(_))) {
+        around.counter.let_through(key, around.lease());
+    }
+}
+
 impl Host for InstanceState {
     async fn open(&mut self, packet: PacketId, opening: counter::Opening) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
@@ -64,7 +73,9 @@ impl Host for InstanceState {
             lenient_until_ms: if opening.rebuilt { lease.until_ms } else { 0 },
             keep_until_ms: lease.now_ms.saturating_add(opening.ttl_ms.min(self.around.longest_kept_ms())),
         };
-        Ok(answer(self.asking.counter(self.around.counter.open(&key, opening, lease.now_ms)).await))
+        let opened = self.asking.counter(self.around.counter.open(&key, opening, lease.now_ms)).await;
+        keep_promise(&self.around, &key, opened.as_ref().err());
+        Ok(answer(opened))
     }
 
     async fn load(
@@ -76,6 +87,7 @@ impl Host for InstanceState {
         let users = self.own(names)?;
         let loaded =
             self.asking.counter(self.around.counter.load(&key, &users, self.around.clock.now_ms())).await;
+        keep_promise(&self.around, &key, loaded.as_ref().err());
         if let Ok(Some(view)) = &loaded {
             self.saw_holders(&users, &view.holders);
         }
@@ -94,6 +106,7 @@ impl Host for InstanceState {
             .asking
             .counter(self.around.counter.swap(&key, expected_version, &take, self.around.lease()))
             .await;
+        keep_promise(&self.around, &key, swapped.as_ref().err());
         if let Ok(Swapped::Stale(view)) = &swapped {
             self.saw_holders(&take, &view.holders);
         }
@@ -107,7 +120,10 @@ impl Host for InstanceState {
     async fn admit(&mut self, packet: PacketId, names: Vec<String>) -> Result<Result<(), Error>> {
         let key = self.enter_packet(Grant::Counter, packet_id(packet))?;
         let users = self.own(names)?;
-        Ok(answer(self.asking.counter(self.around.counter.admit(&key, &users, self.around.lease())).await))
+        let admitted =
+            self.asking.counter(self.around.counter.admit(&key, &users, self.around.lease())).await;
+        keep_promise(&self.around, &key, admitted.as_ref().err());
+        Ok(answer(admitted))
     }
 
     async fn seats(
@@ -148,8 +164,15 @@ impl Host for InstanceState {
     }
 }
 
+/// A counter that is away says so in the log by itself, once: every tap would say it again here.
 fn answer<T>(result: Result<T, StoreError>) -> Result<T, Error> {
-    result.map_err(|error| wit_error(&error))
+    result.map_err(|error| match error {
+        StoreError::Unavailable(why) => {
+            tracing::debug!("the counter is not asked, or does not answer: {why}");
+            Error::Unavailable
+        }
+        error => wit_error(&error),
+    })
 }
 
 fn wit_view(view: View) -> counter::View {

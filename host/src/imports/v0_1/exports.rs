@@ -123,7 +123,11 @@ fn send_error(error: packets::SendError, witness: &Witness) -> Result<SendError,
         }
         packets::SendError::Busy => SendError::Busy,
         packets::SendError::Unavailable => SendError::Unavailable,
-        packets::SendError::Other(why) => SendError::Other(words(&why)),
+        // A plugin that passes on what the ledger said is not to blame for it.
+        packets::SendError::Other(why) => match witness.fault() {
+            Some(fault) => fault.clone(),
+            None => SendError::Other(words(&why)),
+        },
     })
 }
 

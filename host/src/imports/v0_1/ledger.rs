@@ -10,7 +10,7 @@ use super::convert::{
 };
 use crate::domain::{Amount, Grant, Name, Order, Packet, Priority, Share};
 use crate::imports::{Breach, InstanceState};
-use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal};
+use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, StoreError};
 
 impl Host for InstanceState {
     async fn record(&mut self, order: ledger::Order) -> Result<Result<ledger::Recorded, Error>> {
@@ -32,7 +32,7 @@ impl Host for InstanceState {
             Ok(Recorded::InsufficientFunds(held)) => self.witness.held(*held),
             _ => {}
         }
-        Ok(recorded.map(wit_recorded).map_err(|error| wit_error(&error)))
+        Ok(recorded.map(wit_recorded).map_err(|error| self.refused(&error)))
     }
 
     async fn load(
@@ -46,7 +46,7 @@ impl Host for InstanceState {
         if let Ok(Some(loaded)) = &loaded {
             self.saw_loaded(loaded);
         }
-        Ok(loaded.map(|loaded| loaded.map(wit_loaded)).map_err(|error| wit_error(&error)))
+        Ok(loaded.map(|loaded| loaded.map(wit_loaded)).map_err(|error| self.refused(&error)))
     }
 
     async fn claim(
@@ -79,7 +79,7 @@ impl Host for InstanceState {
             Ok(Claimed::Stale(loaded)) => self.saw_loaded(loaded),
             _ => {}
         }
-        Ok(claimed.map(wit_claimed).map_err(|error| wit_error(&error)))
+        Ok(claimed.map(wit_claimed).map_err(|error| self.refused(&error)))
     }
 
     async fn close(
@@ -95,7 +95,7 @@ impl Host for InstanceState {
         if let Ok(Closed::Refunded(amount) | Closed::Already(amount)) = &closed {
             self.witness.refunded(*amount);
         }
-        Ok(closed.map(wit_closed).map_err(|error| wit_error(&error)))
+        Ok(closed.map(wit_closed).map_err(|error| self.refused(&error)))
     }
 
     async fn claims(
@@ -110,7 +110,7 @@ impl Host for InstanceState {
             self.saw_claims(packet_id(packet), claims);
         }
         let claims = claims.map(|claims| claims.into_iter().map(wit_claim).collect());
-        Ok(claims.map_err(|error| wit_error(&error)))
+        Ok(claims.map_err(|error| self.refused(&error)))
     }
 
     async fn recent(&mut self, room: String, limit: u32) -> Result<Result<Vec<PacketId>, Error>> {
@@ -124,7 +124,15 @@ impl Host for InstanceState {
             self.witness.recent(recent);
         }
         let recent = recent.map(|recent| recent.into_iter().map(wit_packet_id).collect());
-        Ok(recent.map_err(|error| wit_error(&error)))
+        Ok(recent.map_err(|error| self.refused(&error)))
+    }
+}
+
+impl InstanceState {
+    /// What the plugin is told of a ledger's error. The call's witness keeps it: it is no fault of the plugin's.
+    fn refused(&mut self, error: &StoreError) -> Error {
+        self.witness.failed(error);
+        wit_error(error)
     }
 }
 

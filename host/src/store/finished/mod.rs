@@ -27,7 +27,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, StoreError, Swapped, View,
+    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Report, Seat, Seating, StoreError,
+    Swapped, View,
 };
 use crate::domain::{Amount, PacketKey, UserId};
 
@@ -188,8 +189,11 @@ impl Finished {
         Some(View { version, slots: 0, finished: true, holders: self.holders(users)?, card })
     }
 
+    /// Only where all of them have opened. Who has not may have been told to open without a seat, of
+    /// which the counter knows; those who come to open without having been told are few.
     fn seating(&self, users: &[UserId]) -> Option<Seating> {
-        Some(Seating { holders: self.holders(users)?, lenient: false })
+        let holders = self.holders(users)?;
+        (holders.len() == users.len()).then_some(Seating { holders, lenient: false })
     }
 
     fn holders(&self, users: &[UserId]) -> Option<Vec<Holder>> {
@@ -269,6 +273,14 @@ impl Counter for FinishedCache {
 
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.counter.sweep(now_ms).await
+    }
+
+    fn let_through(&self, key: &PacketKey, lease: Lease) {
+        self.counter.let_through(key, lease);
+    }
+
+    fn health(&self) -> Option<Report> {
+        self.counter.health()
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -82,6 +82,12 @@ impl Counter for Asked {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.counter.sweep(now_ms).await
     }
+    fn let_through(&self, key: &PacketKey, lease: Lease) {
+        self.counter.let_through(key, lease);
+    }
+    fn health(&self) -> Option<Report> {
+        self.counter.health()
+    }
     async fn check(&self) -> Result<(), StoreError> {
         self.counter.check().await
     }
@@ -140,10 +146,15 @@ async fn a_finished_packet_is_read_once_and_then_asks_nobody() {
         let view = load(&cache, &packet(1), &["carol", "alice", "bob"], after).await;
         assert_eq!((view.slots, view.finished), (0, true));
         assert_eq!(view.holders, [holder(1, 5), holder(2, 7)]);
-        let seating = cache.seats(&packet(1), &users(&["dave", "alice"]), START + after).await.unwrap();
-        assert_eq!(seating, Some(Seating { holders: vec![holder(1, 5)], lenient: false }));
+        let seating = cache.seats(&packet(1), &users(&["bob", "alice"]), START + after).await.unwrap();
+        assert_eq!(seating, Some(Seating { holders: vec![holder(0, 7), holder(1, 5)], lenient: false }));
     }
     assert_eq!(asked.times(), [1, 0, 1], "no call reached the counter");
+    // Whether somebody without a seat was told to open all the same, only the counter knows.
+    cache.let_through(&packet(1), Lease { now_ms: START, until_ms: START + 9000 });
+    let seating = cache.seats(&packet(1), &users(&["dave", "alice"]), START).await.unwrap();
+    assert_eq!(seating, Some(Seating { holders: vec![holder(1, 5)], lenient: true }));
+    assert_eq!(asked.times(), [1, 1, 1]);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 
 use super::entry::Entry;
 use crate::domain::{PacketKey, UserId};
-use crate::store::{Counter, CounterState, Lease, OpenedSeat, Opening, Seating, StoreError, Swapped, View};
+use crate::store::{
+    Counter, CounterState, Lease, OpenedSeat, Opening, Report, Seating, StoreError, Swapped, View,
+};
 
 type Shard = HashMap<PacketKey, Entry>;
 
@@ -132,6 +134,14 @@ impl Counter for MemoryCounter {
             });
         }
         Ok(ended)
+    }
+
+    fn let_through(&self, key: &PacketKey, lease: Lease) {
+        self.with(key, lease.now_ms, |entry| entry.let_through(lease.until_ms));
+    }
+
+    fn health(&self) -> Option<Report> {
+        None
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -98,6 +98,11 @@ impl Entry {
         Seating { holders: self.holders(users), lenient: now_ms < self.lenient_until_ms }
     }
 
+    /// Users without a seat are let through until then.
+    pub(super) fn let_through(&mut self, until_ms: u64) {
+        self.lenient_until_ms = self.lenient_until_ms.max(until_ms);
+    }
+
     fn holders(&self, users: &[UserId]) -> Vec<Holder> {
         if self.seats.is_empty() {
             return Vec::new();

@@ -1,11 +1,12 @@
 //! The sums of the books, and whether they agree: whole tables, from one snapshot.
 
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::Transaction;
 use tokio_postgres::{IsolationLevel, Row};
 
 use super::error::Error;
 use super::rows::Columns;
-use super::settle;
+use super::sessions::Client;
+use super::{guards, settings, settle};
 use crate::domain::{Account, TenantId};
 use crate::store::{Audit, Discrepancy};
 
@@ -86,8 +87,8 @@ const RULES: [Rule; 6] = [
         subject: wallet,
         sql: differing!(
             "user_id",
-            "SELECT user_id, amount AS expected, 0 AS found FROM hongbao.postings
-              WHERE tenant = $1 AND account = 'wallet'
+            "SELECT user_id, CASE kind WHEN 'send' THEN -amount ELSE amount END AS expected, 0 AS found
+               FROM hongbao.movements WHERE tenant = $1
              UNION ALL SELECT user_id, 0, balance FROM hongbao.wallets WHERE tenant = $1"
         ),
     },
@@ -96,8 +97,8 @@ const RULES: [Rule; 6] = [
         subject: escrow,
         sql: differing!(
             "packet",
-            "SELECT packet, amount AS expected, 0 AS found FROM hongbao.postings
-              WHERE tenant = $1 AND account = 'escrow'
+            "SELECT packet, CASE kind WHEN 'send' THEN amount ELSE -amount END AS expected, 0 AS found
+               FROM hongbao.movements WHERE tenant = $1 AND kind <> 'fund'
              UNION ALL SELECT packet, 0, balance FROM hongbao.escrows WHERE tenant = $1"
         ),
     },
@@ -170,10 +171,24 @@ pub(super) async fn verify(client: &mut Client, tenant: &TenantId) -> Result<Vec
         }
     }
     drop(snapshot);
+    found.extend(unguarded(client).await?);
     let parked = settle::parked(client, u32::MAX).await?.into_iter().map(|parked| parked.claim);
     let ours = parked.filter(|claim| claim.key.tenant == *tenant);
     found.extend(ours.map(|claim| Discrepancy::parked(&claim)));
     Ok(found)
+}
+
+/// Guards that are missing or silent, in this session or in those that others begin.
+async fn unguarded(client: &Client) -> Result<Vec<Discrepancy>, Error> {
+    let mut subjects = guards::differences(client).await?;
+    subjects.extend(settings::silent_for_others(client).await?);
+    let off = |subject| Discrepancy {
+        subject,
+        rule: "every guard of the books is in force",
+        expected: 1,
+        found: 0,
+    };
+    Ok(subjects.into_iter().map(off).collect())
 }
 
 fn broken(rule: &Rule, row: &Row) -> Result<Discrepancy, Error> {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::error::Error;
 use super::rows::{Columns, stored, uuid};
-use super::sessions::{ANSWER, Sessions};
+use super::sessions::{ANSWER, Client, Sessions};
 use crate::domain::{PacketKey, Priority, Share, UserId};
 use crate::store::committer::{CommitterError, Limits};
 use crate::store::gatherer::Gatherer;
@@ -143,14 +143,14 @@ fn answer(claim: Claim, first: Result<Option<u32>, StoreError>) {
 async fn commit(sessions: &Sessions, claims: &[Claim]) -> Result<Vec<Option<u32>>, Error> {
     let mut tries = 1;
     loop {
-        match sessions.with(ANSWER, async |client| statement(client, claims).await).await {
+        match sessions.write(ANSWER, async |client| statement(client, claims).await).await {
             Err(error) if error.is_collision() && tries < TRIES => tries += 1,
             answer => return answer,
         }
     }
 }
 
-async fn statement(client: &deadpool_postgres::Client, claims: &[Claim]) -> Result<Vec<Option<u32>>, Error> {
+async fn statement(client: &Client, claims: &[Claim]) -> Result<Vec<Option<u32>>, Error> {
     let shares = || {
         let numbered = (1_i64..).zip(claims);
         numbered.flat_map(|(item, claim)| claim.shares.iter().map(move |share| (item, share)))

@@ -6,6 +6,8 @@ WITH item AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
                          $7::bigint[])
         WITH ORDINALITY AS item (packet, tenant, version, now_ms, shares, amount, first_place, item)
+     -- Once for the statement: an error where this session's triggers are silent.
+     WHERE hongbao.are_guarded()
 ), share AS (
     SELECT * FROM unnest($8::bigint[], $9::text[], $10::bigint[], $11::smallint[])
         WITH ORDINALITY AS share (item, user_id, amount, priority, place)

@@ -1,6 +1,8 @@
 //! What PostgreSQL says, and what a caller needs to know of it.
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use std::error::Error as StdError;
+
+use deadpool::managed::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 
 use crate::store::{StoreError, WritesRefused};
@@ -13,18 +15,45 @@ pub(super) enum Error {
     Sql(#[from] tokio_postgres::Error),
     /// No connection to be had in time.
     #[error("no connection: {0}")]
-    Pool(PoolError),
+    Pool(&'static str),
+    /// All connections are in use. Nothing was sent.
+    #[error("all connections to the database are busy")]
+    Busy,
     /// No answer in time. Whether the statement took effect is unknown.
     #[error("no answer within {0} ms")]
     TimedOut(u128),
+    /// The database or the way to it is not fit for books.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// Decided here.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Why books cannot be kept here until somebody mends it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unfit {
+    /// Not every text can be written down.
+    #[error(
+        "the database has the encoding {0}, in which not every text can be written; the books need a database made by \
+         CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding(String),
+    /// Guards of the books are missing or silent.
+    #[error("guards of the books are off: {0}")]
+    Damaged(String),
+    /// A pooler that gives each transaction another session.
+    #[error("a pooler gives each transaction another session of PostgreSQL; {POOLER_REMEDY}")]
+    Pooled,
+}
+
+/// What to do about a pooler in the wrong mode.
+pub(super) const POOLER_REMEDY: &str =
+    "set pool_mode = session for this database in the pooler, or name PostgreSQL itself in the ledger's URL";
+
 /// The driver's own text says no more than "db error": what the server said is behind it.
 fn told(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), std::error::Error::source(error)) {
+    match (error.as_db_error(), error.source()) {
         (Some(said), _) => match said.constraint() {
             Some(constraint) => format!("{} ({constraint})", said.message()),
             None => said.message().to_owned(),
@@ -34,11 +63,14 @@ fn told(error: &tokio_postgres::Error) -> String {
     }
 }
 
-impl From<PoolError> for Error {
-    fn from(error: PoolError) -> Self {
+impl From<PoolError<Self>> for Error {
+    fn from(error: PoolError<Self>) -> Self {
         match error {
-            PoolError::Backend(error) => Self::Sql(error),
-            error => Self::Pool(error),
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(TimeoutType::Wait) => Self::Busy,
+            PoolError::Timeout(_) => Self::Pool("PostgreSQL takes too long to accept one"),
+            PoolError::Closed => Self::Pool("the pool is closed"),
+            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => Self::Pool("the pool is broken"),
         }
     }
 }
@@ -72,15 +104,27 @@ impl Error {
         self.state().is_some_and(|state| class(state) == "40")
     }
 
+    /// Whether a statement that was prepared is not there, or one that was not is: then the session is not the
+    /// one that was set up.
+    pub(super) fn is_another_session(&self) -> bool {
+        self.state().is_some_and(|state| {
+            *state == SqlState::INVALID_SQL_STATEMENT_NAME || *state == SqlState::DUPLICATE_PSTATEMENT
+        })
+    }
+
     /// Whether the connection must not be used again: it is broken, it may still be busy with a
-    /// statement that nobody waits for, or it leads to a server that is no longer the primary.
+    /// statement that nobody waits for, it leads to a server that is no longer the primary, or its
+    /// session is not fit for books.
     pub(super) fn spoils_connection(&self) -> bool {
         match self {
-            Self::TimedOut(_) => true,
+            Self::TimedOut(_) | Self::Unfit(_) => true,
             Self::Sql(error) => {
-                error.is_closed() || error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+                error.is_closed()
+                    || error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+                    || error.code() == Some(&SqlState::DATA_CORRUPTED)
+                    || self.is_another_session()
             }
-            Self::Pool(_) | Self::Store(_) => false,
+            Self::Pool(_) | Self::Busy | Self::Store(_) => false,
         }
     }
 }
@@ -89,9 +133,9 @@ fn class(state: &SqlState) -> &str {
     state.code().get(..2).unwrap_or_default()
 }
 
-/// The world may change: a server comes back, another takes its place, somebody makes room.
+/// The world may change: a server comes back, another takes its place, somebody makes room, a login is let in again.
 fn may_pass(state: &SqlState) -> bool {
-    matches!(class(state), "08" | "40" | "53" | "55" | "57" | "58")
+    matches!(class(state), "08" | "28" | "40" | "53" | "55" | "57" | "58")
         || *state == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
@@ -112,6 +156,9 @@ impl From<Error> for StoreError {
         if error.is_refusal() {
             return Self::Refused(error.to_string());
         }
+        if error.is_another_session() {
+            return Self::Corrupt(Unfit::Pooled.to_string());
+        }
         if let Error::Sql(error) = &error
             && let Some(reason) = refuses_writes(error)
         {
@@ -119,9 +166,8 @@ impl From<Error> for StoreError {
         }
         match error {
             Error::Store(error) => error,
-            Error::Pool(PoolError::Timeout(TimeoutType::Wait)) => {
-                Self::overloaded("all connections to the database are busy")
-            }
+            Error::Unfit(unfit) => Self::Corrupt(unfit.to_string()),
+            Error::Busy => Self::overloaded(Error::Busy.to_string()),
             Error::Sql(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
                 Self::overloaded("the database takes no more connections")
             }

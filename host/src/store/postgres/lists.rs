@@ -1,13 +1,13 @@
 //! What somebody looks back on. Each list is a walk along one index (of all partitions, where these
 //! do not go by whom is asked about), from its cursor to its limit.
 
-use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::read::bound;
 use super::rows::{Columns, packet_columns, uuid};
+use super::sessions::Client;
 use crate::domain::{Name, Packet, PacketId, TenantId, UserId};
 use crate::store::{Entry, Place, Received};
 
@@ -149,11 +149,4 @@ pub(super) async fn statement(
         Ok(Entry { id, kind, packet, amount: kind.to_wallet(row.amount()?), at_ms: row.number()? })
     })
     .await
-}
-
-/// Reads a row of the schema that was there when the ledger was opened.
-pub(super) async fn check(client: &Client) -> Result<(), Error> {
-    let statement = client.prepare_cached("SELECT FROM hongbao.migrations WHERE version = 1").await?;
-    client.query_one(&statement, &[]).await.map(drop)?;
-    Ok(())
 }

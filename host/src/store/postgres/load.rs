@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::rows::{Columns, claim_columns, packet_columns, uuid};
-use super::sessions::{ANSWER, Sessions};
+use super::sessions::{ANSWER, Client, Sessions};
 use crate::domain::{PacketKey, UserId};
 use crate::store::committer::{CommitterError, Limits};
 use crate::store::gatherer::Gatherer;
@@ -77,7 +77,7 @@ async fn read(sessions: &Sessions, batch: Vec<Load>) {
 /// Both statements in one round trip. The packets are read first: a claim that commits in between
 /// is seen beside a packet that does not count it yet, which its version tells; the other way
 /// round, a user's claim could be missing from a packet that counts it.
-async fn found(client: &deadpool_postgres::Client, batch: &[Load]) -> Result<Vec<Option<Loaded>>, Error> {
+async fn found(client: &Client, batch: &[Load]) -> Result<Vec<Option<Loaded>>, Error> {
     let asked = || {
         let numbered = (1_i64..).zip(batch);
         numbered.flat_map(|(item, load)| load.users.iter().map(move |user| (item, load, user)))

@@ -1,14 +1,14 @@
 //! The schema and its versions.
 //!
 //! Everything is in the schema `hongbao` of the database, beside whatever else is there. Its table
-//! `migrations` lists what was applied, written in the transaction that applied it; a session
-//! lock keeps two programs from migrating at once. Beside each version stands how many tables,
-//! constraints and enabled triggers there were after it: where some are missing, the books are
-//! not guarded, and nobody may write to them.
+//! `migrations` lists what was applied. All that a database lacks is applied in one transaction, which ends with a
+//! look at every [guard](super::guards): books that then are not as they should be stay as they were. A lock keeps
+//! two programs from migrating at once.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Transaction};
 
 use super::error::Error;
+use super::guards;
 
 /// Every change of the schema there ever was, in order. One that has been released is final.
 const MIGRATIONS: &[&str] = &[
@@ -16,7 +16,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_lists.sql"),
     include_str!("migrations/0003_users.sql"),
     include_str!("migrations/0004_registry.sql"),
-    include_str!("migrations/0005_health.sql"),
+    include_str!("migrations/0005_guards.sql"),
+    include_str!("migrations/0006_health.sql"),
 ];
 
 /// How a database stands to this program.
@@ -26,22 +27,15 @@ pub enum Schema {
     Missing,
     /// It has had so many of our migrations, and we know more.
     Older(usize),
-    /// It is ours to use.
+    /// It is of our version.
     Current,
     /// It was migrated by a newer version of this program, to this version.
     Newer(usize),
-    /// It has a schema of our name that we did not make, or parts of ours are missing.
+    /// It has a schema of our name that we did not make.
     Damaged,
 }
 
-/// What guards the books: tables, their constraints, and triggers that are enabled.
-const GUARDS: &str = "SELECT
-    (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('hongbao') AND relkind IN ('r', 'p', 'i', 'I'))
-  + (SELECT count(*) FROM pg_constraint WHERE connamespace = to_regnamespace('hongbao'))
-  + (SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-      WHERE c.relnamespace = to_regnamespace('hongbao') AND NOT t.tgisinternal AND t.tgenabled = 'O')";
-
-/// How the database stands.
+/// How the database stands, by its version alone.
 pub(super) async fn schema(client: &Client) -> Result<Schema, Error> {
     const THERE: &str =
         "SELECT to_regnamespace('hongbao') IS NOT NULL, to_regclass('hongbao.migrations') IS NOT NULL";
@@ -51,19 +45,14 @@ pub(super) async fn schema(client: &Client) -> Result<Schema, Error> {
         (true, false) => return Ok(Schema::Damaged),
         (true, true) => {}
     }
-    let last = "SELECT version, guards FROM hongbao.migrations ORDER BY version DESC LIMIT 1";
-    let Some(last) = client.query_opt(last, &[]).await? else {
-        return Ok(Schema::Damaged);
-    };
-    let version = usize::try_from(last.get::<_, i64>(0)).unwrap_or_default();
-    if version > MIGRATIONS.len() {
-        return Ok(Schema::Newer(version));
-    }
-    let guards: i64 = client.query_one(GUARDS, &[]).await?.get(0);
-    if version == 0 || guards < last.get::<_, i64>(1) {
-        return Ok(Schema::Damaged);
-    }
-    Ok(if version < MIGRATIONS.len() { Schema::Older(version) } else { Schema::Current })
+    let last = "SELECT coalesce(max(version), 0) FROM hongbao.migrations";
+    let version: i64 = client.query_one(last, &[]).await?.get(0);
+    Ok(match usize::try_from(version).unwrap_or_default() {
+        0 => Schema::Damaged,
+        version if version > known() => Schema::Newer(version),
+        version if version < known() => Schema::Older(version),
+        _ => Schema::Current,
+    })
 }
 
 /// The last version that this program knows.
@@ -71,38 +60,43 @@ pub(super) const fn known() -> usize {
     MIGRATIONS.len()
 }
 
-/// Applies the migrations that a database has not had, each in a transaction of its own. Gives
-/// how the database stood before; one that is newer or damaged stays as it is.
+/// Applies the migrations that a database has not had, all or none. Gives how the database stood before; one that
+/// is newer or not ours stays as it is.
 pub(super) async fn migrate(client: &mut Client) -> Result<Schema, Error> {
-    // Let go of by the end of the session at the latest. The number is "Hong" in ASCII.
-    client
-        .batch_execute("SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(1215262311)")
-        .await?;
-    let before = schema(client).await?;
+    // What takes long may take long. A table is one of PostgreSQL's own kind, wherever others would be.
+    const PREPARE: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+        SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL default_table_access_method = heap;
+        SET LOCAL check_function_bodies = on;
+        SELECT pg_advisory_xact_lock(1215262311)";
+    // The number is "Hong" in ASCII. Whoever waited for it finds what was done meanwhile.
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(PREPARE).await?;
+    let before = schema(transaction.client()).await?;
     let done = match before {
         Schema::Missing => 0,
         Schema::Older(version) => version,
-        Schema::Current | Schema::Newer(_) | Schema::Damaged => MIGRATIONS.len(),
+        Schema::Newer(_) | Schema::Damaged => return Ok(before),
+        Schema::Current => MIGRATIONS.len(),
     };
     for (version, migration) in (0_i64..).zip(MIGRATIONS).skip(done) {
-        apply(client, version + 1, migration).await?;
+        apply(&transaction, version + 1, migration).await?;
     }
-    client.batch_execute("SELECT pg_advisory_unlock(1215262311)").await?;
+    transaction.batch_execute("SET LOCAL search_path = pg_catalog").await?;
+    guards::intact(transaction.client()).await?;
+    transaction.commit().await?;
     Ok(before)
 }
 
-async fn apply(client: &mut Client, version: i64, migration: &str) -> Result<(), Error> {
+async fn apply(transaction: &Transaction<'_>, version: i64, migration: &str) -> Result<(), Error> {
     const PREPARE: &str = "CREATE SCHEMA IF NOT EXISTS hongbao;
         SET LOCAL search_path = hongbao, pg_catalog;
         CREATE TABLE IF NOT EXISTS migrations (
-            version bigint PRIMARY KEY, guards bigint NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
-        )";
-    let transaction = client.transaction().await?;
+            version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()
+        );
+        -- Earlier versions counted the guards here; the program knows each by itself.
+        ALTER TABLE migrations DROP COLUMN IF EXISTS guards";
     transaction.batch_execute(PREPARE).await?;
     transaction.batch_execute(migration).await?;
-    let guards: i64 = transaction.query_one(GUARDS, &[]).await?.get(0);
-    transaction
-        .execute("INSERT INTO migrations (version, guards) VALUES ($1, $2)", &[&version, &guards])
-        .await?;
-    Ok(transaction.commit().await?)
+    let applied = format!("INSERT INTO migrations (version) VALUES ({version})");
+    Ok(transaction.batch_execute(&applied).await?)
 }

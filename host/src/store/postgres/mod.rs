@@ -13,35 +13,43 @@
 //! makes calls [`Unavailable`](StoreError::Unavailable) within seconds, and nothing has to be
 //! done when it is back.
 
+mod address;
 mod audit;
 mod claim;
+mod connector;
 mod error;
+mod guards;
 mod lists;
 mod load;
 mod migrate;
 mod open;
+mod parameters;
+mod pooler;
 mod probe;
 mod read;
 mod registry;
 mod rows;
 mod sessions;
+mod settings;
 mod settle;
+mod tls;
+mod watch;
 mod write;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::Client;
 
 pub use self::migrate::Schema;
 pub use self::open::OpenError;
 pub use self::registry::PostgresRegistry;
+pub use self::tls::TlsError;
 
+use self::address::{Address, REHEARSAL};
 use self::claim::Claims;
 use self::error::Error;
 use self::load::Loads;
-use self::open::{Address, REHEARSAL};
-use self::sessions::{ANSWER, LONG, Sessions};
+use self::sessions::{ANSWER, Client, LONG, Sessions};
 use super::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
     Received, Recorded, Settled, StoreError, checks,
@@ -68,7 +76,8 @@ pub fn check_url(url: &str) -> Result<(), OpenError> {
 
 impl PostgresLedger {
     /// Opens the books of a database: `postgres://user:password@host:5432/database`, with several
-    /// hosts separated by commas. On a tokio runtime, which it stays on.
+    /// hosts separated by commas, and with libpq's parameters for TLS (`sslmode`, `sslrootcert`, `sslcert`, `sslkey`,
+    /// `sslnegotiation`, `channel_binding`). On a tokio runtime, which it stays on.
     ///
     /// # Errors
     /// When the database cannot be reached, or is not ours, not whole or not of our version.
@@ -76,7 +85,7 @@ impl PostgresLedger {
         let address = Address::parse(url)?;
         address.check(REHEARSAL).await?;
         let sessions =
-            Sessions::new(address.config, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
+            Sessions::new(address.connector, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
         Ok(Self { claims: Claims::start(&sessions), loads: Loads::start(&sessions), sessions })
     }
 
@@ -95,6 +104,14 @@ impl PostgresLedger {
     ) -> Result<T, StoreError> {
         Ok(self.sessions.with(patience, act).await?)
     }
+
+    /// As [`with`](Self::with), for what moves money.
+    async fn write<T>(
+        &self,
+        act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        Ok(self.sessions.write(ANSWER, act).await?)
+    }
 }
 
 #[async_trait]
@@ -107,7 +124,7 @@ impl Ledger for PostgresLedger {
         now_ms: u64,
     ) -> Result<Recorded, StoreError> {
         checks::order(&order, now_ms)?;
-        self.with(ANSWER, async |client| write::record(client, tenant, id, &order, now_ms).await).await
+        self.write(async |client| write::record(client, tenant, id, &order, now_ms).await).await
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
@@ -128,7 +145,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
-        self.with(ANSWER, async |client| write::close(client, key, expected_version, now_ms).await).await
+        self.write(async |client| write::close(client, key, expected_version, now_ms).await).await
     }
 
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
@@ -143,7 +160,7 @@ impl Ledger for PostgresLedger {
         key: Option<&Name>,
         now_ms: u64,
     ) -> Result<Funded, StoreError> {
-        self.with(ANSWER, async |client| write::fund(client, tenant, user, amount, key, now_ms).await).await
+        self.write(async |client| write::fund(client, tenant, user, amount, key, now_ms).await).await
     }
 
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
@@ -163,7 +180,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn unpark(&self) -> Result<u64, StoreError> {
-        self.with(ANSWER, async |client| settle::unpark(client).await).await
+        self.write(async |client| settle::unpark(client).await).await
     }
 
     async fn due(
@@ -238,11 +255,8 @@ impl Ledger for PostgresLedger {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.with(ANSWER, async |client| {
-            lists::check(client).await?;
-            probe::write(client).await
-        })
-        .await
+        self.sessions.check().await?;
+        self.with(ANSWER, async |client| probe::write(client).await).await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

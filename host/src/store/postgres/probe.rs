@@ -4,9 +4,8 @@
 //! its tablespace is full. A write into a page that has room would not notice the last of these, so each
 //! row of the probe needs a page of its own.
 
-use deadpool_postgres::Client;
-
 use super::error::Error;
+use super::sessions::Client;
 
 /// More than half of a page, and stored in the row itself.
 const FILLER: [u8; 4200] = [0; 4200];

@@ -1,10 +1,10 @@
 //! Lists for the host: the claims of a packet, and the packets that somebody has to look after.
 
-use deadpool_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::rows::{Columns, claim_columns, uuid};
+use super::sessions::Client;
 use crate::domain::{Claim, PacketId, PacketKey, TenantId};
 use crate::store::Due;
 
@@ -23,7 +23,8 @@ pub(super) async fn claims(
     const SQL: &str = concat!(
         "SELECT ",
         claim_columns!(),
-        " FROM hongbao.claims WHERE packet = $1 AND tenant = $2 AND sequence > $3 ORDER BY sequence LIMIT $4"
+        " FROM hongbao.claims WHERE packet = $1 AND tenant = $2 AND sequence > $3 AND amount > 0
+          ORDER BY sequence LIMIT $4"
     );
     let statement = client.prepare_cached(SQL).await?;
     let (packet, tenant) = (uuid(key.packet), key.tenant.as_str());
@@ -72,7 +73,8 @@ pub(super) async fn due(
     rows.iter().map(due).collect()
 }
 
-/// Open packets of a tenant after an id, in the order of their ids.
+/// Open packets of a tenant after an id, in the order of their ids. Said and ordered in this way, only the
+/// index of open packets can answer it, and not the primary key, through all that are over.
 pub(super) async fn open_packets(
     client: &Client,
     tenant: &TenantId,
@@ -80,7 +82,8 @@ pub(super) async fn open_packets(
     limit: u32,
 ) -> Result<Vec<PacketId>, Error> {
     const SQL: &str = "SELECT id FROM hongbao.packets
-                       WHERE tenant = $1 AND status = 'open' AND id > $2 ORDER BY id LIMIT $3";
+                       WHERE tenant <= $1 AND (tenant, id) > ($1, $2) AND status = 'open'
+                       ORDER BY tenant, id LIMIT $3";
     let after = cursor.map_or(uuid::Uuid::nil(), uuid);
     let statement = client.prepare_cached(SQL).await?;
     let rows = client.query(&statement, &[&tenant.as_str(), &after, &i64::from(limit)]).await?;

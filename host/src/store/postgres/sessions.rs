@@ -3,49 +3,43 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Client, Manager, ManagerConfig, Object, Pool, PoolConfig, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool::Runtime;
+use deadpool::managed::{Object, Pool, PoolConfig, Timeouts};
 use tokio::time::timeout;
-use tokio_postgres::{Config, NoTls};
 
+use super::connector::{CONNECT, Connector};
 use super::error::Error;
+use super::watch::Watch;
 use crate::store::{StoreError, patience};
 
-/// To wait for a connection that somebody else uses. Past it the database is overloaded.
+/// A connection of the pool, with the statements that it has prepared.
+pub(super) type Client = Object<Connector>;
+
+/// To wait for a connection that others use. Past it the database is overloaded.
 const WAIT: Duration = Duration::from_secs(1);
-/// For a connection that is made, or looked at before it is used again.
-const CONNECT: Duration = patience::CONNECTION;
 /// For an answer that users wait for, the wait for a connection included. The server gives up a
 /// statement earlier (`statement_timeout`).
 pub(super) const ANSWER: Duration = patience::ANSWER;
 /// For a statement that goes over whole tables.
 pub(super) const LONG: Duration = Duration::from_secs(600);
 
-/// Settings of every session. Index lookups only: a plan that was made while a table was small is
-/// kept, and must be right when it is large. Compiling plans takes longer than running ours.
-const SETTINGS: &str = "-c synchronous_commit=on -c enable_seqscan=off -c plan_cache_mode=force_generic_plan \
-                        -c jit=off -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000 \
-                        -c statement_timeout=3500 -c search_path=pg_catalog";
-
 /// The pool, and the rules for using it.
 #[derive(Clone)]
 pub(super) struct Sessions {
-    pool: Pool,
+    pool: Pool<Connector>,
+    watch: Watch,
 }
 
 impl Sessions {
     /// Connects when somebody first asks for a connection, and `most` times at most.
-    pub(super) fn new(mut config: Config, most: usize) -> Result<Self, Error> {
-        let options = config.get_options().map(|own| format!("{SETTINGS} {own}"));
-        config.options(options.unwrap_or_else(|| SETTINGS.into()));
-        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    pub(super) fn new(connector: Connector, most: usize) -> Result<Self, Error> {
         let timeouts = Timeouts { wait: Some(WAIT), create: Some(CONNECT), recycle: Some(CONNECT) };
-        let pool = Pool::builder(Manager::from_config(config, NoTls, manager))
+        let pool = Pool::builder(connector)
             .config(PoolConfig { max_size: most, timeouts, ..PoolConfig::default() })
             .runtime(Runtime::Tokio1)
             .build();
-        Ok(Self { pool: pool.map_err(|error| StoreError::Corrupt(error.to_string()))? })
+        let pool = pool.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(Self { pool, watch: Watch::default() })
     }
 
     /// Takes a connection and uses it, within `patience` at most. One that may be of no use any more is
@@ -73,6 +67,22 @@ impl Sessions {
         }
         answer
     }
+
+    /// As [`with`](Self::with), for what moves money: not while guards of the books are off.
+    pub(super) async fn write<T>(
+        &self,
+        patience: Duration,
+        act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.watch.look_now_and_then(self);
+        self.watch.verdict()?;
+        self.with(patience, act).await
+    }
+
+    /// Looks at the guards now.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        self.watch.look(self).await
+    }
 }
 
 /// A connection that somebody uses. Dropped before it was given back, it leaves the pool.
@@ -83,18 +93,5 @@ impl Drop for InUse {
         if let Some(client) = self.0.take() {
             drop(Object::take(client));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_server_gives_up_before_its_caller() {
-        let setting = |name: &str, time: Duration| format!("{name}={} ", time.as_millis());
-        assert!(SETTINGS.contains(&setting("statement_timeout", patience::STATEMENT)));
-        assert!(SETTINGS.contains(&setting("lock_timeout", patience::LOCK)));
-        assert!(WAIT + CONNECT < ANSWER);
     }
 }

@@ -1,11 +1,10 @@
 //! Settlement: claims that wait, credited to wallets in their order by several processes at once.
 
-use deadpool_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::rows::{Columns, stored};
-use super::sessions::{ANSWER, LONG, Sessions};
+use super::sessions::{ANSWER, Client, LONG, Sessions};
 use crate::domain::PacketKey;
 use crate::store::{Backlog, Parked, Queue, RETRY_MS, Settled};
 
@@ -18,14 +17,15 @@ macro_rules! waiting_columns {
 
 /// Posts what is due and takes it out of the outbox. Rows that another process is settling are
 /// passed over, so processes do not wait for each other. A trigger posts to both accounts, and
-/// another refuses that a row leaves the outbox without its movement.
+/// another refuses that a row leaves the outbox without its movement. Between which places the rows
+/// stand is said too: a join that began with the outbox would otherwise read all of it.
 macro_rules! post {
     ($of:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (
                  SELECT rank_ms, sequence, ",
             waiting_columns!(),
-            " FROM hongbao.outbox WHERE NOT parked AND ",
+            " FROM hongbao.outbox WHERE hongbao.are_guarded() AND NOT parked AND ",
             $of,
             " ORDER BY rank_ms, sequence LIMIT $2 FOR UPDATE SKIP LOCKED
              ), posted AS (
@@ -35,6 +35,10 @@ macro_rules! post {
                  DELETE FROM hongbao.outbox USING due
                   WHERE outbox.packet = due.packet AND outbox.rank_ms = due.rank_ms
                     AND outbox.sequence = due.sequence AND NOT outbox.parked
+                    AND (outbox.rank_ms, outbox.sequence) >=
+                        (SELECT rank_ms, sequence FROM due ORDER BY rank_ms, sequence LIMIT 1)
+                    AND (outbox.rank_ms, outbox.sequence) <=
+                        (SELECT rank_ms, sequence FROM due ORDER BY rank_ms DESC, sequence DESC LIMIT 1)
              )
              SELECT ",
             waiting_columns!(),
@@ -68,9 +72,9 @@ pub(super) async fn settle(sessions: &Sessions, limit: u32, now_ms: u64) -> Resu
         let rows = client.query(&statement, &[&now, &i64::from(limit)]).await?;
         rows.iter().map(|row| Ok(waiting(&mut Columns::of(row))?.claim)).collect::<Result<Vec<_>, Error>>()
     };
-    match sessions.with(ANSWER, all).await {
+    match sessions.write(ANSWER, all).await {
         Err(error) if error.is_refusal() => {
-            sessions.with(LONG, async |client| each(client, limit, now).await).await
+            sessions.write(LONG, async |client| each(client, limit, now).await).await
         }
         // Another settlement had the same wallets: the next round settles these.
         Err(error) if error.is_collision() => Ok(Vec::new()),

@@ -1,10 +1,10 @@
 //! Sending, ending and funding: one statement each, which is one transaction.
 
-use deadpool_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::error::Error;
 use super::rows::{Columns, audience, packet_columns, stored, uuid};
+use super::sessions::Client;
 use crate::domain::{Amount, Name, Order, Packet, PacketId, PacketKey, TenantId, UserId};
 use crate::store::{Closed, Funded, Receipt, Recorded, StoreError, checks};
 
@@ -80,19 +80,16 @@ async fn packet(client: &Client, key: &PacketKey) -> Result<Option<Packet>, Erro
     row.map(|row| Columns::of(&row).packet()).transpose()
 }
 
-/// Ends a packet. The refund is the database's: a trigger posts it as the packet ends.
+/// Ends a packet. The refund is the database's: a trigger posts it as the packet ends, and the function looks
+/// whether it did.
 pub(super) async fn close(
     client: &Client,
     key: &PacketKey,
     expected_version: u64,
     now_ms: u64,
 ) -> Result<Closed, Error> {
-    const SQL: &str = "UPDATE hongbao.packets
-                       SET status = 'expired', refunded = total - claimed_amount, version = version + 1,
-                           ended_at_ms = $4
-                       WHERE id = $1 AND tenant = $2 AND status = 'open' AND version = $3
-                         AND expires_at_ms <= $4
-                       RETURNING refunded";
+    const SQL: &str =
+        "SELECT given_back FROM hongbao.close_packet($1, $2, $3, $4) WHERE given_back IS NOT NULL";
     // Past what a column holds, no packet ever is.
     let expected = i64::try_from(expected_version).unwrap_or(-1);
     let statement = client.prepare_cached(SQL).await?;

@@ -49,6 +49,11 @@ impl Keys {
         Self::of_entry(entry)
     }
 
+    /// Of no packet: of a probe.
+    pub(super) fn of_tag(namespace: &str, tag: &str) -> Self {
+        Self::of_entry(format!("{namespace}:{{{tag}}}"))
+    }
+
     fn of_entry(entry: String) -> Self {
         let leases = [&entry, LEASES].concat();
         Self { entry, leases }

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use futures::future::{join_all, select_ok};
-use redis::aio::{MultiplexedConnection, PubSub};
+use redis::aio::{ConnectionLike, MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _,
-    RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsMode, Value,
 };
 use tokio::time::timeout;
 
+use super::diagnosis;
 use super::error::Failure;
-use super::url::{Place, Sentinels, tcp};
+use super::fault::Fault;
+use super::server::Info;
+use super::tls::Certificates;
+use super::url::{Place, Sentinels, Servers, node_at, tcp};
 
 /// How long an attempt to connect may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(1);
@@ -76,6 +79,19 @@ impl Connection {
         Ok(masters)
     }
 
+    /// The masters of a cluster and their slots, from any node that answers.
+    pub(super) async fn slots(&mut self) -> RedisResult<Value> {
+        let question = redis::cmd("CLUSTER").arg("SLOTS").take();
+        match self {
+            Self::Single(connection) => connection.send_packed_command(&question).await?,
+            Self::Cluster(connection) | Self::Node(connection, _) => {
+                let anywhere = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+                connection.route_command(question, anywhere).await?
+            }
+        }
+        .extract_error()
+    }
+
     /// A cluster's connection is many: it looks for nodes and slots anew by itself, unless it
     /// knows no node at all any more.
     pub(super) fn heals_by_itself(&self, error: &RedisError) -> bool {
@@ -87,100 +103,177 @@ impl Connection {
 }
 
 impl Place {
+    /// Reads the certificates where TLS is wanted.
+    fn certificates(&self) -> Result<Option<Certificates>, Failure> {
+        self.tls.as_ref().map(|files| files.load().map_err(Failure::Known)).transpose()
+    }
+
     /// A connection to a server that takes writes, such as to the key `probe`.
     pub(super) async fn connect(&self, probe: &str) -> Result<Connection, Failure> {
-        match self {
-            Self::Single(node) => single(node, probe).await.map(Connection::Single),
-            Self::Sentinel(sentinels) => {
-                single(&sentinels.master().await?, probe).await.map(Connection::Single)
+        let certificates = self.certificates()?;
+        let way = Way { certificates: certificates.as_ref() };
+        match &self.servers {
+            Servers::Single(node) => way.single(node, probe).await.map(Connection::Single),
+            Servers::Sentinel(sentinels) => {
+                way.single(&way.master(sentinels).await?, probe).await.map(Connection::Single)
             }
-            Self::Cluster(nodes) => cluster(nodes).await.map(Connection::Cluster),
+            Servers::Cluster(nodes) => way.cluster(nodes).await.map(Connection::Cluster),
         }
     }
-}
 
-impl Place {
     /// A connection for messages alone: to the server that takes writes, or to any node of a cluster,
     /// since there a message reaches all of them.
     pub(super) async fn subscription(&self) -> Result<PubSub, Failure> {
-        match self {
-            Self::Single(node) => pubsub(node).await,
-            Self::Sentinel(sentinels) => pubsub(&sentinels.master().await?).await,
-            Self::Cluster(nodes) => {
+        let certificates = self.certificates()?;
+        let way = Way { certificates: certificates.as_ref() };
+        match &self.servers {
+            Servers::Single(node) => way.pubsub(node).await,
+            Servers::Sentinel(sentinels) => way.pubsub(&way.master(sentinels).await?).await,
+            Servers::Cluster(nodes) => {
                 // All at once, since one that is away must not use up the time of the others.
-                let asked = nodes.iter().map(|node| Box::pin(pubsub(node)));
+                let asked = nodes.iter().map(|node| Box::pin(way.pubsub(node)));
                 Ok(select_ok(asked).await?.0)
             }
         }
     }
 }
 
-async fn pubsub(node: &ConnectionInfo) -> Result<PubSub, Failure> {
-    let client = Client::open(node.clone())?;
-    let connected = timeout(CONNECT, client.get_async_pubsub()).await;
-    Ok(connected.map_err(|_| Failure::Late)??)
+/// How a server is connected to: by TLS, with these certificates, or without.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    certificates: Option<&'a Certificates>,
 }
 
-async fn single(node: &ConnectionInfo, probe: &str) -> Result<MultiplexedConnection, Failure> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(RESPONSE))
-        .set_pipeline_buffer_size(WAITING)
-        .set_write_backpressure_boundary(WRITE_BYTES);
-    let client = Client::open(node.clone())?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    // A replica refuses this, although there is nothing to unlink: a connection to one is of no use.
-    redis::cmd("UNLINK").arg(probe).exec_async(&mut connection).await?;
-    Ok(connection)
-}
+impl Way<'_> {
+    fn client(self, node: &ConnectionInfo) -> Result<Client, Failure> {
+        Ok(match self.certificates {
+            Some(certificates) => Client::build_with_tls(node.clone(), certificates.client.clone())?,
+            None => Client::open(node.clone())?,
+        })
+    }
 
-async fn cluster(nodes: &[ConnectionInfo]) -> Result<ClusterConnection, Failure> {
-    let client = ClusterClient::builder(nodes.iter().cloned())
-        .connection_timeout(CONNECT)
-        .response_timeout(RESPONSE)
-        .retries(4)
-        .min_retry_wait(10)
-        .max_retry_wait(200)
-        .tcp_settings(tcp())
-        .write_backpressure_boundary(WRITE_BYTES)
-        .build()?;
-    let connected = timeout(CONNECT + RESPONSE, client.get_async_connection()).await;
-    Ok(connected.map_err(|_| Failure::Late)??)
-}
+    async fn pubsub(self, node: &ConnectionInfo) -> Result<PubSub, Failure> {
+        let connected = timeout(CONNECT, self.client(node)?.get_async_pubsub()).await;
+        Ok(connected.map_err(|_| Failure::Late)??)
+    }
 
-impl Sentinels {
+    async fn single(self, node: &ConnectionInfo, probe: &str) -> Result<MultiplexedConnection, Failure> {
+        let config = config().set_pipeline_buffer_size(WAITING).set_write_backpressure_boundary(WRITE_BYTES);
+        let mut connection = self.multiplexed(node, &config).await?;
+        recognise(&mut connection, false).await?;
+        // A replica refuses this, although there is nothing to unlink: a connection to one is of no use.
+        redis::cmd("UNLINK").arg(probe).exec_async(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Connects and logs in; where the client cannot say what is wrong, somebody looks.
+    async fn multiplexed(
+        self,
+        node: &ConnectionInfo,
+        config: &AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, Failure> {
+        let client = self.client(node)?;
+        match client.get_multiplexed_async_connection_with_config(config).await {
+            Ok(connection) => Ok(connection),
+            Err(error) if Fault::is_vague(&error, self.certificates.is_some()) => {
+                let seen = diagnosis::look(node.addr(), self.certificates).await;
+                Err(seen.map_or(Failure::Redis(error), Failure::Known))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn cluster(self, nodes: &[ConnectionInfo]) -> Result<ClusterConnection, Failure> {
+        match self.whole_cluster(nodes).await {
+            // Of its nodes the client says only that none could be used.
+            Err(Failure::Redis(error)) if error.kind() == ErrorKind::Io => {
+                let config = config();
+                let asked = join_all(nodes.iter().map(|node| self.multiplexed(node, &config))).await;
+                let mut said = asked.into_iter().filter_map(Result::err);
+                // One that answers says more than one that does not.
+                let telling = |failure: &Failure| {
+                    failure.fault().is_some_and(|fault| fault.is_mistake() || matches!(fault, Fault::Tls(_)))
+                };
+                Err(said.find(telling).unwrap_or(Failure::Redis(error)))
+            }
+            connected => connected,
+        }
+    }
+
+    async fn whole_cluster(self, nodes: &[ConnectionInfo]) -> Result<ClusterConnection, Failure> {
+        let builder = ClusterClient::builder(nodes.iter().cloned())
+            .connection_timeout(CONNECT)
+            .response_timeout(RESPONSE)
+            .retries(4)
+            .min_retry_wait(10)
+            .max_retry_wait(200)
+            .tcp_settings(tcp())
+            .write_backpressure_boundary(WRITE_BYTES);
+        let builder = match self.certificates {
+            // Its other nodes are connected to by TLS as well.
+            Some(certificates) => builder.tls(TlsMode::Secure).certs(certificates.client.clone()),
+            None => builder,
+        };
+        let client = builder.build()?;
+        let connected = timeout(CONNECT + RESPONSE, client.get_async_connection()).await;
+        let mut connection = connected.map_err(|_| Failure::Late)??;
+        recognise(&mut connection, true).await?;
+        Ok(connection)
+    }
+
     /// The server that most of the sentinels call the master. A sentinel that was cut off for a
     /// while may still name the one before.
-    async fn master(&self) -> Result<ConnectionInfo, Failure> {
-        let asked = self.nodes.iter().map(|node| async {
-            timeout(SENTINEL, self.ask(node)).await.map_err(|_| Failure::Late).and_then(|answer| answer)
+    async fn master(self, sentinels: &Sentinels) -> Result<ConnectionInfo, Failure> {
+        let asked = sentinels.nodes.iter().map(|node| async {
+            let asked = timeout(SENTINEL + diagnosis::LOOK, self.ask(sentinels, node)).await;
+            asked.map_err(|_| Failure::Late).and_then(|answer| answer)
         });
-        let (mut named, mut failed) = (Vec::new(), None);
+        let (mut named, mut failed) = (Vec::new(), None::<Failure>);
         for answer in join_all(asked).await {
             match answer {
                 Ok(address) => named.push(address),
                 // One that answers says more than one that does not.
-                Err(failure) if matches!(failed, Some(Failure::UnknownMaster)) => drop(failure),
+                Err(failure) if failed.as_ref().is_some_and(is_telling) => drop(failure),
                 Err(failure) => failed = Some(failure),
             }
         }
-        let votes = |address: &ConnectionAddr| named.iter().filter(|other| *other == address).count();
+        let votes = |address: &(String, u16)| named.iter().filter(|other| *other == address).count();
         match named.iter().max_by_key(|address| votes(address)) {
-            Some(address) => {
-                let info = address.clone().into_connection_info()?;
-                Ok(info.set_redis_settings(self.master.clone()).set_tcp_settings(tcp()))
+            Some((host, port)) => {
+                let info = node_at(host, *port, self.certificates.is_some())?;
+                Ok(info.set_redis_settings(sentinels.master.clone()).set_tcp_settings(tcp()))
             }
-            None => Err(failed.unwrap_or(Failure::UnknownMaster)),
+            None => Err(failed.unwrap_or(Failure::Known(Fault::UnknownMaster))),
         }
     }
 
-    async fn ask(&self, sentinel: &ConnectionInfo) -> Result<ConnectionAddr, Failure> {
-        let client = Client::open(sentinel.clone())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
+    async fn ask(self, sentinels: &Sentinels, sentinel: &ConnectionInfo) -> Result<(String, u16), Failure> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(SENTINEL))
+            .set_response_timeout(Some(SENTINEL));
+        let mut connection = self.multiplexed(sentinel, &config).await?;
         let mut question = redis::cmd("SENTINEL");
-        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&sentinels.name);
         let address: Option<(String, u16)> = question.query_async(&mut connection).await?;
-        let (host, port) = address.ok_or(Failure::UnknownMaster)?;
-        Ok(ConnectionAddr::Tcp(host, port))
+        address.ok_or(Failure::Known(Fault::UnknownMaster))
+    }
+}
+
+/// Whether it says something that only a person can put right.
+fn is_telling(failure: &Failure) -> bool {
+    failure.fault().is_some_and(|fault| fault.is_mistake())
+}
+
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(RESPONSE))
+}
+
+/// Looks whether it is a server that will do, if it tells.
+async fn recognise(connection: &mut impl ConnectionLike, is_cluster: bool) -> Result<(), Failure> {
+    match connection.req_packed_command(&redis::cmd("INFO")).await.and_then(Value::extract_error) {
+        Ok(told) => Info::of(told).recognise(is_cluster).map_err(Failure::Known),
+        // Whether this user may ask is of no interest.
+        Err(error) if error.code() == Some("NOPERM") => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

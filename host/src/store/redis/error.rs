@@ -1,11 +1,12 @@
-//! What Redis says, and what a caller needs to know of it.
+//! Errors: of opening a counter or events, and of single calls.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::store::StoreError;
+use super::fault::{Fault, plain, says};
+use crate::store::{StoreError, WritesRefused};
 
 /// Why a counter in Redis cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,14 @@ pub enum OpenError {
         address: String,
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// Something answers that is no Redis server.
+    #[error("what answers at {address} is no Redis server: {found}")]
+    NotRedis {
+        /// Host and port.
+        address: String,
+        /// What it seems to be.
+        found: String,
     },
     /// The sentinels answer, and do not know the master.
     #[error("no sentinel knows the master {address}")]
@@ -56,6 +65,14 @@ pub enum OpenError {
         /// Host and port.
         address: String,
     },
+    /// The server answers and takes no writes: it is full, or its disk fails.
+    #[error("the Redis server at {address} cannot be used: {reason}")]
+    RefusesWrites {
+        /// Host and port.
+        address: String,
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// The server is older than what the scripts need.
     #[error("the Redis server at {address} is version {found}, and {} or later is needed", super::OLDEST)]
     TooOld {
@@ -71,6 +88,20 @@ pub enum OpenError {
         address: String,
         /// What it is, and which URL it wants.
         reason: &'static str,
+    },
+    /// TLS fails: the server has none, or one of the certificates is not accepted.
+    #[error("TLS with the Redis server at {address} fails: {reason}")]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What is wrong, and what to do about it.
+        reason: String,
+    },
+    /// A file of certificates or of a key cannot be used.
+    #[error("the certificates for Redis cannot be used: {reason}")]
+    Certificate {
+        /// Which file, and what is wrong with it.
+        reason: String,
     },
     /// Something else.
     #[error("the Redis server at {address} cannot be used: {source}")]
@@ -89,49 +120,46 @@ impl OpenError {
         match self {
             Self::Url { .. } => "counter-url",
             Self::Unreachable { .. } => "counter-unreachable",
+            Self::NotRedis { .. } => "counter-not-redis",
             Self::UnknownMaster { .. } => "counter-master",
             Self::PasswordMissing { .. } | Self::PasswordWrong { .. } => "counter-password",
             Self::Forbidden { .. } => "counter-forbidden",
             Self::ReadOnly { .. } => "counter-read-only",
+            Self::RefusesWrites { .. } => "counter-refuses-writes",
             Self::TooOld { .. } => "counter-too-old",
             Self::Topology { .. } => "counter-topology",
+            Self::Tls { .. } => "counter-tls",
+            Self::Certificate { .. } => "counter-certificate",
             Self::Other { .. } => "counter-unavailable",
         }
     }
 
-    pub(super) fn node_of_a_cluster(address: &str) -> Self {
-        let reason = "is a node of a cluster, which needs a URL that begins with redis+cluster://";
-        Self::Topology { address: address.to_owned(), reason }
-    }
-
     pub(super) fn new(address: &str, failure: Failure) -> Self {
         let address = address.to_owned();
-        let error = match failure {
-            Failure::Redis(error) => error,
-            Failure::UnknownMaster => return Self::UnknownMaster { address },
-            failure => return Self::Unreachable { address, source: Box::new(failure) },
+        let Some(fault) = failure.fault() else {
+            return Self::Other { address, source: Box::new(failure) };
         };
-        match error.kind() {
-            ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => {
-                return Self::Unreachable { address, source: Box::new(error) };
+        match fault {
+            Fault::Unreachable(_) | Fault::Slow | Fault::Loading => {
+                Self::Unreachable { address, source: Box::new(failure) }
             }
-            ErrorKind::AuthenticationFailed => return Self::PasswordWrong { address },
-            _ => {}
-        }
-        let is_single = "is in no cluster, so its URL has to begin with redis://";
-        let no_sentinel = "is looked for through a server that is no sentinel";
-        match () {
-            () if says(&error, "NOAUTH") => Self::PasswordMissing { address },
-            () if says(&error, "WRONGPASS") => Self::PasswordWrong { address },
-            () if says(&error, "NOPERM") || says(&error, "The user executing the script") => {
-                Self::Forbidden { address, reason: plain(&error) }
+            Fault::NotRedis(found) => Self::NotRedis { address, found },
+            Fault::UnknownMaster => Self::UnknownMaster { address },
+            Fault::PasswordMissing => Self::PasswordMissing { address },
+            Fault::PasswordWrong => Self::PasswordWrong { address },
+            Fault::Forbidden(reason) => Self::Forbidden { address, reason },
+            Fault::Protected => Self::Forbidden { address, reason: fault.to_string() },
+            Fault::ReadOnly => Self::ReadOnly { address },
+            Fault::TooOld(found) => Self::TooOld { address, found },
+            Fault::Topology(reason) => Self::Topology { address, reason },
+            Fault::Tls(fault) => Self::Tls { address, reason: fault.to_string() },
+            Fault::Certificate(reason) => Self::Certificate { reason },
+            Fault::OutOfMemory | Fault::DiskFailure | Fault::TooFewReplicas | Fault::ClusterDown => {
+                Self::RefusesWrites { address, reason: fault.to_string() }
             }
-            () if says(&error, "READONLY") => Self::ReadOnly { address },
-            () if says(&error, "LOADING") => Self::Unreachable { address, source: Box::new(error) },
-            () if says(&error, "MOVED") => Self::node_of_a_cluster(&address),
-            () if says(&error, "cluster support disabled") => Self::Topology { address, reason: is_single },
-            () if says(&error, "SENTINEL") => Self::Topology { address, reason: no_sentinel },
-            () => Self::Other { address, source: Box::new(error) },
+            Fault::Refused(_) | Fault::BusyScript | Fault::TooManyClients => {
+                Self::Other { address, source: Box::new(failure) }
+            }
         }
     }
 }
@@ -151,15 +179,27 @@ pub(super) enum Failure {
     /// There is none, and this is why the last attempt failed.
     #[error("{0}")]
     Down(Arc<Self>),
-    /// The sentinels do not know a master of this name.
-    #[error("no sentinel knows the master")]
-    UnknownMaster,
+    /// What is known to be wrong. Nothing was sent.
+    #[error("{0}")]
+    Known(Fault),
     /// What a key holds is not ours.
     #[error("{0}")]
     Damaged(String),
 }
 
 impl Failure {
+    /// What is wrong with the server, if this tells anything of it.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Redis(error) if is_damage(error) => None,
+            Self::Redis(error) => Some(Fault::of(error)),
+            Self::Late => Some(Fault::Slow),
+            Self::Down(failure) => failure.fault(),
+            Self::Known(fault) => Some(fault.clone()),
+            Self::Busy | Self::Damaged(_) => None,
+        }
+    }
+
     /// Whether what stands in Redis is not ours, so that asking again would not help.
     pub(super) fn is_damage(&self) -> bool {
         match self {
@@ -176,21 +216,12 @@ impl Failure {
             }
             Self::Damaged(what) => StoreError::Corrupt(format!("the Redis key {key}: {what}")),
             Self::Busy => StoreError::overloaded(Self::Busy.to_string()),
-            failure => StoreError::Unavailable(Box::new(failure)),
+            failure => match failure.fault().filter(Fault::refuses_writes) {
+                Some(fault) => WritesRefused::new(fault.public_reason()).into(),
+                None => StoreError::Unavailable(Box::new(failure)),
+            },
         }
     }
-}
-
-/// Whether the error has this word. Inside of a script, older servers put an error's code in the
-/// middle of a sentence.
-fn says(error: &RedisError, word: &str) -> bool {
-    error.code() == Some(word) || error.detail().is_some_and(|detail| detail.contains(word))
-}
-
-/// What the server says, without where in the script it says it.
-fn plain(error: &RedisError) -> String {
-    let text = error.detail().map_or_else(|| error.to_string(), str::to_owned);
-    text.split(" script: ").next().unwrap_or_default().to_owned()
 }
 
 /// A key of another type, or meta data of another length.

@@ -7,10 +7,10 @@ use redis::{Cmd, Value};
 use tokio::sync::watch;
 
 use super::error::Failure;
+use super::health::{EVENTS, Health};
 use super::link::Link;
-use super::listeners::Listeners;
+use super::listeners::{self, Listeners};
 use super::news::{self, Page, RoomKeys};
-use super::recognise;
 use super::scripts::{EventScripts, Script};
 use super::url::Address;
 use super::{OpenError, codec::DecodeError};
@@ -39,6 +39,8 @@ pub struct RedisEvents {
     namespace: String,
     scripts: EventScripts,
     listeners: Listeners,
+    /// Told of posts that are refused.
+    health: Arc<Health>,
 }
 
 impl RedisEvents {
@@ -48,16 +50,57 @@ impl RedisEvents {
     /// # Errors
     /// See [`OpenError`].
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
-        let Address { place, namespace } = Address::parse(url)?;
-        let name = place.name();
+        let (address, health) = Self::begin(url)?;
+        let name = address.place.name();
         let failed = |failure| OpenError::new(&name, failure);
-        let link = Link::new(place, format!("{namespace}:")).await.map_err(failed)?;
-        recognise(&link, &name).await?;
-        let scripts = EventScripts::new();
-        let keys = rehearse(&link, &scripts, &namespace).await.map_err(failed)?;
-        let Address { place, .. } = Address::parse(url)?;
-        let listeners = Listeners::start(place, &keys.room).await.map_err(failed)?;
-        Ok(Self { link, namespace, scripts, listeners })
+        let probe = address.probe();
+        let link = Link::new(address.place, probe, Arc::clone(&health)).await.map_err(failed)?;
+        let events = Self::start(url, link, address.namespace, health)?;
+        events.rehearse(url).await.map_err(failed)?;
+        Ok(events)
+    }
+
+    /// The same where the process must start without the server: see
+    /// [`RedisCounter::join`](super::RedisCounter::join).
+    ///
+    /// # Errors
+    /// What can only be a mistake: see [`OpenError`].
+    pub async fn join(url: &str) -> Result<Self, OpenError> {
+        let (address, health) = Self::begin(url)?;
+        let name = address.place.name();
+        let failed = |failure| OpenError::new(&name, failure);
+        let probe = address.probe();
+        let link = Link::join(address.place, probe, Arc::clone(&health)).await.map_err(failed)?;
+        let events = Self::start(url, link, address.namespace, health)?;
+        if !events.health.is_ill()
+            && let Err(failure) = events.rehearse(url).await
+        {
+            if failure.fault().is_some_and(|fault| fault.is_mistake()) {
+                return Err(failed(failure));
+            }
+            events.health.call_failed("", &failure);
+        }
+        Ok(events)
+    }
+
+    fn begin(url: &str) -> Result<(Address, Arc<Health>), OpenError> {
+        let address = Address::parse(url)?;
+        let health = Arc::new(Health::new(EVENTS, address.place.name()));
+        Ok((address, health))
+    }
+
+    fn start(url: &str, link: Arc<Link>, namespace: String, health: Arc<Health>) -> Result<Self, OpenError> {
+        let listeners = Listeners::start(Address::parse(url)?.place);
+        Ok(Self { link, namespace, scripts: EventScripts::new(), listeners, health })
+    }
+
+    /// Does what events do, in a room that nobody asks about, and forgets it.
+    async fn rehearse(&self, url: &str) -> Result<(), Failure> {
+        let keys = rehearse(&self.link, &self.scripts, &self.namespace).await?;
+        match Address::parse(url) {
+            Ok(Address { place, .. }) => listeners::rehearse(&place, &keys.room).await,
+            Err(_) => Ok(()),
+        }
     }
 
     fn keys(&self, room: &RoomKey) -> RoomKeys {
@@ -120,6 +163,10 @@ impl Events for RedisEvents {
         let keys = self.keys(room);
         let command = telling(&self.scripts.tell, &keys, &event, now_ms);
         let answer = self.scripts.tell.run(&self.link, &command, &keys.room).await;
+        match &answer {
+            Ok(_) => self.health.call_succeeded(),
+            Err(failure) => self.health.call_failed(&keys.room, failure),
+        }
         let place = answer.and_then(|answer| match answer {
             Value::Nil => Ok(None),
             place => news::place(&place).map(Some).map_err(damaged),

@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connect::{CONNECT, Connection, RESPONSE};
 use super::error::{Failure, is_lost};
+use super::health::Health;
 use super::url::Place;
 
 /// So many calls may be on their way; further ones are refused at once. A server that shares its
@@ -28,6 +29,8 @@ const CALLS: usize = 8192;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The last pause.
 pub(super) const LAST_PAUSE: Duration = Duration::from_millis(500);
+/// The pause where only a person can put it right, such as a wrong password: some servers count these.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 /// The one connection.
 pub(super) struct Link {
@@ -36,6 +39,8 @@ pub(super) struct Link {
     probe: String,
     calls: Semaphore,
     state: watch::Sender<State>,
+    /// Is told when the server cannot be reached, and when it can again.
+    health: Arc<Health>,
     started: Instant,
     /// When the server was last heard, in milliseconds since `started`.
     heard_ms: AtomicU64,
@@ -62,11 +67,35 @@ enum State {
 
 impl Link {
     /// Connects for the first time.
-    pub(super) async fn new(place: Place, probe: String) -> Result<Arc<Self>, Failure> {
+    pub(super) async fn new(place: Place, probe: String, health: Arc<Health>) -> Result<Arc<Self>, Failure> {
         let connection = place.connect(&probe).await?;
-        let state = watch::Sender::new(State::Up { connection, generation: 0 });
+        Ok(Self::with(place, probe, health, State::Up { connection, generation: 0 }))
+    }
+
+    /// Connects for the first time; where that fails and may go better later, goes on trying.
+    pub(super) async fn join(place: Place, probe: String, health: Arc<Health>) -> Result<Arc<Self>, Failure> {
+        let failure = match place.connect(&probe).await {
+            Ok(connection) => {
+                return Ok(Self::with(place, probe, health, State::Up { connection, generation: 0 }));
+            }
+            Err(failure) if failure.fault().is_none_or(|fault| fault.is_mistake()) => return Err(failure),
+            Err(failure) => failure,
+        };
+        health.link_failed(&failure);
+        let link = Self::with(place, probe, health, State::Down(Arc::new(failure)));
+        tokio::spawn(reconnect(Arc::downgrade(&link), 1));
+        Ok(link)
+    }
+
+    fn with(place: Place, probe: String, health: Arc<Health>, state: State) -> Arc<Self> {
         let (calls, started, heard_ms) = (Semaphore::new(CALLS), Instant::now(), AtomicU64::new(0));
-        Ok(Arc::new(Self { place, probe, calls, state, started, heard_ms }))
+        let state = watch::Sender::new(state);
+        Arc::new(Self { place, probe, calls, state, health, started, heard_ms })
+    }
+
+    /// Where the servers are, for messages.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) fn is_cluster(&self) -> bool {
@@ -78,6 +107,11 @@ impl Link {
     /// commands may be repeated.
     pub(super) async fn call(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         let _permit = self.calls.try_acquire().map_err(|_| Failure::Busy)?;
+        self.call_uncounted(command, key).await
+    }
+
+    /// The same for a probe, which must get through where as many calls wait as may.
+    pub(super) async fn call_uncounted(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         let started = Instant::now();
         match self.try_call(command, key).await {
             Err(Failure::Redis(error)) if error.is_connection_dropped() => {
@@ -119,6 +153,13 @@ impl Link {
         Ok(masters.into_iter().map(|connection| Master { connection, generation }).collect())
     }
 
+    /// The masters of a cluster and their slots, from any node.
+    pub(super) async fn slots(self: &Arc<Self>) -> Result<Value, Failure> {
+        let (mut connection, generation) = self.connection().await?;
+        let answer = connection.slots().await;
+        Ok(answer.inspect_err(|error| self.look_at(&connection, generation, error))?)
+    }
+
     /// Sends a command to one of the masters.
     pub(super) async fn ask(self: &Arc<Self>, master: &mut Master, command: &Cmd) -> Result<Value, Failure> {
         let answer = master.connection.send(command, "").await;
@@ -158,7 +199,8 @@ impl Link {
             _ => false,
         });
         if is_news {
-            tracing::warn!(redis = self.place.name(), "the connection to Redis is lost: {error}");
+            // Most losses are short; one that is not is told by the first attempt that fails.
+            tracing::debug!(redis = self.place.name(), "the connection to Redis is lost: {error}");
             tokio::spawn(reconnect(Arc::downgrade(self), generation + 1));
         }
     }
@@ -171,13 +213,18 @@ async fn reconnect(link: Weak<Link>, generation: u64) {
         let Some(link) = link.upgrade() else { return };
         match link.place.connect(&link.probe).await {
             Ok(connection) => {
-                tracing::info!(redis = link.place.name(), "the connection to Redis is back");
+                tracing::debug!(redis = link.place.name(), "the connection to Redis is back");
                 link.heard_ms.store(link.now_ms(), Ordering::Relaxed);
                 link.state.send_replace(State::Up { connection, generation });
+                link.health.link_made();
                 return;
             }
             Err(failure) => {
                 tracing::debug!(redis = link.place.name(), "Redis cannot be reached: {failure}");
+                if failure.fault().is_some_and(|fault| fault.is_mistake()) {
+                    pause = LONG_PAUSE;
+                }
+                link.health.link_failed(&failure);
                 link.state.send_replace(State::Down(Arc::new(failure)));
             }
         }

@@ -49,15 +49,12 @@ struct Subscription {
 }
 
 impl Listeners {
-    /// Connects, and tries out on this channel whether a subscription is allowed.
-    pub(super) async fn start(place: Place, channel: &str) -> Result<Self, Failure> {
-        let mut first = Subscription::new(&place).await?;
-        first.subscribe(&[channel.to_owned()]).await?;
-        first.unsubscribe(&[channel.to_owned()]).await?;
+    /// Begins to connect, and goes on until it succeeds.
+    pub(super) fn start(place: Place) -> Self {
         let rooms = Arc::<Rooms>::default();
         let mut task = JoinSet::new();
-        task.spawn(keep(place, first, Arc::clone(&rooms)));
-        Ok(Self { rooms, _task: task })
+        task.spawn(keep(place, Arc::clone(&rooms)));
+        Self { rooms, _task: task }
     }
 
     pub(super) fn listen(&self, channel: String) -> watch::Receiver<u64> {
@@ -97,30 +94,47 @@ fn ring(room: &watch::Sender<u64>) {
     room.send_modify(|rung| *rung = rung.wrapping_add(1));
 }
 
+/// Tries out on this channel whether a subscription is allowed.
+pub(super) async fn rehearse(place: &Place, channel: &str) -> Result<(), Failure> {
+    let mut first = Subscription::new(place).await?;
+    first.subscribe(&[channel.to_owned()]).await?;
+    first.unsubscribe(&[channel.to_owned()]).await
+}
+
 /// Listens for ever; connects again whenever the connection is lost.
-async fn keep(place: Place, first: Subscription, rooms: Arc<Rooms>) {
-    let mut subscription = first;
+async fn keep(place: Place, rooms: Arc<Rooms>) {
     loop {
+        // It begins with all rooms and wakes each of them, whatever was missed.
+        let mut subscription = connect(&place).await;
         let error = match follow(&mut subscription, &rooms, place.is_cluster()).await {
             Ok(never) => match never {},
             Err(error) => error,
         };
-        tracing::warn!(redis = place.name(), "the subscription to Redis is lost: {error}");
-        subscription = again(&place).await;
-        tracing::info!(redis = place.name(), "the subscription to Redis is back");
-        // The new one begins with all rooms and wakes each of them, whatever was missed.
+        tracing::debug!(redis = place.name(), "the subscription to Redis is lost: {error}");
     }
 }
 
-/// Connects, sooner or later.
-async fn again(place: &Place) -> Subscription {
-    let mut pause = FIRST_PAUSE;
+/// Connects, sooner or later. That the server is away is told by whoever asks it; here, only what keeps
+/// messages alone from coming.
+async fn connect(place: &Place) -> Subscription {
+    let (mut pause, mut told) = (FIRST_PAUSE, None);
     loop {
-        match Subscription::new(place).await {
-            Ok(subscription) => return subscription,
-            Err(failure) => {
-                tracing::debug!(redis = place.name(), "Redis cannot be subscribed to: {failure}");
+        let failure = match Subscription::new(place).await {
+            Ok(subscription) => {
+                if told.is_some() {
+                    tracing::info!(redis = place.name(), "events: the subscription to Redis is back");
+                }
+                return subscription;
             }
+            Err(failure) => failure,
+        };
+        let fault = failure.fault().filter(|fault| fault.refuses_writes() || fault.is_mistake());
+        if let Some(fault) = fault.filter(|fault| told.as_ref() != Some(fault)) {
+            tracing::warn!(
+                redis = place.name(),
+                "events: Redis cannot be subscribed to, so rooms hear late: {fault}"
+            );
+            told = Some(fault);
         }
         sleep(spread(pause)).await;
         pause = LAST_PAUSE.min(pause * 2);

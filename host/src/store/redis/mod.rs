@@ -15,9 +15,14 @@
 //! call. The server's own clock only frees the memory of what nobody asks about any more: every
 //! key has a time to live, an hour longer than the counter is kept.
 //!
+//! **A server that refuses writes** (its memory is full, its disk fails, it is a replica by now, its user may
+//! not) is worse than one that is away, since it goes on answering. `health.rs` says how that is noticed,
+//! told and left; `promises.rs`, what becomes of users who were told meanwhile that they may open.
+//!
 //! **All of it may be lost** by a restart, an eviction or a fail-over. A counter that is missing is
 //! built again from the ledger, and one whose leases alone were evicted counts as missing. Where
-//! memory is short, `maxmemory-policy volatile-ttl` lets the oldest packets go first.
+//! memory is short, `maxmemory-policy volatile-ttl` lets the oldest packets go first; a policy that
+//! refuses writes instead is warned of.
 //!
 //! | URL | is |
 //! |---|---|
@@ -25,40 +30,54 @@
 //! | `redis+sentinel://[user:password@]host[:port],…/master[/database]` | whichever server the sentinels call `master` |
 //! | `redis+cluster://[user:password@]host[:port],…` | a cluster, of which these nodes are known |
 //!
-//! A parameter `?namespace=…` gives keys another beginning than `hongbao`, for hosts that share a
-//! server and nothing else. For sentinels with a login of their own there are `sentinel_username`
-//! and `sentinel_password`. What is special in a password is percent-encoded. There is no TLS.
+//! Each of them with `rediss` instead of `redis` is by TLS: to every server, those included that sentinels
+//! and a cluster name, and to the sentinels. Certificates are verified with the name that is connected to.
+//!
+//! | parameter | is |
+//! |---|---|
+//! | `namespace` | what keys begin with, instead of `hongbao`: for hosts that share a server and nothing else |
+//! | `sentinel_username`, `sentinel_password` | the login of the sentinels, where they have one |
+//! | `cacert` | a file of certificates to trust, instead of the system's |
+//! | `cert`, `key` | files of a client certificate (with those that lead to its authority) and its key |
+//!
+//! Files are in PEM form. What is special in a password or a path is percent-encoded.
 
 mod codec;
 mod connect;
+mod diagnosis;
 mod error;
 mod events;
+mod fault;
+mod health;
 mod link;
 mod listeners;
 mod news;
+mod promises;
 mod scan;
 mod scripts;
+mod server;
+mod shared;
+mod slots;
+mod tls;
 mod url;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use redis::{Cmd, Value};
-use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
 pub use self::error::OpenError;
 pub use self::events::RedisEvents;
 
-use self::codec::{DecodeError, Keys, LEASES, Meta, field};
-use self::error::Failure;
+use self::codec::field;
+use self::health::{COUNTER, Health};
 use self::link::Link;
-use self::scan::Scan;
-use self::scripts::{Script, Scripts};
+use self::shared::Shared;
 use self::url::Address;
-use super::{Card, Counter, CounterState, Lease, OpenedSeat, Opening, Seating, StoreError, Swapped, View};
-use crate::domain::{Audience, PacketId, PacketKey, TenantId, UserId};
+use super::{Counter, CounterState, Lease, OpenedSeat, Opening, Report, Seating, StoreError, Swapped, View};
+use crate::domain::{PacketKey, UserId};
 
 /// Whether a URL can be used at all. Connects to nobody.
 ///
@@ -72,22 +91,12 @@ pub fn check_url(url: &str) -> Result<(), OpenError> {
 const OLDEST: &str = "6.0";
 /// Users of one call. Lua cannot pass on many more at once.
 const USERS: usize = 2000;
-/// Pages of one sweep: a few milliseconds of the server, without the leases that end.
-const SWEPT_PAGES: usize = 20;
 
 /// Counters in Redis.
 pub struct RedisCounter {
-    link: Arc<Link>,
-    namespace: String,
-    scripts: Scripts,
-    /// Where the next sweep begins, if not at the beginning.
-    sweep: Mutex<Option<Scan>>,
-}
-
-/// A script's answer, and the key it is about.
-struct Answer {
-    value: Value,
-    key: String,
+    shared: Arc<Shared>,
+    /// Looks after the server until this is dropped.
+    _watch: JoinSet<()>,
 }
 
 impl RedisCounter {
@@ -98,166 +107,52 @@ impl RedisCounter {
     /// # Errors
     /// See [`OpenError`].
     pub async fn connect(url: &str) -> Result<Self, OpenError> {
-        let Address { place, namespace } = Address::parse(url)?;
-        let name = place.name();
+        let (address, health) = Self::begin(url)?;
+        let name = address.place.name();
         let failed = |failure| OpenError::new(&name, failure);
-        let link = Link::new(place, format!("{namespace}:")).await.map_err(failed)?;
-        let counter = Self { link, namespace, scripts: Scripts::new(), sweep: Mutex::default() };
-        recognise(&counter.link, &name).await?;
-        counter.rehearse().await.map_err(failed)?;
-        Ok(counter)
+        let probe = address.probe();
+        let link = Link::new(address.place, probe, Arc::clone(&health)).await.map_err(failed)?;
+        let shared = Shared::new(link, address.namespace, health);
+        shared.rehearse().await.map_err(failed)?;
+        Ok(Self::start(shared))
     }
 
-    /// Does what a counter does, to a packet that cannot be, and forgets it.
-    async fn rehearse(&self) -> Result<(), Failure> {
-        let key = PacketKey { tenant: TenantId::default(), packet: PacketId::from_bytes([0; 16]) };
-        let keys = Keys::new(&self.namespace, &key);
-        let card = Card { audience: Audience::Everyone, expires_at_ms: 1 };
-        let opening = Opening { card, shares: 1, opened: Vec::new(), lenient_until_ms: 0, keep_until_ms: 1 };
-        // One script by its code and one by its digest: both ways have to be allowed.
-        let open = self.scripts.open.in_full(&self.opening(&keys, &opening, 0));
-        self.link.call(&open, &keys.entry).await?;
-        let mut swap = self.about(&self.scripts.swap, &keys, 0);
-        swap.arg(1).arg(1).arg(":");
-        self.run(&self.scripts.swap, &swap, &keys).await?;
-        self.link.call(&unlink(&keys), &keys.entry).await.map(drop)
-    }
-
-    fn opening(&self, keys: &Keys, opening: &Opening, now_ms: u64) -> Cmd {
-        let mut command = self.about(&self.scripts.open, keys, now_ms);
-        command.arg(Meta::of(opening, now_ms).encode());
-        command.arg(codec::encode_card(&opening.card));
-        for seat in &opening.opened {
-            command.arg(field(&seat.user)).arg(seat.amount.get());
-        }
-        command
-    }
-
-    /// The beginning of a command that runs a script about these keys at this time.
-    fn about(&self, script: &Script, keys: &Keys, now_ms: u64) -> Cmd {
-        let mut command = script.command();
-        command.arg(2).arg(&keys.entry).arg(&keys.leases).arg(now_ms);
-        command
-    }
-
-    async fn run(&self, script: &Script, command: &Cmd, keys: &Keys) -> Result<Value, Failure> {
-        script.run(&self.link, command, &keys.entry).await
-    }
-
-    /// Runs a script about a packet. `with` adds the arguments after the time.
-    async fn ask(
-        &self,
-        script: &Script,
-        key: &PacketKey,
-        now_ms: u64,
-        with: impl FnOnce(&mut Cmd),
-    ) -> Result<Answer, StoreError> {
-        let keys = Keys::new(&self.namespace, key);
-        let mut command = self.about(script, &keys, now_ms);
-        with(&mut command);
-        match self.run(script, &command, &keys).await {
-            Ok(value) => Ok(Answer { value, key: keys.entry }),
-            Err(failure) => Err(failure.about(&keys.entry)),
-        }
-    }
-
-    /// The keys of this namespace that end like this.
-    async fn scan(&self, suffix: &str, kind: Option<&'static str>) -> Result<Scan, Failure> {
-        let pattern = format!("{}:{{*{suffix}", self.namespace);
-        Scan::begin(&self.link, pattern, kind).await
-    }
-
-    async fn forget_all(&self) -> Result<(), Failure> {
-        let mut scan = self.scan("", None).await?;
-        while let Some(keys) = scan.next().await? {
-            // Each for itself, since in a cluster they are in different slots.
-            try_join_all(keys.into_iter().map(|key| self.unlink(key))).await?;
-        }
-        Ok(())
-    }
-
-    async fn unlink(&self, key: String) -> Result<(), Failure> {
-        self.link.call(redis::cmd("UNLINK").arg(&key), &key).await.map(drop)
-    }
-
-    /// Goes on where the last sweep stopped, for so many pages or to the end.
-    async fn sweep_on(&self, now_ms: u64) -> Result<u64, Failure> {
-        let mut place = self.sweep.lock().await;
-        // Where this fails, the next one begins anew.
-        let mut scan = match place.take() {
-            Some(scan) => scan,
-            None => self.scan(LEASES, Some("zset")).await?,
-        };
-        let mut ended = 0;
-        for _ in 0..SWEPT_PAGES {
-            let Some(page) = scan.next().await? else { return Ok(ended) };
-            let swept = page.into_iter().map(|leases| self.sweep_one(leases, now_ms));
-            ended += try_join_all(swept).await?.into_iter().sum::<u64>();
-        }
-        *place = Some(scan);
-        Ok(ended)
-    }
-
-    /// Ends the leases of one packet. One that is damaged is left to whoever asks about it, and
-    /// does not keep the others from being swept.
-    async fn sweep_one(&self, leases: String, now_ms: u64) -> Result<u64, Failure> {
-        let Some(keys) = Keys::of_leases(&leases) else { return Ok(0) };
-        let command = self.about(&self.scripts.sweep, &keys, now_ms);
-        match self.run(&self.scripts.sweep, &command, &keys).await {
-            Ok(Value::Int(ended)) => Ok(u64::try_from(ended).unwrap_or_default()),
-            Err(failure) if !failure.is_damage() => Err(failure),
-            Ok(_) | Err(_) => {
-                tracing::warn!(key = keys.entry, "a counter in Redis is damaged and cannot be swept");
-                Ok(0)
+    /// The same where the process must start without its cache: with a server that is away, or that
+    /// refuses writes, every call is unavailable until it is well, which needs nobody.
+    ///
+    /// # Errors
+    /// What can only be a mistake: see [`OpenError`]. Found only when the server answers at last, it is
+    /// told in the log and by [`Counter::check`].
+    pub async fn join(url: &str) -> Result<Self, OpenError> {
+        let (address, health) = Self::begin(url)?;
+        let name = address.place.name();
+        let failed = |failure| OpenError::new(&name, failure);
+        let probe = address.probe();
+        let link = Link::join(address.place, probe, Arc::clone(&health)).await.map_err(failed)?;
+        let shared = Shared::new(link, address.namespace, health);
+        if !shared.health.is_ill() {
+            match shared.rehearse().await {
+                Err(failure) if failure.fault().is_some_and(|fault| fault.is_mistake()) => {
+                    return Err(failed(failure));
+                }
+                // Otherwise the probe finds out when it is over.
+                Err(failure) => shared.health.probed(0, Err(&failure)),
+                Ok(()) => {}
             }
         }
+        Ok(Self::start(shared))
     }
-}
 
-fn unlink(keys: &Keys) -> Cmd {
-    redis::cmd("UNLINK").arg(&keys.entry).arg(&keys.leases).take()
-}
-
-/// Looks whether it is a server that will do, if it tells.
-async fn recognise(link: &Arc<Link>, address: &str) -> Result<(), OpenError> {
-    let told = match link.call(redis::cmd("INFO").arg("server"), "").await {
-        // Whether this user may ask is of no interest.
-        Err(Failure::Redis(error)) if error.code() == Some("NOPERM") => return Ok(()),
-        told => told.map_err(|failure| OpenError::new(address, failure))?,
-    };
-    let info: String = redis::from_redis_value(told).unwrap_or_default();
-    let find = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    if let Some(found) = find("redis_version:")
-        && is_older(found)
-    {
-        return Err(OpenError::TooOld { address: address.to_owned(), found: found.to_owned() });
+    fn begin(url: &str) -> Result<(Address, Arc<Health>), OpenError> {
+        let address = Address::parse(url)?;
+        let health = Arc::new(Health::new(COUNTER, address.place.name()));
+        Ok((address, health))
     }
-    match find("redis_mode:") {
-        Some("cluster") if !link.is_cluster() => Err(OpenError::node_of_a_cluster(address)),
-        _ => Ok(()),
-    }
-}
 
-/// Whether a version is below [`OLDEST`], by its first two numbers.
-fn is_older(version: &str) -> bool {
-    let numbers = |text: &str| {
-        let mut parts = text.split('.').map_while(|part| part.parse::<u32>().ok());
-        (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
-    };
-    numbers(version) < numbers(OLDEST)
-}
-
-impl Answer {
-    /// Reads the answer about a counter that may be missing.
-    fn read<T>(self, read: impl FnOnce(&[Value]) -> Result<T, DecodeError>) -> Result<Option<T>, StoreError> {
-        match &self.value {
-            Value::Nil => Ok(None),
-            Value::Array(values) => match read(values) {
-                Ok(read) => Ok(Some(read)),
-                Err(error) => Err(Failure::Damaged(error.to_string()).about(&self.key)),
-            },
-            _ => Err(Failure::Damaged("an answer of another kind".into()).about(&self.key)),
-        }
+    fn start(shared: Shared) -> Self {
+        let (shared, mut watch) = (Arc::new(shared), JoinSet::new());
+        watch.spawn(Arc::clone(&shared).watch());
+        Self { shared, _watch: watch }
     }
 }
 
@@ -275,16 +170,25 @@ fn fields(command: &mut Cmd, users: &[UserId]) {
 #[async_trait]
 impl Counter for RedisCounter {
     async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError> {
-        let keys = Keys::new(&self.namespace, key);
-        let command = self.opening(&keys, &opening, now_ms);
-        let opened = self.run(&self.scripts.open, &command, &keys).await;
-        opened.map(drop).map_err(|failure| failure.about(&keys.entry))
+        let shared = &self.shared;
+        let keys = shared.keys(key);
+        let opened = match shared.health.gate(&keys.entry) {
+            Ok(()) => {
+                let command = shared.opening(&keys, &opening, now_ms);
+                shared.run(&shared.scripts.open, &command, &keys).await
+            }
+            Err(refused) => Err(refused),
+        };
+        opened.map(drop).map_err(|failure| {
+            shared.doubt(key, now_ms, &failure);
+            failure.about(&keys.entry)
+        })
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
         not_too_many(users.len())?;
         let with = |command: &mut Cmd| fields(command.arg("c"), users);
-        self.ask(&self.scripts.load, key, now_ms, with).await?.read(codec::view)
+        self.shared.ask(&self.shared.scripts.load, key, now_ms, with).await?.read(codec::view)
     }
 
     async fn swap(
@@ -295,12 +199,13 @@ impl Counter for RedisCounter {
         lease: Lease,
     ) -> Result<Swapped, StoreError> {
         not_too_many(take.len())?;
+        self.shared.promises.saw(lease);
         if has_twins(take) {
             let view = self.load(key, take, lease.now_ms).await?;
             return Ok(view.map_or(Swapped::Missing, Swapped::Stale));
         }
         let with = |command: &mut Cmd| fields(command.arg(expected_version).arg(lease.until_ms), take);
-        let answer = self.ask(&self.scripts.swap, key, lease.now_ms, with).await?;
+        let answer = self.shared.ask(&self.shared.scripts.swap, key, lease.now_ms, with).await?;
         if let Value::Int(slots) = answer.value {
             return Ok(Swapped::Won(u32::try_from(slots).unwrap_or(u32::MAX)));
         }
@@ -309,8 +214,9 @@ impl Counter for RedisCounter {
 
     async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
         not_too_many(users.len())?;
+        self.shared.promises.saw(lease);
         let with = |command: &mut Cmd| fields(command.arg(lease.until_ms), users);
-        self.ask(&self.scripts.admit, key, lease.now_ms, with).await.map(drop)
+        self.shared.ask(&self.shared.scripts.admit, key, lease.now_ms, with).await.map(drop)
     }
 
     async fn seats(
@@ -320,9 +226,15 @@ impl Counter for RedisCounter {
         now_ms: u64,
     ) -> Result<Option<Seating>, StoreError> {
         not_too_many(users.len())?;
+        // Before the call: it may be well again when the answer comes.
+        let was_ill = self.shared.health.is_ill();
         let with = |command: &mut Cmd| fields(command, users);
-        let answer = self.ask(&self.scripts.load, key, now_ms, with).await?;
-        answer.read(|answer| codec::seating(answer, now_ms))
+        let answer = self.shared.ask(&self.shared.scripts.load, key, now_ms, with).await?;
+        let seating = answer.read(|answer| codec::seating(answer, now_ms))?;
+        Ok(seating.map(|seating| Seating {
+            lenient: seating.lenient || was_ill || self.shared.promises.is_lenient(key, now_ms),
+            ..seating
+        }))
     }
 
     async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
@@ -336,27 +248,26 @@ impl Counter for RedisCounter {
                     command.arg(seat.amount.get());
                 }
             };
-            self.ask(&self.scripts.confirm, key, now_ms, with).await?;
+            self.shared.tell(&self.shared.scripts.confirm, key, now_ms, with).await?;
         }
         Ok(())
     }
 
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {
-        self.ask(&self.scripts.close, key, now_ms, |_| ()).await.map(drop)
+        self.shared.tell(&self.shared.scripts.close, key, now_ms, |_| ()).await
     }
 
     async fn state(&self, key: &PacketKey, now_ms: u64) -> Result<Option<CounterState>, StoreError> {
-        self.ask(&self.scripts.state, key, now_ms, |_| ()).await?.read(codec::state)
+        self.shared.ask(&self.shared.scripts.state, key, now_ms, |_| ()).await?.read(codec::state)
     }
 
     async fn forget(&self, key: &PacketKey) -> Result<(), StoreError> {
-        let keys = Keys::new(&self.namespace, key);
-        let forgotten = self.link.call(&unlink(&keys), &keys.entry).await;
-        forgotten.map(drop).map_err(|failure| failure.about(&keys.entry))
+        let keys = self.shared.keys(key);
+        self.shared.forget(&keys).await.map_err(|failure| failure.about(&keys.entry))
     }
 
     async fn clear(&self) -> Result<(), StoreError> {
-        self.forget_all().await.map_err(|failure| failure.about(&self.namespace))
+        self.shared.forget_all().await.map_err(|failure| failure.about(&self.shared.namespace))
     }
 
     /// Looks only at packets that have leases, and at no more than ten thousand keys: the next sweep
@@ -364,14 +275,20 @@ impl Counter for RedisCounter {
     /// better things to do than to go over them every second for each host. Counters past their time
     /// go when somebody asks about them, or by their time to live.
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
-        self.sweep_on(now_ms).await.map_err(|failure| failure.about(&self.namespace))
+        self.shared.sweep_on(now_ms).await.map_err(|failure| failure.about(&self.shared.namespace))
     }
 
-    /// Of a cluster, one master answers for all: which packets the others have is not known.
+    fn let_through(&self, key: &PacketKey, lease: Lease) {
+        self.shared.promises.let_through(key, lease);
+    }
+
+    fn health(&self) -> Option<Report> {
+        Some(self.shared.health.told())
+    }
+
+    /// Of a cluster, every master is asked.
     async fn check(&self) -> Result<(), StoreError> {
-        let command = redis::cmd("EXISTS").arg(&self.namespace).to_owned();
-        let answered = self.link.call(&command, &self.namespace).await;
-        answered.map(drop).map_err(|failure| failure.about(&self.namespace))
+        self.shared.check().await.map_err(|failure| failure.about(&self.shared.namespace))
     }
 }
 

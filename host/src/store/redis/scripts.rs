@@ -24,6 +24,10 @@ pub(super) struct Scripts {
     pub close: Script,
     pub state: Script,
     pub sweep: Script,
+    /// Lets users without a seat through.
+    pub lenient: Script,
+    /// About no counter: does what the others do.
+    pub probe: Script,
 }
 
 /// The code of a script that begins with `begin.lua`. Told with it is which arguments are fields
@@ -46,6 +50,8 @@ const ADMIT: &str = about_a_counter!("admit.lua", "3", "#ARGV", gone: "false");
 const CONFIRM: &str = about_a_counter!("confirm.lua", "2", "(#ARGV + 1) / 2", gone: "false");
 const CLOSE: &str = about_a_counter!("close.lua", "2", "1", gone: "false");
 const STATE: &str = about_a_counter!("state.lua", "2", "1", gone: "false");
+const LENIENT: &str = about_a_counter!("lenient.lua", "2", "1", gone: "false");
+const PROBE: &str = include_str!("scripts/probe.lua");
 const SWEEP: &str =
     about_a_counter!("sweep.lua", "2", "1", gone: "redis.call('ZCOUNT', KEYS[2], '-inf', ARGV[1])");
 
@@ -60,6 +66,8 @@ impl Scripts {
             close: Script::new(CLOSE),
             state: Script::new(STATE),
             sweep: Script::new(SWEEP),
+            lenient: Script::new(LENIENT),
+            probe: Script::new(PROBE),
         }
     }
 }
@@ -97,6 +105,16 @@ impl Script {
         match link.call(command, key).await {
             Err(Failure::Redis(error)) if is_unknown_script(&error) => {
                 link.call(&self.in_full(command), key).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Runs it as a probe.
+    pub(super) async fn try_out(&self, link: &Arc<Link>, command: &Cmd, key: &str) -> Result<Value, Failure> {
+        match link.call_uncounted(command, key).await {
+            Err(Failure::Redis(error)) if is_unknown_script(&error) => {
+                link.call_uncounted(&self.in_full(command), key).await
             }
             answer => answer,
         }

@@ -1,12 +1,20 @@
 //! Where Redis is, from a URL.
 //!
 //! The forms are those of the field: `redis://` as every client has it, `redis+sentinel://` and
-//! `redis+cluster://` with the hosts separated by commas. What is not understood is refused.
+//! `redis+cluster://` with the hosts separated by commas, each with `rediss` for TLS. What is not
+//! understood is refused.
 
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo,
+    RedisResult,
+};
 
 use super::OpenError;
+use super::tls::Files;
 
 /// The port of a sentinel where none is given.
 const SENTINEL_PORT: u16 = 26_379;
@@ -18,8 +26,15 @@ pub(super) struct Address {
     pub namespace: String,
 }
 
+/// Where the servers are, and how they are connected to.
+pub(super) struct Place {
+    pub servers: Servers,
+    /// None where TLS is not wanted.
+    pub tls: Option<Files>,
+}
+
 /// Where the servers are.
-pub(super) enum Place {
+pub(super) enum Servers {
     Single(ConnectionInfo),
     Sentinel(Sentinels),
     Cluster(Vec<ConnectionInfo>),
@@ -36,12 +51,16 @@ pub(super) struct Sentinels {
 
 /// The parts of a URL, still as text.
 struct Parts<'a> {
+    is_tls: bool,
     login: Option<&'a str>,
     hosts: Vec<&'a str>,
     path: Vec<&'a str>,
     namespace: Option<&'a str>,
     /// User and password for the sentinels, which may differ from the servers'.
     sentinel_login: (Option<&'a str>, Option<&'a str>),
+    authorities: Option<&'a str>,
+    certificate: Option<&'a str>,
+    key: Option<&'a str>,
 }
 
 impl Address {
@@ -49,36 +68,48 @@ impl Address {
     /// [`OpenError::Url`], which says what is wrong and never what the password is.
     pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        let parts = match scheme {
-            "redis" | "redis+sentinel" | "redis+cluster" => Parts::of(rest)?,
-            "rediss" | "rediss+sentinel" | "rediss+cluster" => {
-                return Err(wrong("no TLS is built in, so it has to begin with redis, not rediss"));
-            }
-            _ => {
-                return Err(wrong("it has to begin with redis://, redis+sentinel:// or redis+cluster://"));
-            }
+        let (is_tls, kind) = match scheme.split_once('+').unwrap_or((scheme, "")) {
+            ("redis", kind) => (false, kind),
+            ("rediss", kind) => (true, kind),
+            _ => return Err(unknown_scheme()),
         };
-        let namespace = parts.namespace()?;
-        let place = match scheme {
-            "redis" => parts.single()?,
-            "redis+sentinel" => parts.sentinel()?,
-            _ => parts.cluster()?,
+        let of_kind = match kind {
+            "" if !scheme.contains('+') => Parts::single,
+            "sentinel" => Parts::sentinel,
+            "cluster" => Parts::cluster,
+            _ => return Err(unknown_scheme()),
         };
-        Ok(Self { place, namespace })
+        let parts = Parts::of(rest, is_tls)?;
+        let (namespace, tls) = (parts.namespace()?, parts.tls()?);
+        Ok(Self { place: Place { servers: of_kind(&parts)?, tls }, namespace })
     }
+
+    /// A key that every attempt to connect writes to, to see that it may.
+    pub(super) fn probe(&self) -> String {
+        format!("{}:", self.namespace)
+    }
+}
+
+fn unknown_scheme() -> OpenError {
+    wrong(
+        "it has to begin with redis://, redis+sentinel:// or redis+cluster://, or with rediss instead of \
+         redis for TLS",
+    )
 }
 
 impl Place {
     pub(super) const fn is_cluster(&self) -> bool {
-        matches!(self, Self::Cluster(_))
+        matches!(self.servers, Servers::Cluster(_))
     }
 
     /// The addresses, for messages.
     pub(super) fn name(&self) -> String {
-        match self {
-            Self::Single(node) => node.addr().to_string(),
-            Self::Sentinel(Sentinels { nodes, name, .. }) => format!("{name} (sentinels {})", names(nodes)),
-            Self::Cluster(nodes) => names(nodes),
+        match &self.servers {
+            Servers::Single(node) => node.addr().to_string(),
+            Servers::Sentinel(Sentinels { nodes, name, .. }) => {
+                format!("{name} (sentinels {})", names(nodes))
+            }
+            Servers::Cluster(nodes) => names(nodes),
         }
     }
 }
@@ -89,7 +120,7 @@ fn names(nodes: &[ConnectionInfo]) -> String {
 }
 
 impl<'a> Parts<'a> {
-    fn of(rest: &'a str) -> Result<Self, OpenError> {
+    fn of(rest: &'a str, is_tls: bool) -> Result<Self, OpenError> {
         if rest.contains('#') {
             return Err(wrong("it has a part after #; a # in a password is written %23"));
         }
@@ -100,11 +131,15 @@ impl<'a> Parts<'a> {
             None => (None, authority),
         };
         let mut parts = Self {
+            is_tls,
             login,
             hosts: hosts.split(',').collect(),
             path: path.split('/').filter(|part| !part.is_empty()).collect(),
             namespace: None,
             sentinel_login: (None, None),
+            authorities: None,
+            certificate: None,
+            key: None,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -112,6 +147,9 @@ impl<'a> Parts<'a> {
                 "namespace" => parts.namespace = Some(value),
                 "sentinel_username" => parts.sentinel_login.0 = Some(value),
                 "sentinel_password" => parts.sentinel_login.1 = Some(value),
+                "cacert" => parts.authorities = Some(value),
+                "cert" => parts.certificate = Some(value),
+                "key" => parts.key = Some(value),
                 _ => return Err(wrong(&format!("it has no parameter named {name}"))),
             }
         }
@@ -128,7 +166,25 @@ impl<'a> Parts<'a> {
         Ok(name.to_owned())
     }
 
-    fn single(&self) -> Result<Place, OpenError> {
+    /// The files of TLS, if it is wanted.
+    fn tls(&self) -> Result<Option<Files>, OpenError> {
+        let names = [self.authorities, self.certificate, self.key];
+        if !self.is_tls {
+            return match names {
+                [None, None, None] => Ok(None),
+                _ => Err(wrong("cacert, cert and key are for TLS, so it has to begin with rediss")),
+            };
+        }
+        let [authorities, certificate, key] = names.map(|name| name.map(file).transpose());
+        let identity = match (certificate?, key?) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(wrong("a client certificate is two files: cert and key")),
+        };
+        Ok(Some(Files { authorities: authorities?, identity }))
+    }
+
+    fn single(&self) -> Result<Servers, OpenError> {
         self.no_sentinel_login()?;
         let ([host], [] | [_]) = (self.hosts.as_slice(), self.path.as_slice()) else {
             return Err(wrong(
@@ -136,10 +192,10 @@ impl<'a> Parts<'a> {
                  redis+sentinel:// or redis+cluster://",
             ));
         };
-        node(self.login, host, self.path.first().copied()).map(Place::Single)
+        self.node(self.login, host, self.path.first().copied()).map(Servers::Single)
     }
 
-    fn sentinel(&self) -> Result<Place, OpenError> {
+    fn sentinel(&self) -> Result<Servers, OpenError> {
         let ([name] | [name, _]) = self.path.as_slice() else {
             return Err(wrong("after the sentinels comes the name of the master, such as /mymaster"));
         };
@@ -150,21 +206,21 @@ impl<'a> Parts<'a> {
         let sentinel = |host: &&str| {
             let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
             let host = if has_port { (*host).to_owned() } else { format!("{host}:{SENTINEL_PORT}") };
-            node(login.as_deref(), &host, None)
+            self.node(login.as_deref(), &host, None)
         };
         let nodes = self.hosts.iter().map(sentinel).collect::<Result<_, _>>()?;
-        let master = node(self.login, "localhost", self.path.get(1).copied())?;
+        let master = self.node(self.login, "localhost", self.path.get(1).copied())?;
         let master = master.redis_settings().clone();
-        Ok(Place::Sentinel(Sentinels { nodes, name: (*name).to_owned(), master }))
+        Ok(Servers::Sentinel(Sentinels { nodes, name: (*name).to_owned(), master }))
     }
 
-    fn cluster(&self) -> Result<Place, OpenError> {
+    fn cluster(&self) -> Result<Servers, OpenError> {
         self.no_sentinel_login()?;
         if !self.path.is_empty() {
             return Err(wrong("a cluster has no databases, so nothing comes after its hosts"));
         }
-        let nodes = self.hosts.iter().map(|host| node(self.login, host, None));
-        nodes.collect::<Result<_, _>>().map(Place::Cluster)
+        let nodes = self.hosts.iter().map(|host| self.node(self.login, host, None));
+        nodes.collect::<Result<_, _>>().map(Servers::Cluster)
     }
 
     fn no_sentinel_login(&self) -> Result<(), OpenError> {
@@ -173,21 +229,47 @@ impl<'a> Parts<'a> {
             _ => Err(wrong("sentinel_username and sentinel_password are for redis+sentinel://")),
         }
     }
+
+    /// One server, through the client's own parser: it knows percent signs, IPv6 and the rest.
+    fn node(
+        &self,
+        login: Option<&str>,
+        host: &str,
+        database: Option<&str>,
+    ) -> Result<ConnectionInfo, OpenError> {
+        let bad =
+            |_| wrong("a host is written name:port, and what is special in a password is percent-encoded");
+        if database.is_some_and(|database| database.parse::<u32>().is_err()) {
+            return Err(wrong("after the host comes the number of a database, such as /0"));
+        }
+        let login = login.map(|login| [login, "@"].concat()).unwrap_or_default();
+        let (database, scheme) = (database.unwrap_or("0"), if self.is_tls { "rediss" } else { "redis" });
+        let info: ConnectionInfo = format!("{scheme}://{login}{host}/{database}").parse().map_err(bad)?;
+        let settings = info.redis_settings().clone();
+        let settings =
+            settings.set_protocol(ProtocolVersion::RESP2).set_lib_name("hongbao", env!("CARGO_PKG_VERSION"));
+        Ok(info.set_redis_settings(settings).set_tcp_settings(tcp()))
+    }
 }
 
-/// One server, through the client's own parser: it knows percent signs, IPv6 and the rest.
-fn node(login: Option<&str>, host: &str, database: Option<&str>) -> Result<ConnectionInfo, OpenError> {
-    let bad = |_| wrong("a host is written name:port, and what is special in a password is percent-encoded");
-    if database.is_some_and(|database| database.parse::<u32>().is_err()) {
-        return Err(wrong("after the host comes the number of a database, such as /0"));
+/// A server that sentinels named.
+pub(super) fn node_at(host: &str, port: u16, is_tls: bool) -> RedisResult<ConnectionInfo> {
+    let host = host.to_owned();
+    let address = match is_tls {
+        true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+        false => ConnectionAddr::Tcp(host, port),
+    };
+    address.into_connection_info()
+}
+
+/// The path of a file, percent-encoded where it has characters that are special in a URL.
+fn file(text: &str) -> Result<PathBuf, OpenError> {
+    let path = percent_decode_str(text).decode_utf8();
+    let path = path.map_err(|_| wrong("the path of a file is not UTF-8"))?;
+    if path.is_empty() {
+        return Err(wrong("cacert, cert and key are paths of files, and one of them is empty"));
     }
-    let login = login.map(|login| [login, "@"].concat()).unwrap_or_default();
-    let database = database.unwrap_or("0");
-    let info: ConnectionInfo = format!("redis://{login}{host}/{database}").parse().map_err(bad)?;
-    let settings = info.redis_settings().clone();
-    let settings =
-        settings.set_protocol(ProtocolVersion::RESP2).set_lib_name("hongbao", env!("CARGO_PKG_VERSION"));
-    Ok(info.set_redis_settings(settings).set_tcp_settings(tcp()))
+    Ok(PathBuf::from(path.as_ref()))
 }
 
 /// A command is small and waits for an answer: it must not be held back for more to come.
@@ -210,7 +292,7 @@ mod tests {
     #[test]
     fn one_server_has_a_login_a_database_and_a_namespace() {
         let address = Address::parse("redis://bob:p%40ss@cache:7000/3?namespace=shop:1").unwrap();
-        let Place::Single(node) = address.place else { panic!("one server") };
+        let Servers::Single(node) = address.place.servers else { panic!("one server") };
         assert_eq!(node.addr().to_string(), "cache:7000");
         let settings = node.redis_settings();
         assert_eq!((settings.username(), settings.password(), settings.db()), (Some("bob"), Some("p@ss"), 3));
@@ -226,9 +308,36 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_for_every_kind_of_server_and_its_files_are_parameters() {
+        let url = "rediss://cache?cacert=/etc/my%20roots.pem&cert=own.pem&key=own.key";
+        let Place { servers: Servers::Single(node), tls } = Address::parse(url).unwrap().place else {
+            panic!("one server")
+        };
+        assert!(matches!(node.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
+        let files = Files {
+            authorities: Some("/etc/my roots.pem".into()),
+            identity: Some(("own.pem".into(), "own.key".into())),
+        };
+        assert_eq!(tls, Some(files));
+        for url in ["rediss+sentinel://a,b/main", "rediss+cluster://a,b"] {
+            let place = Address::parse(url).unwrap().place;
+            assert_eq!(place.tls, Some(Files::default()), "{url}");
+            let nodes = match place.servers {
+                Servers::Sentinel(sentinels) => sentinels.nodes,
+                Servers::Cluster(nodes) => nodes,
+                Servers::Single(_) => panic!("several servers"),
+            };
+            assert!(nodes.iter().all(|node| matches!(node.addr(), ConnectionAddr::TcpTls { .. })));
+        }
+        assert_eq!(Address::parse("redis://cache").unwrap().place.tls, None);
+    }
+
+    #[test]
     fn sentinels_and_the_master_have_logins_of_their_own() {
         let url = "redis+sentinel://:secret@a:1,b:2/main/4?sentinel_password=other";
-        let Place::Sentinel(sentinels) = Address::parse(url).unwrap().place else { panic!("sentinels") };
+        let Servers::Sentinel(sentinels) = Address::parse(url).unwrap().place.servers else {
+            panic!("sentinels")
+        };
         assert_eq!(names(&sentinels.nodes), "a:1,b:2");
         assert_eq!(sentinels.name, "main");
         assert_eq!((sentinels.master.password(), sentinels.master.db()), (Some("secret"), 4));
@@ -238,7 +347,7 @@ mod tests {
     #[test]
     fn a_cluster_has_several_hosts_and_one_login() {
         let url = "redis+cluster://bob:secret@a:1,b:2,c:3";
-        let Place::Cluster(nodes) = Address::parse(url).unwrap().place else { panic!("a cluster") };
+        let Servers::Cluster(nodes) = Address::parse(url).unwrap().place.servers else { panic!("a cluster") };
         assert_eq!(names(&nodes), "a:1,b:2,c:3");
         assert!(nodes.iter().all(|node| node.redis_settings().password() == Some("secret")));
     }
@@ -246,7 +355,12 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused_and_no_password_is_told() {
         let cases = [
-            ("rediss://:secret@cache", "no TLS is built in"),
+            ("redis+tls://:secret@cache", "has to begin with redis://"),
+            ("redis+://:secret@cache", "has to begin with redis://"),
+            ("redis://:secret@cache?cacert=/x", "has to begin with rediss"),
+            ("rediss://:secret@cache?cert=/x", "two files"),
+            ("rediss://:secret@cache?cert=/x&key=", "one of them is empty"),
+            ("rediss://:secret@cache#insecure", "%23"),
             ("memcached://:secret@cache", "has to begin with redis://"),
             ("cache:6379", "has to begin with redis://"),
             ("redis://:secret@a:1,b:2", "several hosts"),

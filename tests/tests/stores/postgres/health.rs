@@ -113,7 +113,9 @@ async fn who_finds_all_connections_in_use_is_told_busy_and_not_unavailable() {
     blocker.release().await;
     let count =
         |code| codes.iter().filter(|answer| answer.as_ref().is_err_and(|error| error.code() == code)).count();
-    assert_eq!((count("busy"), count("unavailable")), (12, 8), "{codes:?}");
+    assert_eq!(count("busy") + count("unavailable"), 20, "{codes:?}");
+    // Of eight connections the watch of the guards may have one.
+    assert!((12..=13).contains(&count("busy")), "{codes:?}");
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(ledger.balance(&tenant, &alice).await.unwrap(), amount(1_000), "none was carried out");
     assert_in_order(&ledger).await;

@@ -2,12 +2,17 @@
 
 mod books;
 mod bringing;
+mod encoding;
 mod failures;
+mod guards;
 mod health;
 mod looking_back;
 mod opening;
+mod plans;
+mod pooling;
 mod refusals;
 mod registry;
+mod tls;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};

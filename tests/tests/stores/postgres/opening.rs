@@ -71,11 +71,7 @@ async fn a_standby_is_not_written_to() {
 async fn a_schema_that_is_newer_or_not_whole() {
     let name = fresh().await;
     let url = server().url(&name);
-    server().psql(&name, "ALTER TABLE hongbao.claims DISABLE TRIGGER claims_are_kept");
-    check(&url, "ledger-damaged", "not whole").await;
-    server().psql(&name, "ALTER TABLE hongbao.claims ENABLE TRIGGER claims_are_kept");
-    PostgresLedger::open(&url).await.unwrap();
-    server().psql(&name, "INSERT INTO hongbao.migrations VALUES (1000, 0)");
+    server().psql(&name, "INSERT INTO hongbao.migrations VALUES (1000)");
     check(&url, "ledger-newer", "schema version 1000").await;
     let migrated = PostgresLedger::migrate(&url).await;
     assert!(matches!(migrated, Err(OpenError::Newer { found: 1000, .. })), "{migrated:?}");

@@ -52,7 +52,7 @@ async fn claims_that_break_a_rule() {
         ("[1], 'carol', 2, 9223372036854775807", "bigint out of range"),
         ("[1], 'carol', 2, 0", "claims_amount_check"),
         ("[1], 'carol', 2, -5", "claims_amount_check"),
-        ("[1], 'carol', 1, 10", "sequence_packet_tenant_key"),
+        ("[1], 'carol', 1, 10", "packet_tenant_sequence_idx"),
         ("[1], 'carol', 3, 10", OVER),
         ("[1], 'bob', 2, 10", "_pkey"),
         ("[2], 'erin', 4, 1", OVER),

@@ -117,7 +117,7 @@ async fn lists_are_read_from_their_own_index() {
     let database = fresh().await;
     // As sessions of ours are set.
     let plan = |sql: &str| server().psql(&database, &format!("SET enable_seqscan = off; EXPLAIN {sql}"));
-    let keys = "SELECT * FROM hongbao.api_keys WHERE tenant <= 'a' AND (tenant, id) > ('a', '') ORDER BY tenant, id LIMIT 5";
+    let keys = "SELECT * FROM hongbao.api_keys WHERE scopes >= 0 AND tenant <= 'a' AND (tenant, id) > ('a', '') ORDER BY tenant, id LIMIT 5";
     let notes = "SELECT * FROM hongbao.notes WHERE tenant >= 'a' AND (tenant, place) < ('a', 7)
                  ORDER BY tenant DESC, place DESC LIMIT 5";
     for (sql, index) in [

@@ -110,6 +110,8 @@ async fn concurrent_calls_share_round_trips() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_to_a_swap_takes_no_second_slot() {
     let (_server, proxy, counter) = proxied().await;
+    // The probe of each second must not be what loses its answer: then the call is not even sent.
+    sleep(Duration::from_millis(300)).await;
     proxy.set(Mode::DropReplies);
     // Sent again after its answer was lost, it finds its own seat; the second answer is lost too.
     assert_unavailable(bounded(counter.swap(&packet(1), 1, &[user("alice")], lease(0))).await);

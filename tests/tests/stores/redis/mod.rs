@@ -6,7 +6,9 @@ mod events;
 mod faults;
 mod opening;
 mod races;
+mod refusals;
 mod sentinel;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Amount, Audience, PacketId, PacketKey, TenantId, UserId};
 use hongbao_host::store::redis::RedisCounter;
-use hongbao_host::store::{Card, Counter, Lease, OpenedSeat, Opening, StoreError, Swapped, View};
+use hongbao_host::store::{
+    Card, Counter, Lease, OpenedSeat, Opening, Report, Standing, StoreError, Swapped, View,
+};
 use tokio::time::sleep;
 
 /// The callers' time. The servers never learn what they think of it.
@@ -30,6 +34,14 @@ const BOUND: Duration = Duration::from_millis(2900);
 fn fresh(url: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     format!("{url}?namespace=test-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+const OUT_OF_MEMORY: &str = "its memory is full and its maxmemory-policy evicts nothing";
+const READ_ONLY: &str = "it is a read-only replica";
+
+/// What a counter says of itself whose server is so, for this reason.
+fn is(standing: Standing, reason: &'static str) -> Report {
+    Report { standing, reason: reason.into() }
 }
 
 async fn connect(url: &str) -> Arc<RedisCounter> {

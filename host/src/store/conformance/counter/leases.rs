@@ -16,6 +16,8 @@ checks! { Bench of Counter:
     admitting_leaves_an_opened_seat_as_it_is,
     a_user_whose_lease_ended_is_admitted_anew,
     seats_may_be_given_where_no_slot_is_free,
+    who_was_let_through_may_open_until_the_lease_ends,
+    a_finished_packet_lets_through_as_well,
 }
 
 async fn a_lease_ends_exactly_at_its_time(bench: Bench) {
@@ -137,4 +139,36 @@ async fn seats_may_be_given_where_no_slot_is_free(bench: Bench) {
     assert_eq!(bench.holders(&["alice", "bob"], 0).await, leased(&[0, 1]));
     assert_eq!(bench.slots(0).await, 0);
     bench.adds_up(1, 0).await;
+}
+
+async fn who_was_let_through_may_open_until_the_lease_ends(bench: Bench) {
+    let other = bench.at(packet("here", 2)).with_slots(1).await;
+    let bench = bench.with_slots(1).await;
+    let is_lenient = async |bench: &Bench, now| {
+        let seating = bench.seating(&["alice"], now).await.expect("the counter is there");
+        assert_eq!(seating.holders, [], "nobody has a seat by it");
+        seating.lenient
+    };
+    assert!(!is_lenient(&bench, 0).await);
+    bench.counter.let_through(&bench.key, lease(10));
+    assert!(is_lenient(&bench, 10).await);
+    assert!(is_lenient(&bench, LEASE + 9).await);
+    assert!(!is_lenient(&bench, LEASE + 10).await, "not one millisecond longer");
+    assert!(!is_lenient(&other, 10).await, "another packet is as it was");
+    assert_eq!(bench.slots(10).await, 1, "no slot is taken by it");
+    bench.counter.let_through(&bench.key, lease(20));
+    bench.counter.let_through(&bench.key, Lease { now_ms: START + 30, until_ms: START + 40 });
+    assert!(is_lenient(&bench, LEASE + 19).await, "a shorter one takes nothing back");
+    assert!(!is_lenient(&bench, LEASE + 20).await);
+}
+
+async fn a_finished_packet_lets_through_as_well(bench: Bench) {
+    let bench = bench.with_slots(1).await;
+    bench.confirm(&[("bob", 5)], 0).await;
+    // Read twice: what is remembered of a finished packet must not say that nobody else may come.
+    bench.view(&["alice"], 0).await;
+    bench.counter.let_through(&bench.key, lease(0));
+    bench.view(&["alice"], 1).await;
+    let seating = bench.seating(&["alice"], 1).await.expect("the counter is there");
+    assert!(seating.lenient, "the ledger says that it is finished, and not that she was not let through");
 }

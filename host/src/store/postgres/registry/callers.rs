@@ -1,6 +1,5 @@
 //! Who may call, and what was answered.
 
-use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -8,6 +7,7 @@ use super::{bound, owner};
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::postgres::error::Error;
 use crate::store::postgres::rows::Columns;
+use crate::store::postgres::sessions::Client;
 use crate::store::{ANSWER_KEPT_MS, Answer, Begun, RUNNING_MS, RequestKey, StoreError, checks};
 
 /// What [`api_key`] reads, in its order.
@@ -72,7 +72,8 @@ pub(super) async fn keys(
     const SQL: &str = concat!(
         "SELECT ",
         key_columns!(),
-        " FROM hongbao.api_keys WHERE tenant <= $1 AND (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3"
+        " FROM hongbao.api_keys WHERE tenant <= $1 AND (tenant, id) > ($1, $2) AND scopes >= 0
+          ORDER BY tenant, id LIMIT $3"
     );
     // Nothing at all is before every id.
     let after = after.map_or_else(Vec::new, |id| id.to_bytes().to_vec());
@@ -155,6 +156,7 @@ pub(super) async fn answer(
     Ok(())
 }
 
+/// The time is said so that no index goes by it, through all that began then.
 pub(super) async fn abandon(
     client: &Client,
     request: &RequestKey,
@@ -162,7 +164,7 @@ pub(super) async fn abandon(
     begun_at_ms: i64,
 ) -> Result<(), Error> {
     const SQL: &str = "DELETE FROM hongbao.requests
-                       WHERE tenant = $1 AND key = $2 AND fingerprint = $3 AND begun_at_ms = $4
+                       WHERE tenant = $1 AND key = $2 AND fingerprint = $3 AND begun_at_ms + 0 = $4
                            AND answered_at_ms IS NULL";
     let (tenant, key) = (owner(request.tenant.as_ref()), request.key.as_str());
     let statement = client.prepare_cached(SQL).await?;

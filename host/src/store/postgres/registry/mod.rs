@@ -4,12 +4,12 @@ mod callers;
 mod records;
 
 use async_trait::async_trait;
-use deadpool_postgres::Client;
 
+use super::address::Address;
 use super::error::Error;
-use super::open::{Address, OpenError};
+use super::open::OpenError;
 use super::probe;
-use super::sessions::{ANSWER, Sessions};
+use super::sessions::{ANSWER, Client, Sessions};
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::{
     AdminEntry, Answer, Begun, PluginRecord, Registry, RequestKey, StoreError, TenantRecord, checks,
@@ -48,7 +48,7 @@ impl PostgresRegistry {
         let address = Address::parse(url)?;
         address.check(REHEARSAL).await?;
         let sessions =
-            Sessions::new(address.config, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
+            Sessions::new(address.connector, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
         Ok(Self { sessions })
     }
 

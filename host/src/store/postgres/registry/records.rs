@@ -1,6 +1,5 @@
 //! What administrators did, and which tenants and plugins there are.
 
-use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -8,6 +7,7 @@ use super::{bound, owner};
 use crate::domain::TenantId;
 use crate::store::postgres::error::Error;
 use crate::store::postgres::rows::Columns;
+use crate::store::postgres::sessions::Client;
 use crate::store::{AdminEntry, PluginRecord, TenantRecord, checks};
 
 pub(super) async fn note(client: &Client, entry: &AdminEntry) -> Result<(), Error> {

@@ -5,9 +5,12 @@ local now, meta = tonumber(ARGV[1]), redis.call('HGET', key, 'm')
 if meta then
   local _, keep = struct.unpack('<dd', meta)
   if now < keep then return 0 end
+  redis.call('UNLINK', key)
 end
-redis.call('UNLINK', key, leases)
+-- Before anything else is written: a server whose memory is full would let a script go on that has
+-- written something, and counters would grow past its limit.
 redis.call('HSET', key, 'm', ARGV[2], 'c', ARGV[3])
+redis.call('UNLINK', leases)
 for at = 4, #ARGV, 1000 do
   redis.call('HSET', key, unpack(ARGV, at, math.min(at + 999, #ARGV)))
 end
