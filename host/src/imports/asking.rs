@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn asking(limit_ms: u64) -> Asking {
-        let mut asking = Asking::new(Arc::default());
+        let mut asking = Asking::new(Arc::new(StoreHealth::of(&crate::store::memory::MemoryCounter::new())));
         asking.until(Deadline::after(Duration::from_millis(limit_ms)));
         asking
     }
