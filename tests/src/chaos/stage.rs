@@ -33,7 +33,7 @@ pub enum Cache {
     /// In one server.
     One(Redis),
     /// In whichever server is the master.
-    Sentinel(RedisSentinel),
+    Sentinel(Box<RedisSentinel>),
 }
 
 /// A host's own ways to the servers.
@@ -84,7 +84,7 @@ impl Stage {
         let sentinel = RedisSentinel::start();
         let primary = Postgres::start();
         let standby = Postgres::standby(&primary);
-        Self::put_up(program, load, Vec::new(), Cache::Sentinel(sentinel), primary, Some(standby))
+        Self::put_up(program, load, Vec::new(), Cache::Sentinel(Box::new(sentinel)), primary, Some(standby))
     }
 
     fn put_up(
