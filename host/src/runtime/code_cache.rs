@@ -223,12 +223,14 @@ fn is_open_to_others(found: &Metadata) -> bool {
 }
 
 #[expect(unsafe_code, reason = "compiled code is loaded without compiling it")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, String> {
-    // SAFETY: the bytes must be what `Component::serialize` gave. They come from a file that only
-    // the user of this process can write, in a directory that only this user can write; a tenant
-    // gives components, never files in it. Against accidents, all of it has the checksum that was
-    // written with it, and it says to be of this component and this engine. The bytes that were
-    // checked are the bytes that are loaded: they are in memory, and no longer in the file.
+pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, String> {
+    // SAFETY: the bytes must be what `Component::serialize` or `Engine::precompile_component` gave.
+    // They come from one of two places. Either from a file that only the user of this process can
+    // write, in a directory that only this user can write; a tenant gives components, never files in
+    // it. Against accidents, all of it has the checksum that was written with it, and it says to be of
+    // this component and this engine. Or from the pipe of a child that is this very program, and that
+    // was given the component and nothing else. The bytes that were checked are the bytes that are
+    // loaded: they are in memory, and no longer in the file or the pipe.
     let loaded = unsafe { Component::deserialize(engine, code) };
     loaded.map_err(|error| format!("{error:#}"))
 }
