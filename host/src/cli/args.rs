@@ -130,6 +130,20 @@ to the tenant `sandbox` and the namespace `hongbao-sandbox` for that reason.")]
   hongbao plugin pack my_plugin.wasm -o my_plugin/
   hongbao plugin run ./my_plugin")]
     Plugin(PluginArgs),
+
+    /// Compile a plugin for the process that starts this one
+    #[command(hide = true)]
+    CompilePlugin(CompilePluginArgs),
+}
+
+/// What one compilation may take.
+#[derive(Debug, Args)]
+pub(super) struct CompilePluginArgs {
+    #[arg(long, value_name = "N")]
+    pub(super) seconds: u64,
+
+    #[arg(long, value_name = "N")]
+    pub(super) memory_bytes: u64,
 }
 
 #[derive(Debug, Args)]

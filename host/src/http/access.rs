@@ -201,7 +201,7 @@ impl Caller {
                 "an operator's API key speaks for no tenant; make one of the tenant's",
             )
         })?;
-        service.host().tenant(id).ok_or_else(|| Problem::not_found("there is no such tenant any more"))
+        service.tenant(id)?.ok_or_else(|| Problem::not_found("there is no such tenant any more"))
     }
 }
 
@@ -309,6 +309,28 @@ impl FromRequestParts<Service> for Admin {
     }
 }
 
+/// The same for what can be changed of a tenant that is not served here, since its plugin is not ready.
+pub(super) struct Keeper {
+    pub(super) caller: Caller,
+    pub(super) id: TenantId,
+}
+
+impl FromRequestParts<Service> for Keeper {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        if !caller.key.scopes.has(Scope::Operator) {
+            caller.needs(Scope::Admin)?;
+        }
+        let id = id_of_path(parts, service, &caller).await?;
+        match service.tenant(&id) {
+            Ok(None) => Err(unknown()),
+            _ => Ok(Self { caller, id }),
+        }
+    }
+}
+
 /// Somebody who may look at the tenant of the path: whoever has a key of it, or the operator.
 pub(super) struct Visitor {
     pub(super) tenant: Tenant,
@@ -323,8 +345,17 @@ impl FromRequestParts<Service> for Visitor {
     }
 }
 
+fn unknown() -> Problem {
+    Problem::not_found("there is no such tenant")
+}
+
 async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<Tenant, Problem> {
-    let unknown = || Problem::not_found("there is no such tenant");
+    let id = id_of_path(parts, service, caller).await?;
+    service.tenant(&id)?.ok_or_else(unknown)
+}
+
+/// The tenant's name in the path, where the caller may know that there is one.
+async fn id_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<TenantId, Problem> {
     let path = RawPathParams::from_request_parts(parts, service).await.map_err(|_| unknown())?;
     let name = path.iter().find(|(name, _)| *name == "tenant").map(|(_, value)| value);
     let id = name.and_then(|name| TenantId::new(name).ok()).ok_or_else(unknown)?;
@@ -332,7 +363,7 @@ async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -
     if !is_own && !caller.key.scopes.has(Scope::Operator) {
         return Err(unknown());
     }
-    service.host().tenant(&id).ok_or_else(unknown)
+    Ok(id)
 }
 
 #[cfg(test)]

@@ -48,13 +48,13 @@ impl Demo {
     /// Makes the demo's tenant where there is none.
     pub(super) async fn open(&self, service: &Service) -> Result<(), Problem> {
         let id = tenant_id()?;
-        if service.host().tenant(&id).is_some() {
+        if service.roster().knows(&id) || service.host().tenant(&id).is_some() {
             return Ok(());
         }
         let record = TenantRecord::new(id, Settings::default().kept(), service.host().now_ms());
         match service.create(record).await {
             // Another host made it first.
-            Err(problem) if problem.kind() == Kind::TENANT_EXISTS => Ok(service.follow().await?),
+            Err(problem) if problem.kind() == Kind::TENANT_EXISTS => Ok(service.follow_ready().await?),
             made => made.map(|_| ()),
         }
     }
@@ -72,7 +72,7 @@ pub(super) fn router() -> Router<Service> {
 async fn join(State(service): State<Service>, Json(join): Json<Join>) -> Result<Response, Problem> {
     let user = user(join.name)?;
     let id = tenant_id()?;
-    let tenant = service.host().tenant(&id).ok_or_else(|| Problem::not_found("there is no demo"))?;
+    let tenant = service.tenant(&id)?.ok_or_else(|| Problem::not_found("there is no demo"))?;
     service.rates().user(&id, &user)?;
     welcome(&tenant, &user).await?;
     let now_ms = service.host().now_ms();

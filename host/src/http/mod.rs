@@ -6,6 +6,7 @@
 
 mod access;
 mod demo;
+mod following;
 mod input;
 mod links;
 mod model;

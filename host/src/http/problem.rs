@@ -84,11 +84,13 @@ kinds! {
     BAD_PLUGIN = "not-a-plugin", UNPROCESSABLE_ENTITY, Never, "This is no plugin for this host";
     NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, Changed, "The plugin asks for more than is granted";
     NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, Changed, "The plugin does not say what it is";
+    COSTLY_PLUGIN = "plugin-too-costly", UNPROCESSABLE_ENTITY, Changed, "The plugin takes too much to compile";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, Later, "Too many requests";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, Later, "Something broke";
     PLUGIN_FAILED = "plugin-failed", BAD_GATEWAY, Later, "The tenant's plugin broke";
     BUSY = "busy", SERVICE_UNAVAILABLE, Later, "Too much is waiting";
     UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, Later, "A store does not answer";
+    PLUGIN_NOT_READY = "plugin-not-ready", SERVICE_UNAVAILABLE, Later, "The tenant's plugin is not ready here";
     SUSPENDED = "suspended", SERVICE_UNAVAILABLE, Later, "The tenant is suspended";
     TIMED_OUT = "timed-out", GATEWAY_TIMEOUT, Later, "The call took too long";
 }
@@ -118,7 +120,9 @@ const A_MOMENT_MS: u64 = 1000;
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        let again = [Kind::BUSY, Kind::UNAVAILABLE, Kind::IN_PROGRESS, Kind::TIMED_OUT].contains(&kind);
+        let again =
+            [Kind::BUSY, Kind::UNAVAILABLE, Kind::IN_PROGRESS, Kind::TIMED_OUT, Kind::PLUGIN_NOT_READY];
+        let again = again.contains(&kind);
         Self { kind, detail: detail.into(), retry_after_ms: again.then_some(A_MOMENT_MS) }
     }
 
@@ -256,6 +260,14 @@ impl From<PluginError> for Problem {
     fn from(error: PluginError) -> Self {
         match error {
             PluginError::Stopping => Self::new(Kind::UNAVAILABLE, "the host is stopping"),
+            PluginError::Busy => Self::new(Kind::BUSY, error.to_string()),
+            PluginError::NoCompiler(_) | PluginError::OtherCompiler(_) => {
+                tracing::error!(request_id = RequestId::current().as_deref(), "{error}");
+                Self::new(Kind::UNAVAILABLE, "this host cannot compile plugins now; ask another, or later")
+            }
+            PluginError::TooMuchCode { .. } | PluginError::CompileTime(_) | PluginError::CompileMemory(_) => {
+                Self::new(Kind::COSTLY_PLUGIN, format!("{error} ({})", error.code()))
+            }
             error => Self::new(Kind::BAD_PLUGIN, format!("{error} ({})", error.code())),
         }
     }

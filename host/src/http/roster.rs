@@ -1,100 +1,76 @@
 //! Which tenants are served, and by which plugin: the registry says, and every host follows.
 //!
 //! A change goes first to this host, where a plugin that does not start is refused; then into the
-//! registry, if nobody else was faster; then, within a second, to all other hosts.
+//! registry, if nobody else was faster; then, within a second, to all other hosts, which `following` is about.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Mutex;
 
 use super::Service;
 use super::access::hex;
+use super::following::{Needed, wanted_digest};
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use crate::decode;
 use crate::domain::TenantId;
-use crate::runtime::{Digest, Plugin, PluginSource, Tenant, TenantConfig, TenantEntry, TenantsFile};
-use crate::store::{PluginRecord, StoreError, TenantRecord};
-
-/// How often a host looks whether another one changed something.
-pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-
-/// What this host has made of the registry.
-#[derive(Default)]
-pub(super) struct Roster {
-    /// One change at a time.
-    applied: Mutex<Applied>,
-}
-
-#[derive(Default)]
-struct Applied {
-    revision: u64,
-    tenants: HashMap<TenantId, TenantRecord>,
-}
+use crate::runtime::{Digest, Plugin, Tenant, TenantConfig, TenantEntry, TenantsFile};
+use crate::store::{PluginRecord, TenantRecord};
 
 impl Service {
-    /// Does what the registry says, if that changed.
-    pub(super) async fn follow(&self) -> Result<(), StoreError> {
-        let mut applied = self.roster().applied.lock().await;
-        let revision = self.registry().revision().await?;
-        if revision == applied.revision {
-            return Ok(());
-        }
-        let mut is_done = true;
-        for record in self.registry().tenants().await? {
-            if applied.tenants.get(&record.id).is_some_and(|known| known.revision == record.revision) {
-                continue;
-            }
-            match self.apply(&record, &applied).await {
-                Ok(_) => {
-                    applied.tenants.insert(record.id.clone(), record);
-                }
-                Err(problem) => {
-                    is_done = false;
-                    tracing::error!(tenant = %record.id, "a change of a tenant waits: {problem:?}");
-                }
-            }
-        }
-        if is_done {
-            applied.revision = revision;
-        }
-        Ok(())
-    }
-
-    /// Changes a tenant, here and everywhere.
+    /// Changes a tenant, here and everywhere. While a plugin is compiled for it, others may change the tenant.
     pub(super) async fn change(
         &self,
         id: &TenantId,
         edit: impl FnOnce(&mut TenantRecord) -> Result<(), Problem>,
     ) -> Result<Tenant, Problem> {
-        let mut applied = self.roster().applied.lock().await;
+        let place = self.roster().place(id);
+        let mut applied = place.applied.lock().await;
         let found = self.registry().tenants().await?.into_iter().find(|record| record.id == *id);
         let before = found.ok_or_else(|| Problem::not_found("there is no such tenant"))?;
         let mut after = before.clone();
         edit(&mut after)?;
-        self.put(before, after, &mut applied).await
+        let plugin = match self.needed(&after).await? {
+            Needed::Serves => None,
+            Needed::Ready(plugin) => Some(plugin),
+            Needed::Compiling => {
+                drop(applied);
+                let plugin = self.compiled(&after, self.patience()).await?;
+                applied = place.applied.lock().await;
+                if applied.as_ref().is_some_and(|known| known.revision > before.revision) {
+                    return Err(changed_meanwhile());
+                }
+                Some(plugin)
+            }
+        };
+        self.put(before, after, plugin, &mut applied).await
     }
 
     /// A new tenant, here and everywhere.
     pub(super) async fn create(&self, record: TenantRecord) -> Result<Tenant, Problem> {
-        let mut applied = self.roster().applied.lock().await;
-        if self.host().tenant(&record.id).is_some() {
-            return Err(Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id)));
+        let place = self.roster().place(&record.id);
+        let mut applied = place.applied.lock().await;
+        let exists = || Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id));
+        if self.host().tenant(&record.id).is_some() || self.roster().knows(&record.id) {
+            return Err(exists());
         }
-        let tenant = self.apply(&record, &applied).await?;
+        let plugin = match self.needed(&record).await? {
+            Needed::Serves => None,
+            Needed::Ready(plugin) => Some(plugin),
+            Needed::Compiling => Some(self.compiled(&record, self.patience()).await?),
+        };
+        let tenant = self.apply(&record, applied.as_ref(), plugin).await?;
         let written = self.registry().put_tenant(record.clone()).await;
         match written {
             Ok(Some(revision)) => {
-                applied.tenants.insert(record.id.clone(), TenantRecord { revision, ..record });
+                *applied = Some(TenantRecord { revision, ..record });
                 Ok(tenant)
             }
             refused => {
                 self.host().remove(&record.id);
                 refused?;
-                Err(Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id)))
+                Err(exists())
             }
         }
     }
@@ -103,64 +79,60 @@ impl Service {
         &self,
         before: TenantRecord,
         after: TenantRecord,
-        applied: &mut Applied,
+        plugin: Option<Plugin>,
+        applied: &mut Option<TenantRecord>,
     ) -> Result<Tenant, Problem> {
-        let tenant = self.apply(&after, applied).await?;
+        let former = self.host().tenant(&after.id).map(|tenant| tenant.plugin());
+        let tenant = self.apply(&after, applied.as_ref(), plugin).await?;
         let written = self.registry().put_tenant(after.clone()).await;
         if let Ok(Some(revision)) = written {
-            applied.tenants.insert(after.id.clone(), TenantRecord { revision, ..after });
+            *applied = Some(TenantRecord { revision, ..after });
             return Ok(tenant);
         }
         // Back to what stands in the registry, as far as is known.
-        let known = TenantRecord { is_suspended: after.is_suspended, ..before.clone() };
-        applied.tenants.insert(after.id, known);
-        self.apply(&before, applied).await?;
-        applied.tenants.insert(before.id.clone(), before);
+        if former.is_some() {
+            let known = TenantRecord { is_suspended: after.is_suspended, ..before.clone() };
+            self.apply(&before, Some(&known), former).await?;
+            *applied = Some(before);
+        } else {
+            self.host().remove(&after.id);
+        }
         written?;
-        Err(Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again"))
+        Err(changed_meanwhile())
     }
 
-    /// Makes this host serve a tenant as the record says.
-    async fn apply(&self, record: &TenantRecord, applied: &Applied) -> Result<Tenant, Problem> {
+    /// Makes this host serve a tenant as the record says, by this plugin if it does not serve already.
+    pub(super) async fn apply(
+        &self,
+        record: &TenantRecord,
+        known: Option<&TenantRecord>,
+        plugin: Option<Plugin>,
+    ) -> Result<Tenant, Problem> {
         let settings: Settings = decode::json(record.settings.as_bytes())
             .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
         let config = settings.config(record.id.clone())?;
         let tenant = match self.host().tenant(&record.id) {
-            None => self.host().add(config, self.plugin(&record.id, record.plugin.as_deref()).await?).await?,
+            None => self.host().add(config, plugin.ok_or_else(Self::not_ready)?).await?,
             Some(tenant) => {
                 if tenant.config() != config {
                     tenant.configure(config).await?;
                 }
-                // Its code is read only where another one shall serve: a suspension must not wait for it.
                 let serving = tenant.plugin().digest();
-                if record.plugin != Some(serving.to_string()) {
-                    let plugin = self.plugin(&record.id, record.plugin.as_deref()).await?;
-                    if plugin.digest() != serving {
-                        tenant.upgrade(plugin).await?;
-                    }
+                match plugin {
+                    Some(plugin) if plugin.digest() != serving => _ = tenant.upgrade(plugin).await?,
+                    None if wanted_digest(record) != Some(serving) => return Err(Self::not_ready()),
+                    _ => {}
                 }
                 tenant
             }
         };
-        let was_suspended = applied.tenants.get(&record.id).is_some_and(|known| known.is_suspended);
+        let was_suspended = known.is_some_and(|known| known.is_suspended);
         match (was_suspended, record.is_suspended) {
             (_, true) => tenant.suspend(),
             (true, false) => tenant.resume(),
             (false, false) => {}
         }
         Ok(tenant)
-    }
-
-    /// A tenant's plugin of this digest; None is the embedded one.
-    pub(super) async fn plugin(&self, tenant: &TenantId, digest: Option<&str>) -> Result<Plugin, Problem> {
-        let source = match digest {
-            None => PluginSource::Embedded,
-            Some(digest) => {
-                let code = self.registry().plugin_code(tenant, digest).await?;
-                PluginSource::Bytes(code.ok_or_else(|| Problem::not_found("there is no such plugin"))?)
-            }
-        };
-        Ok(self.host().plugins().load(source).await?)
     }
 
     /// Keeps a plugin for a tenant of such settings, once it has said what it is.
@@ -217,7 +189,7 @@ impl Service {
             return Ok(());
         }
         if let Some(code) = code {
-            let plugin = self.host().plugins().load(file.plugin(entry)).await?;
+            let plugin = self.compile(id, file.plugin(entry), None).await?;
             self.install(entry.config.clone(), &plugin, code).await?;
         }
         if known.is_none() {
@@ -232,6 +204,10 @@ impl Service {
         };
         self.change(id, edit).await.map(|_| ())
     }
+}
+
+fn changed_meanwhile() -> Problem {
+    Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again")
 }
 
 /// A digest of what a file says of a tenant. Defaults are left out: another version of the program may

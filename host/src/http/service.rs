@@ -7,10 +7,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::access::Keys;
 use super::demo::Demo;
+use super::following::{FOLLOW_EVERY, Roster};
 use super::observe::HttpMetrics;
 use super::problem::Problem;
 use super::rate::{RateSettings, Rates};
-use super::roster::{FOLLOW_EVERY, Roster};
 use crate::runtime::{Checked, Host, TenantsFile};
 use crate::store::memory::{MemoryEvents, MemoryRegistry};
 use crate::store::{ANSWER_KEPT_MS, Events, Health, Registry, Report, StoreError};
@@ -199,7 +199,7 @@ impl Service {
 
     /// Serves the tenants of the registry, and those of a file where it says something new.
     pub(super) async fn open(&self, file: &TenantsFile) -> Result<(), Problem> {
-        self.follow().await?;
+        self.follow_ready().await?;
         self.declare(file).await?;
         if let Some(demo) = self.demo() {
             demo.open(self).await?;

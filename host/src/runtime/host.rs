@@ -9,7 +9,7 @@ use super::pool::{Owner, Pool};
 use super::tenant::Serving;
 use super::turns::Turns;
 use super::{
-    CallError, CodeCache, Engine, EngineError, Plugin, Plugins, Settlements, Tenant, TenantConfig,
+    CallError, CodeCache, Compiler, Engine, EngineError, Plugin, Plugins, Settlements, Tenant, TenantConfig,
     TenantError,
 };
 use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
@@ -131,6 +131,7 @@ pub struct HostBuilder {
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Entropy>,
     code_cache: Option<Arc<CodeCache>>,
+    compiler: Compiler,
     named_in_metrics: Option<usize>,
 }
 
@@ -188,6 +189,13 @@ impl HostBuilder {
         self
     }
 
+    /// With this compiler of plugins, which compiles in this process where nothing else is said.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
     /// With so many tenants that have their own names in metrics: the first that are added. The
     /// others are counted together, since each name is a time series for whoever collects them.
     #[must_use]
@@ -210,7 +218,7 @@ impl HostBuilder {
             Some(entropy) => entropy,
             None => Entropy::from_os()?,
         };
-        let plugins = Plugins::new(engine.clone());
+        let plugins = Plugins::new(engine.clone()).with_compiler(self.compiler);
         let plugins = match self.code_cache {
             Some(cache) => plugins.with_cache(cache),
             None => plugins,

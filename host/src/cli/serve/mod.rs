@@ -3,7 +3,7 @@
 mod table;
 
 use std::io::{IsTerminal as _, Write as _, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::lock::Use;
 use super::stores::{Books, Stores};
 use crate::domain::{Name, Scope};
 use crate::http::{Listening, NewKey, Service};
-use crate::runtime::{Announcer, CodeCache, Host, HostBuilder, Pace, Tenant, Workers};
+use crate::runtime::{Announcer, CodeCache, Compiler, Host, HostBuilder, Pace, Tenant, Workers};
 use crate::store::Registry;
 use crate::store::announced::Announced;
 
@@ -40,7 +40,8 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     let (registry, events) = (stores.registry().await?, stores.events_or_later().await?);
     let (announced, changes) = Announced::new(Arc::clone(&ledger));
     let host = Host::builder().counter(counter).ledger(Arc::new(announced));
-    let host = cached(host, &stores)?.build()?;
+    let compiler = Compiler::in_processes(own_program()?, stores.serve.compile_limits());
+    let host = cached(host, &stores)?.compiler(compiler).build()?;
     let announcer = Announcer::start(changes, ledger, Arc::clone(&events), host.clock());
     let service = Service::builder(host.clone())
         .events(events)
@@ -83,6 +84,13 @@ fn cached(host: HostBuilder, stores: &Stores) -> anyhow::Result<HostBuilder> {
         Some(place) => host.code_cache(Arc::new(CodeCache::open(&place)?)),
         None => host,
     })
+}
+
+/// This very program, to be started as a compiler. On Linux by a name that stays right when another version
+/// is put in its place.
+fn own_program() -> std::io::Result<PathBuf> {
+    const OWN: &str = "/proc/self/exe";
+    if Path::new(OWN).exists() { Ok(OWN.into()) } else { std::env::current_exe() }
 }
 
 /// What the process may be told. Listened for before anybody is answered: else a signal right after the

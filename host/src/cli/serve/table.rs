@@ -11,9 +11,12 @@ use crate::cli::args::ServeArgs;
 use crate::cli::exit::InputError;
 use crate::domain::Limits;
 use crate::http::{RateSettings, ServiceSettings, TlsFiles};
-use crate::runtime::TenantsFile;
+use crate::runtime::{CompileLimits, TenantsFile};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// What a compiler takes for the smallest plugin, and some room.
+const LEAST_COMPILE_MEMORY: u64 = 64 << 20;
 
 /// What a file says of `hongbao serve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -27,6 +30,10 @@ pub(in crate::cli) struct ServeTable {
     request_seconds: Option<u16>,
     body_bytes: Option<u32>,
     streams: Option<u32>,
+    compile_at_once: Option<u16>,
+    compile_seconds: Option<u16>,
+    compile_memory_bytes: Option<u64>,
+    compile_code_bytes: Option<u32>,
     user_requests_per_second: Option<u32>,
     key_requests_per_second: Option<u32>,
     metrics: Option<bool>,
@@ -48,6 +55,20 @@ impl ServeTable {
             ),
             (self.request_seconds != Some(0), "serve: request_seconds must be at least 1"),
             (self.body_bytes.is_none_or(|bytes| bytes >= 1024), "serve: body_bytes must be at least 1024"),
+            (self.compile_at_once != Some(0), "serve: compile_at_once must be at least 1"),
+            (self.compile_seconds != Some(0), "serve: compile_seconds must be at least 1"),
+            (
+                self.compile_limits().time < self.settings().request_time,
+                "serve: compile_seconds must be shorter than request_seconds",
+            ),
+            (
+                self.compile_memory_bytes.is_none_or(|bytes| bytes >= LEAST_COMPILE_MEMORY),
+                "serve: compile_memory_bytes must be at least 67108864",
+            ),
+            (
+                self.compile_code_bytes.is_none_or(|bytes| bytes >= 1024),
+                "serve: compile_code_bytes must be at least 1024",
+            ),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, rule)| Err(InputError::Invalid(rule.into())))?;
@@ -78,6 +99,20 @@ impl ServeTable {
         let certificate = args.tls_certificate.as_ref().or(self.tls_certificate.as_ref())?.clone();
         let key = args.tls_key.as_ref().or(self.tls_key.as_ref())?.clone();
         Some(TlsFiles { certificate, key })
+    }
+
+    /// What compiling a plugin may take. A request that waits for it must outlast it, and others may be
+    /// before it.
+    pub(super) fn compile_limits(&self) -> CompileLimits {
+        let by_default = CompileLimits::default();
+        let seconds = |seconds: u16| Duration::from_secs(seconds.into());
+        let within = by_default.time.min(self.settings().request_time / 2);
+        CompileLimits {
+            at_once: self.compile_at_once.map_or(by_default.at_once, usize::from),
+            time: self.compile_seconds.map_or(within, seconds),
+            memory_bytes: self.compile_memory_bytes.unwrap_or(by_default.memory_bytes),
+            code_bytes: self.compile_code_bytes.map_or(by_default.code_bytes, u64::from),
+        }
     }
 
     pub(super) fn code_cache(&self) -> Option<&Path> {

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::domain::{Name, Scope, TenantId};
 use crate::http::Service;
-use crate::http::access::{Admin, Operator, Visitor};
+use crate::http::access::{Admin, Caller, Keeper, Operator, Visitor};
 use crate::http::input::Json;
 use crate::http::model::settings::{LimitSettings, PolicySettings, Settings, names};
 use crate::http::notes::noted;
@@ -161,11 +161,11 @@ async fn look(visitor: Visitor) -> Told<TenantView> {
     responses((status = 200, description = "The tenant with its new settings", body = TenantView)))]
 async fn configure(
     State(service): State<Service>,
-    admin: Admin,
+    keeper: Keeper,
     Json(settings): Json<Settings>,
 ) -> Result<Told<TenantView>, Problem> {
-    admin.caller.needs(Scope::Operator)?;
-    changed(&service, &admin, "tenant.configure", "settings", move |record| {
+    keeper.caller.needs(Scope::Operator)?;
+    changed(&service, &keeper.caller, &keeper.id, "tenant.configure", "settings", move |record| {
         record.settings = settings.kept();
         Ok(())
     })
@@ -234,7 +234,8 @@ async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) 
 
 async fn install_now(service: &Service, tenant: &Tenant, code: Bytes) -> Result<PluginRecord, Problem> {
     let code = Vec::from(code);
-    let plugin = service.host().plugins().load(PluginSource::Bytes(code.clone())).await?;
+    let source = PluginSource::Bytes(code.clone());
+    let plugin = service.compile(tenant.id(), source, service.patience()).await?;
     service.install(tenant.config(), &plugin, code).await
 }
 
@@ -257,11 +258,11 @@ struct Upgrade {
         body = TenantView)))]
 async fn upgrade(
     State(service): State<Service>,
-    admin: Admin,
+    keeper: Keeper,
     Json(upgrade): Json<Upgrade>,
 ) -> Result<Told<TenantView>, Problem> {
     let subject = upgrade.digest.clone().unwrap_or_else(|| "embedded".into());
-    changed(&service, &admin, "tenant.upgrade", &subject, move |record| {
+    changed(&service, &keeper.caller, &keeper.id, "tenant.upgrade", &subject, move |record| {
         record.serve_by(upgrade.digest);
         Ok(())
     })
@@ -275,8 +276,8 @@ async fn upgrade(
     params(("tenant" = String, Path)),
     responses((status = 200, description = "The tenant with the plugin that serves it now",
         body = TenantView)))]
-async fn rollback(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
-    changed(&service, &admin, "tenant.rollback", "former", |record| {
+async fn rollback(State(service): State<Service>, keeper: Keeper) -> Result<Told<TenantView>, Problem> {
+    changed(&service, &keeper.caller, &keeper.id, "tenant.rollback", "former", |record| {
         let former = record.former.take();
         let former = former.ok_or_else(|| Problem::new(Kind::NO_FORMER, "no other plugin served before"))?;
         record.former = Some(std::mem::replace(&mut record.plugin, former));
@@ -292,7 +293,7 @@ async fn rollback(State(service): State<Service>, admin: Admin) -> Result<Told<T
     params(("tenant" = String, Path)),
     responses((status = 200, description = "The tenant, suspended", body = TenantView)))]
 async fn suspend(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
-    changed(&service, &admin, "tenant.suspend", "", |record| {
+    changed(&service, &admin.caller, admin.tenant.id(), "tenant.suspend", "", |record| {
         record.is_suspended = true;
         Ok(())
     })
@@ -308,7 +309,7 @@ async fn suspend(State(service): State<Service>, admin: Admin) -> Result<Told<Te
 async fn resume(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
     // Also where it was suspended by itself, because its plugin broke.
     admin.tenant.resume();
-    changed(&service, &admin, "tenant.resume", "", |record| {
+    changed(&service, &admin.caller, admin.tenant.id(), "tenant.resume", "", |record| {
         record.is_suspended = false;
         Ok(())
     })
@@ -317,13 +318,13 @@ async fn resume(State(service): State<Service>, admin: Admin) -> Result<Told<Ten
 
 async fn changed(
     service: &Service,
-    admin: &Admin,
+    by: &Caller,
+    id: &TenantId,
     action: &'static str,
     subject: &str,
     edit: impl FnOnce(&mut TenantRecord) -> Result<(), Problem>,
 ) -> Result<Told<TenantView>, Problem> {
-    let id = admin.tenant.id();
     let tenant = service.change(id, edit).await;
-    let tenant = noted(service, &admin.caller, Some(id), action, subject, tenant).await?;
+    let tenant = noted(service, by, Some(id), action, subject, tenant).await?;
     Ok(Told(TenantView::of(&tenant)))
 }

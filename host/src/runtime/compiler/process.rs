@@ -16,8 +16,8 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::CompileLimits;
+use crate::runtime::Engine;
 use crate::runtime::plugin::{Plugin, PluginError, one_line, precompile};
-use crate::runtime::{Engine, EngineError};
 
 /// The command of the program that is such a child.
 const COMMAND: &str = "compile-plugin";
@@ -25,6 +25,7 @@ const COMMAND: &str = "compile-plugin";
 /// What came of it, as the first byte of the child's answer.
 const COMPILED: u8 = b'c';
 const REFUSED: u8 = b'r';
+const NO_MEMORY: u8 = b'm';
 
 /// What a child says on standard error before it ends: a few words.
 const MOST_WORDS: u64 = 4 << 10;
@@ -80,6 +81,7 @@ pub(super) async fn compile(
     match answer.split_first() {
         Some((&COMPILED, _)) => Ok(without_first(answer)),
         Some((&REFUSED, reason)) => Err(PluginError::Malformed(one_line(&String::from_utf8_lossy(reason)))),
+        Some((&NO_MEMORY, _)) => Err(PluginError::CompileMemory(limits.memory_bytes)),
         _ => Err(PluginError::CompilerFailed),
     }
 }
@@ -116,7 +118,7 @@ fn broken(ended: ExitStatus, words: &str, limits: &CompileLimits) -> PluginError
 ///
 /// # Errors
 /// When the bounds cannot be set, wasmtime does not start, or the parent is gone.
-pub fn compile_for_parent(time: Duration, memory_bytes: u64) -> Result<(), EngineError> {
+pub fn compile_for_parent(time: Duration, memory_bytes: u64) -> io::Result<()> {
     bound(time, memory_bytes)?;
     let mut input = io::stdin().lock();
     let mut length = [0; 8];
@@ -126,17 +128,18 @@ pub fn compile_for_parent(time: Duration, memory_bytes: u64) -> Result<(), Engin
     input.read_exact(&mut bytes)?;
     drop(input);
     std::thread::Builder::new().name("hongbao-parent".into()).spawn(end_with_parent)?;
-    let engine = Engine::for_compiling()?;
+    let engine = Engine::for_compiling().map_err(io::Error::other)?;
     let (what, answer) = match precompile(&engine, &bytes) {
-        Ok(code) => (COMPILED, code),
+        Ok(Some(code)) => (COMPILED, code),
+        Ok(None) => (NO_MEMORY, Vec::new()),
         Err(PluginError::Malformed(why)) => (REFUSED, why.into_bytes()),
         // The parent sees it by the exit.
-        Err(_) => return Err(EngineError::Wasmtime("the compiler panicked".into())),
+        Err(_) => return Err(io::Error::other("the compiler panicked")),
     };
     let mut output = io::stdout().lock();
     output.write_all(&[what])?;
     output.write_all(&answer)?;
-    Ok(output.flush()?)
+    output.flush()
 }
 
 /// What the system lets this process have. A limit that is lower already stays.

@@ -202,7 +202,9 @@ mod tests {
         let waiting: Vec<_> = (0..MOST)
             .map(|number| {
                 let queue = queue.clone();
-                tokio::spawn(async move { queue.enter(whose(&format!("t{}", number / 2)), None).await.is_ok() })
+                tokio::spawn(
+                    async move { queue.enter(whose(&format!("t{}", number / 2)), None).await.is_ok() },
+                )
             })
             .collect();
         settle().await;

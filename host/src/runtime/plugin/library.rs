@@ -118,9 +118,9 @@ impl Plugins {
         }
         let Some(component) = self.cached(digest).await? else { return Ok(None) };
         let plugin = Plugin::of(&self.engine, &component, digest, bytes.len() as u64)?;
-        // Somebody else may have been faster: theirs is shared then.
-        let plugin = cell.get_or_init(|| async { plugin }).await;
-        Ok(Some(plugin.clone().with_manifest(manifest)))
+        // Somebody else may have been faster, or compiles it now, which is not waited for.
+        let _ = cell.set(plugin.clone());
+        Ok(Some(plugin.with_manifest(manifest)))
     }
 
     /// What compiling took, of all plugins that were not in the cache.

@@ -13,12 +13,12 @@ mod source;
 pub use digest::{Digest, DigestError};
 pub use directory::PluginManifest;
 pub use error::PluginError;
+pub(super) use error::one_line;
 pub use form::Form;
 pub use inspection::Inspection;
 pub use library::Plugins;
-pub use source::{PluginFile, PluginSource};
-pub(super) use error::one_line;
 pub(super) use library::failed;
+pub use source::{PluginFile, PluginSource};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -164,9 +164,12 @@ pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, Plugin
     guarded(|| Component::from_binary(&engine.wasmtime, bytes))
 }
 
-/// Compiled code for another process.
-pub(super) fn precompile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, PluginError> {
-    guarded(|| engine.precompile_component(bytes))
+/// Compiled code for another process; None where there was no memory for it.
+pub(super) fn precompile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Option<Vec<u8>>, PluginError> {
+    guarded(|| match engine.precompile_component(bytes) {
+        Err(error) if error.is::<wasmtime::OutOfMemory>() => Ok(None),
+        compiled => compiled.map(Some),
+    })
 }
 
 /// The bytes are somebody else's. Should they meet a mistake of the compiler that makes it panic,
