@@ -107,6 +107,7 @@ pub(super) struct HttpMetrics {
     store_reasons: Family<StoreReasonLabels, Gauge>,
     store_errors: Family<StoreErrorLabels, Counter>,
     pub(super) streams: Gauge,
+    pub(super) tenants_waiting: Gauge,
     ids: AtomicU64,
 }
 
@@ -137,6 +138,9 @@ impl HttpMetrics {
         registry.register("build_info", "The version of the program", build);
         let streams = Gauge::default();
         registry.register("http_event_streams", "Streams of events that are open", streams.clone());
+        let tenants_waiting = Gauge::default();
+        let help = "Tenants that are not served as the records say: they wait for the compiler, or fail";
+        registry.register("tenants_waiting", help, tenants_waiting.clone());
         let ids = AtomicU64::new(seed);
         Self {
             registry,
@@ -148,6 +152,7 @@ impl HttpMetrics {
             store_reasons,
             store_errors,
             streams,
+            tenants_waiting,
             ids,
         }
     }

@@ -1,6 +1,6 @@
 //! What a chat platform embeds: many tenants on the same stores.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -74,7 +74,20 @@ pub struct Refunds {
 }
 
 impl Refunds {
-    /// Refunds what is due, of one tenant or of all that `tenant` knows.
+    /// Refunds packets of one tenant, one after another.
+    async fn of_one(tenant: Tenant, due: Vec<Due>) -> Self {
+        let mut refunds = Self::default();
+        for Due { key, expires_at_ms } in due {
+            match tenant.refund(&key, expires_at_ms).await {
+                Ok(Some(amount)) => refunds.refunded.push((key, amount)),
+                Ok(None) => {}
+                Err(error) => refunds.failed.push((key, error)),
+            }
+        }
+        refunds
+    }
+
+    /// Refunds what is due, of one tenant or of all that `tenant` knows, tenants beside each other.
     pub(super) async fn sweep(
         ledger: &dyn Ledger,
         of: Option<&TenantId>,
@@ -87,14 +100,14 @@ impl Refunds {
         loop {
             let due = ledger.due(of, now_ms, cursor, AT_ONCE).await?;
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
-            for Due { key, expires_at_ms } in due {
-                // Others may serve tenants of the same ledger.
-                let Some(tenant) = tenant(&key.tenant) else { continue };
-                match tenant.refund(&key, expires_at_ms).await {
-                    Ok(Some(amount)) => refunds.refunded.push((key, amount)),
-                    Ok(None) => {}
-                    Err(error) => refunds.failed.push((key, error)),
-                }
+            let mut by_tenant = BTreeMap::<_, Vec<_>>::new();
+            due.into_iter().for_each(|due| by_tenant.entry(due.key.tenant.clone()).or_default().push(due));
+            // Others may serve tenants of the same ledger.
+            let known = by_tenant.into_iter().filter_map(|(id, due)| Some((tenant(&id)?, due)));
+            let parts = known.map(|(tenant, due)| Self::of_one(tenant, due));
+            for part in futures::future::join_all(parts).await {
+                refunds.refunded.extend(part.refunded);
+                refunds.failed.extend(part.failed);
             }
             cursor = last;
             if is_last {
@@ -422,6 +435,15 @@ impl Host {
         Refunds::sweep(&*self.shared.ledger, None, self.now_ms(), |id| self.tenant(id)).await
     }
 
+    pub(super) fn ledger(&self) -> &dyn Ledger {
+        &*self.shared.ledger
+    }
+
+    /// How many refunds failed, and are tried again.
+    pub(super) fn note_failing_refunds(&self, packets: usize) {
+        self.shared.metrics.failing_refunds(packets);
+    }
+
     /// How the host is doing, in the text format of Prometheus.
     #[must_use]
     pub fn metrics(&self) -> String {
@@ -440,6 +462,8 @@ impl Host {
             compile_time: self.plugins.compile_time(),
             cache_hits: cache.map_or(0, CodeCache::hits),
             cache_misses: cache.map_or(0, CodeCache::misses),
+            compiling: self.plugins.compiler().count(),
+            refused_plugins: self.plugins.refused(),
         })
     }
 }

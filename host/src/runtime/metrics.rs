@@ -3,7 +3,7 @@
 //! Names of tenants are labels only for the first tenants of a host; the others are counted
 //! together, as `_other`. Everything else that is a label is one of a few words.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +51,9 @@ struct Gauges {
     plugins: Gauge,
     compile_seconds: Gauge<f64, AtomicU64>,
     code_cache: Family<Labels<1>, Gauge>,
+    compiling: Family<Labels<1>, Gauge>,
+    refused_plugins: Family<Labels<1>, Gauge>,
+    failing_refunds: Gauge,
     backlog: Family<Labels<1>, Gauge>,
     oldest_seconds: Family<Labels<1>, Gauge<f64, AtomicU64>>,
 }
@@ -66,6 +69,10 @@ pub(super) struct Now {
     pub(super) compile_time: Duration,
     pub(super) cache_hits: u64,
     pub(super) cache_misses: u64,
+    /// Plugins that are compiled, and those that wait for it.
+    pub(super) compiling: (usize, usize),
+    /// By the code of the reason.
+    pub(super) refused_plugins: BTreeMap<&'static str, u64>,
 }
 
 /// What is counted for one tenant. Looked up once, since every request comes here.
@@ -135,6 +142,12 @@ impl Metrics {
         registry.register_with_unit("compile", help, Unit::Seconds, gauges.compile_seconds.clone());
         let help = "Plugins that were looked for in the cache of compiled code, by result";
         registry.register("code_cache_loads", help, gauges.code_cache.clone());
+        let help = "Plugins at the compiler, by state: compiled or waiting";
+        registry.register("compiling", help, gauges.compiling.clone());
+        let help = "Plugins that were not loaded since the host was built, by code of the reason";
+        registry.register("refused_plugins", help, gauges.refused_plugins.clone());
+        let help = "Packets past their time whose refund failed, and is tried again";
+        registry.register("failing_refunds", help, gauges.failing_refunds.clone());
         let help = "Claims that wait for settlement, or for a person, by class";
         registry.register("settlement_backlog", help, gauges.backlog.clone());
         let help = "Age of the oldest claim that waits for settlement, by class";
@@ -206,6 +219,10 @@ impl Metrics {
         self.gauges.backlog.get_or_create(&[("class", "parked".into())]).set(parked);
     }
 
+    pub(super) fn failing_refunds(&self, packets: usize) {
+        self.gauges.failing_refunds.set(i64::try_from(packets).unwrap_or(i64::MAX));
+    }
+
     pub(super) fn text(&self, now: &Now) -> String {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.gauges.tenants.set(gauge(now.tenants));
@@ -219,6 +236,13 @@ impl Metrics {
         for (result, count) in [("hit", now.cache_hits), ("miss", now.cache_misses)] {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.gauges.code_cache.get_or_create(&[("result", result.into())]).set(count);
+        }
+        for (state, count) in [("compiled", now.compiling.0), ("waiting", now.compiling.1)] {
+            self.gauges.compiling.get_or_create(&[("state", state.into())]).set(gauge(count));
+        }
+        for (code, count) in &now.refused_plugins {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            self.gauges.refused_plugins.get_or_create(&[("code", (*code).into())]).set(count);
         }
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {

@@ -84,6 +84,8 @@ async fn metrics(State(service): State<Service>) -> Response {
     let host = service.host().metrics();
     let stores = service.host().health().into_iter().chain([service.health()]);
     service.metrics().stores(stores);
+    let waiting = i64::try_from(service.roster().waiting()).unwrap_or(i64::MAX);
+    service.metrics().tenants_waiting.set(waiting);
     // Two registries are one text, which has one end.
     let text = format!("{}{}", host.strip_suffix(END).unwrap_or(&host), service.metrics().text());
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

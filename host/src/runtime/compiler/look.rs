@@ -38,7 +38,8 @@ pub(super) fn look(bytes: &[u8], limits: &CompileLimits) -> Result<(), PluginErr
 
 impl Counted {
     fn function(&mut self, body: &FunctionBody<'_>, limits: &CompileLimits) -> Result<(), PluginError> {
-        let bytes = body.range().len() as u64;
+        let range = body.range();
+        let bytes = range.end.saturating_sub(range.start);
         self.functions += 1;
         self.code_bytes += bytes;
         most("functions", self.functions, MOST_FUNCTIONS)?;

@@ -153,7 +153,7 @@ fn foreign_hint(name: &str) -> &'static str {
 
 /// What a compiler says over many lines, on one that a terminal and a log can take. The words may
 /// be the component's own.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::runtime) fn one_line(text: &str) -> String {
     const MOST: usize = 400;
     let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,0 +1,116 @@
+//! Refunds in the background: of all tenants beside each other, and of each one only so many at once.
+//!
+//! A look at the ledger puts packets that are past their time on a desk (`desk`), each into its tenant's
+//! place. What is on the desk is refunded in turns between tenants, so a plugin that takes long, or fails,
+//! delays its own tenant's refunds alone. What fails is left alone for a while, longer each time; a minute
+//! after its time the host refunds a packet without the plugin.
+
+mod desk;
+mod walk;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::seldom::Seldom;
+use super::{CallError, Host};
+use crate::domain::{PacketKey, TenantId};
+use crate::store::Due;
+use desk::{Desk, Now};
+use walk::Walk;
+
+/// What is under way has so long when the host stops.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Refunds that are under way, each in a task of its own.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<Result<(), CallError>>,
+    keys: HashMap<Id, PacketKey>,
+}
+
+/// Refunds what is past its time, until it is stopped.
+pub(super) async fn refund(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) {
+    let (mut walk, mut desk, mut log) = (Walk::new(host.now_ms()), Desk::default(), Seldom::default());
+    let mut under_way = UnderWay::default();
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => look(&host, &mut walk, &mut desk, &mut log).await,
+            Some((key, done)) = under_way.next() => note(&host, &mut desk, &mut log, &key, done),
+            _ = stopped.changed() => break,
+        }
+        while let Some(due) = desk.next() {
+            under_way.begin(&host, due);
+        }
+    }
+    let finish = async { while under_way.next().await.is_some() {} };
+    // What is dropped then is refunded by another host, or after the next start.
+    let _ = timeout(LAST, finish).await;
+}
+
+impl UnderWay {
+    fn begin(&mut self, host: &Host, Due { key, expires_at_ms }: Due) {
+        let (tenant, packet) = (host.tenant(&key.tenant), key.clone());
+        let refund = async move {
+            match tenant {
+                Some(tenant) => tenant.refund(&packet, expires_at_ms).await.map(|_| ()),
+                None => Ok(()),
+            }
+        };
+        self.keys.insert(self.tasks.spawn(refund).id(), key);
+    }
+
+    /// The next one that ends, and what came of it; None where none is under way.
+    async fn next(&mut self) -> Option<(PacketKey, Result<(), CallError>)> {
+        let (id, done) = match self.tasks.join_next_with_id().await? {
+            Ok(done) => done,
+            Err(lost) => (lost.id(), Err(CallError::Other("the refund was lost".into()))),
+        };
+        self.keys.remove(&id).map(|key| (key, done))
+    }
+}
+
+/// Puts on the desk what the ledger says is due.
+async fn look(host: &Host, walk: &mut Walk, desk: &mut Desk, log: &mut Seldom<Kind>) {
+    let now = now(host);
+    let on_the_desk = |due: Due| {
+        // Others may serve tenants of the same ledger.
+        if host.tenant(&due.key.tenant).is_some() {
+            desk.put(due, now);
+        }
+    };
+    if let Err(error) = walk.go(host.ledger(), now.ms, on_the_desk).await
+        && let Some(left_out) = log.tell((None, error.code()))
+    {
+        match error.may_pass() {
+            // The ledger's health says once what is wrong with it.
+            true => tracing::debug!(code = error.code(), left_out, "expiry waits: {error}"),
+            false => tracing::warn!(code = error.code(), left_out, "expiry waits: {error}"),
+        }
+    }
+    desk.forget(now);
+    host.note_failing_refunds(desk.failing());
+}
+
+/// Whose trouble it is, where it is not everybody's, and its code.
+type Kind = (Option<TenantId>, &'static str);
+
+fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, done: Result<(), CallError>) {
+    desk.done(key, done.is_ok(), now(host));
+    let Err(error) = done else { return };
+    let is_everybodys = matches!(error, CallError::Unavailable | CallError::Overloaded);
+    let whose = (!is_everybodys).then(|| key.tenant.clone());
+    if let Some(left_out) = log.tell((whose, error.code())) {
+        let (tenant, packet) = (&key.tenant, key.packet);
+        tracing::warn!(code = error.code(), %tenant, %packet, left_out, "a refund waits: {error}");
+    }
+}
+
+fn now(host: &Host) -> Now {
+    Now { ms: host.now_ms(), at: Instant::now() }
+}
