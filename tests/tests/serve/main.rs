@@ -11,6 +11,7 @@
 mod access;
 mod api;
 mod bodies;
+mod compiling;
 mod events;
 mod keys;
 mod limits;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hongbao_host::domain::{Name, Scope};
 use hongbao_host::http::{Listening, NewKey, RateSettings, Service, ServiceSettings, TlsFiles};
 use hongbao_host::imports::ManualClock;
-use hongbao_host::runtime::{Announcer, Host, Pace, TenantsFile, Workers};
+use hongbao_host::runtime::{Announcer, Compiler, Host, Pace, TenantsFile, Workers};
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
 use hongbao_host::store::{Counter, Events, Ledger, Registry};
@@ -107,11 +107,23 @@ impl Stage {
         settings: ServiceSettings,
         tls: Option<TlsFiles>,
     ) -> Self {
+        Self::compiling(Compiler::default(), clock, stores, settings, tls).await
+    }
+
+    /// With this compiler of plugins.
+    pub async fn compiling(
+        compiler: Compiler,
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        tls: Option<TlsFiles>,
+    ) -> Self {
         let (announced, changes) = Announced::new(Arc::clone(&stores.ledger));
         let host = Host::builder()
             .counter(Arc::clone(&stores.counter))
             .ledger(Arc::new(announced))
             .clock(clock.clone())
+            .compiler(compiler)
             .build()
             .unwrap();
         let announcer =

@@ -48,6 +48,8 @@ struct Place {
 struct Failed {
     pause: Duration,
     since: Now,
+    /// When a look last found it due.
+    seen: Instant,
 }
 
 impl Failed {
@@ -68,7 +70,10 @@ impl Desk {
     pub(super) fn put(&mut self, due: Due, now: Now) {
         let place = self.places.entry(due.key.tenant.clone()).or_default();
         let packet = due.key.packet;
-        let rests = place.failed.get(&packet).is_some_and(|failed| !failed.is_over(now));
+        let rests = place.failed.get_mut(&packet).is_some_and(|failed| {
+            failed.seen = now.at;
+            !failed.is_over(now)
+        });
         if rests || place.here.len() >= MOST_WAITING || !place.here.insert(packet) {
             return;
         }
@@ -101,7 +106,7 @@ impl Desk {
         None
     }
 
-    /// A refund that was given out has ended.
+    /// A refund that was given out has ended: what was not refunded rests for a while.
     pub(super) fn done(&mut self, key: &PacketKey, is_refunded: bool, now: Now) {
         let Some(place) = self.places.get_mut(&key.tenant) else { return };
         if !place.here.remove(&key.packet) {
@@ -112,7 +117,7 @@ impl Desk {
         let before = place.failed.remove(&key.packet);
         if !is_refunded && place.failed.len() < MOST_FAILED {
             let pause = before.map_or(FIRST_PAUSE, |failed| (failed.pause * 2).min(LONGEST_PAUSE));
-            place.failed.insert(key.packet, Failed { pause, since: now });
+            place.failed.insert(key.packet, Failed { pause, since: now, seen: now.at });
         }
     }
 
@@ -121,10 +126,10 @@ impl Desk {
         self.places.values().map(|place| place.failed.len()).sum()
     }
 
-    /// Forgets what is over.
-    pub(super) fn forget(&mut self, now: Now) {
+    /// Forgets what is over. A look at all that is due, at this time, has seen what is not.
+    pub(super) fn forget(&mut self, now: Now, was_all: bool) {
         self.places.retain(|_, place| {
-            place.failed.retain(|_, failed| !failed.is_old(now));
+            place.failed.retain(|_, failed| !failed.is_old(now) && (failed.seen >= now.at || !was_all));
             !place.here.is_empty() || !place.failed.is_empty()
         });
     }
@@ -195,8 +200,24 @@ mod tests {
         desk.next().unwrap();
         desk.done(&key, true, leapt);
         assert_eq!(desk.failing(), 0);
-        desk.forget(leapt);
+        desk.forget(leapt, true);
         assert!(desk.places.is_empty());
+    }
+
+    #[test]
+    fn what_somebody_else_refunded_is_forgotten_by_the_next_look_at_all() {
+        let (mut desk, now) = (Desk::default(), now());
+        for number in [1, 2] {
+            desk.put(due("a", number), now);
+            desk.next().unwrap();
+            desk.done(&due("a", number).key, false, now);
+        }
+        let look = later(now, 1);
+        desk.put(due("a", 2), look);
+        desk.forget(look, false);
+        assert_eq!(desk.failing(), 2, "it may have been past what was looked at");
+        desk.forget(look, true);
+        assert_eq!(desk.failing(), 1);
     }
 
     #[test]

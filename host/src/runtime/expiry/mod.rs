@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::seldom::Seldom;
 use super::{CallError, Host};
-use crate::domain::{PacketKey, TenantId};
+use crate::domain::{Amount, PacketKey, TenantId};
 use crate::store::Due;
 use desk::{Desk, Now};
 use walk::Walk;
@@ -25,10 +25,13 @@ use walk::Walk;
 /// What is under way has so long when the host stops.
 const LAST: Duration = Duration::from_secs(5);
 
+/// What went back, if anything did; or why it could not.
+type Refunded = Result<Option<Amount>, CallError>;
+
 /// Refunds that are under way, each in a task of its own.
 #[derive(Default)]
 struct UnderWay {
-    tasks: JoinSet<Result<(), CallError>>,
+    tasks: JoinSet<Refunded>,
     keys: HashMap<Id, PacketKey>,
 }
 
@@ -58,15 +61,15 @@ impl UnderWay {
         let (tenant, packet) = (host.tenant(&key.tenant), key.clone());
         let refund = async move {
             match tenant {
-                Some(tenant) => tenant.refund(&packet, expires_at_ms).await.map(|_| ()),
-                None => Ok(()),
+                Some(tenant) => tenant.refund(&packet, expires_at_ms).await,
+                None => Ok(None),
             }
         };
         self.keys.insert(self.tasks.spawn(refund).id(), key);
     }
 
     /// The next one that ends, and what came of it; None where none is under way.
-    async fn next(&mut self) -> Option<(PacketKey, Result<(), CallError>)> {
+    async fn next(&mut self) -> Option<(PacketKey, Refunded)> {
         let (id, done) = match self.tasks.join_next_with_id().await? {
             Ok(done) => done,
             Err(lost) => (lost.id(), Err(CallError::Other("the refund was lost".into()))),
@@ -84,24 +87,25 @@ async fn look(host: &Host, walk: &mut Walk, desk: &mut Desk, log: &mut Seldom<Ki
             desk.put(due, now);
         }
     };
-    if let Err(error) = walk.go(host.ledger(), now.ms, on_the_desk).await
-        && let Some(left_out) = log.tell((None, error.code()))
-    {
-        match error.may_pass() {
-            // The ledger's health says once what is wrong with it.
-            true => tracing::debug!(code = error.code(), left_out, "expiry waits: {error}"),
-            false => tracing::warn!(code = error.code(), left_out, "expiry waits: {error}"),
+    match walk.go(host.ledger(), now.ms, on_the_desk).await {
+        Ok(was_all) => desk.forget(now, was_all),
+        // The ledger's health says once what is wrong with it.
+        Err(error) if error.may_pass() => tracing::debug!(code = error.code(), "expiry waits: {error}"),
+        Err(error) => {
+            if let Some(left_out) = log.tell((None, error.code())) {
+                tracing::warn!(code = error.code(), left_out, "expiry waits: {error}");
+            }
         }
     }
-    desk.forget(now);
     host.note_failing_refunds(desk.failing());
 }
 
 /// Whose trouble it is, where it is not everybody's, and its code.
 type Kind = (Option<TenantId>, &'static str);
 
-fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, done: Result<(), CallError>) {
-    desk.done(key, done.is_ok(), now(host));
+fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, done: Refunded) {
+    // What a plugin says is nothing to refund rests as well: it is found again if it is due still.
+    desk.done(key, matches!(done, Ok(Some(_))), now(host));
     let Err(error) = done else { return };
     let is_everybodys = matches!(error, CallError::Unavailable | CallError::Overloaded);
     let whose = (!is_everybodys).then(|| key.tenant.clone());

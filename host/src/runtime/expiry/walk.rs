@@ -22,14 +22,15 @@ impl Walk {
         Self { backlog: None, new: before(now_ms) }
     }
 
-    /// Goes on for a stretch, and tells of each packet. However long the backlog is, of packets that can
-    /// not be refunded, what has come due since the last stretch is told of in this one.
+    /// Goes on for a stretch, and tells of each packet; gives whether that was all there is. However long
+    /// the backlog is, of packets that cannot be refunded, what has come due since the last stretch is told
+    /// of in this one.
     pub(super) async fn go(
         &mut self,
         ledger: &dyn Ledger,
         now_ms: u64,
         mut tell: impl FnMut(Due),
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let from_the_beginning = self.backlog.is_none();
         self.backlog = stretch(ledger, now_ms, self.backlog.take(), &mut tell).await?;
         let was_all = from_the_beginning && self.backlog.is_none();
@@ -38,7 +39,7 @@ impl Walk {
             false => stretch(ledger, now_ms, Some(self.new.clone()), &mut tell).await?,
         };
         self.new = rest.unwrap_or_else(|| before(now_ms));
-        Ok(())
+        Ok(was_all)
     }
 }
 
