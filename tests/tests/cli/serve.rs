@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::process::{hongbao, run};
 
 /// A service, ended with the test.
-struct Service {
+pub struct Service {
     child: Child,
     lines: Receiver<String>,
     log: Arc<Mutex<String>>,
@@ -27,7 +27,7 @@ impl Drop for Service {
 }
 
 impl Service {
-    fn start(args: &[&str]) -> Self {
+    pub fn start(args: &[&str]) -> Self {
         let mut child = hongbao(&[&["serve", "--listen", "127.0.0.1:0"], args].concat()).spawn().unwrap();
         let (sender, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -46,7 +46,7 @@ impl Service {
     }
 
     /// What it has logged so far.
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         thread::sleep(Duration::from_millis(200));
         self.log.lock().unwrap().clone()
     }
@@ -60,18 +60,23 @@ impl Service {
         }
     }
 
-    fn address(&self) -> String {
+    pub fn address(&self) -> String {
         self.line("serves on http://")
     }
 
-    fn signal(&self, name: &str) {
+    /// That of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, name: &str) {
         let sent =
             Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// The exit code, within some seconds.
-    fn ended(&mut self) -> Option<i32> {
+    pub fn ended(&mut self) -> Option<i32> {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(20) {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -84,7 +89,7 @@ impl Service {
 }
 
 /// The head and the body of an answer.
-fn get(address: &str, path: &str, key: &str) -> String {
+pub fn get(address: &str, path: &str, key: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,

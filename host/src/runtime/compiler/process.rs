@@ -26,6 +26,7 @@ const COMMAND: &str = "compile-plugin";
 const COMPILED: u8 = b'c';
 const REFUSED: u8 = b'r';
 const NO_MEMORY: u8 = b'm';
+const PANICKED: u8 = b'p';
 
 /// What a child says on standard error before it ends: a few words.
 const MOST_WORDS: u64 = 4 << 10;
@@ -103,6 +104,8 @@ fn broken(ended: ExitStatus, words: &str, limits: &CompileLimits) -> PluginError
     tracing::debug!("a compiler ended by {ended}: {}", one_line(words));
     match ended.signal() {
         Some(SIGXCPU) => PluginError::CompileTime(limits.time),
+        // It has compiled nothing: it could not begin.
+        None => PluginError::NoCompiler(io::Error::other(one_line(words))),
         // Nobody but the system kills it, and that for want of memory.
         Some(SIGKILL) => PluginError::CompileMemory(limits.memory_bytes),
         Some(SIGABRT) if words.contains("memory allocation of") => {
@@ -133,8 +136,7 @@ pub fn compile_for_parent(time: Duration, memory_bytes: u64) -> io::Result<()> {
         Ok(Some(code)) => (COMPILED, code),
         Ok(None) => (NO_MEMORY, Vec::new()),
         Err(PluginError::Malformed(why)) => (REFUSED, why.into_bytes()),
-        // The parent sees it by the exit.
-        Err(_) => return Err(io::Error::other("the compiler panicked")),
+        Err(_) => (PANICKED, Vec::new()),
     };
     let mut output = io::stdout().lock();
     output.write_all(&[what])?;

@@ -107,10 +107,11 @@ fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, d
     // What a plugin says is nothing to refund rests as well: it is found again if it is due still.
     desk.done(key, matches!(done, Ok(Some(_))), now(host));
     let Err(error) = done else { return };
-    let is_everybodys = matches!(error, CallError::Unavailable | CallError::Overloaded);
-    let whose = (!is_everybodys).then(|| key.tenant.clone());
-    if let Some(left_out) = log.tell((whose, error.code())) {
-        let (tenant, packet) = (&key.tenant, key.packet);
+    let (tenant, packet) = (&key.tenant, key.packet);
+    if matches!(error, CallError::Unavailable | CallError::Overloaded) {
+        // The store's health says once what is wrong with it.
+        tracing::debug!(code = error.code(), %tenant, %packet, "a refund waits: {error}");
+    } else if let Some(left_out) = log.tell((Some(tenant.clone()), error.code())) {
         tracing::warn!(code = error.code(), %tenant, %packet, left_out, "a refund waits: {error}");
     }
 }
