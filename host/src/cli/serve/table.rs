@@ -103,7 +103,7 @@ impl ServeTable {
 
     /// What compiling a plugin may take. A request that waits for it must outlast it, and others may be
     /// before it.
-    pub(super) fn compile_limits(&self) -> CompileLimits {
+    pub(in crate::cli) fn compile_limits(&self) -> CompileLimits {
         let by_default = CompileLimits::default();
         let seconds = |seconds: u16| Duration::from_secs(seconds.into());
         let within = by_default.time.min(self.settings().request_time / 2);
