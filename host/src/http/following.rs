@@ -261,6 +261,9 @@ impl Service {
             if is_past(&applied) {
                 return Ok(true);
             }
+            if self.host().tenant(&record.id).is_none() {
+                self.host().expect(&record.id);
+            }
             // A suspension waits for no plugin. What was suspended is noted, so that it can be resumed.
             let tenant = self.host().tenant(&record.id).filter(|_| record.is_suspended);
             if let Some(tenant) = tenant {

@@ -1,6 +1,6 @@
 //! What a chat platform embeds: many tenants on the same stores.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -26,6 +26,7 @@ pub struct Host {
     tenants: Arc<RwLock<HashMap<TenantId, Tenant>>>,
     plugins: Arc<Plugins>,
     settlements: Arc<Mutex<Settlements>>,
+    pub(super) expected: Arc<RwLock<HashSet<TenantId>>>,
 }
 
 /// What all tenants of a host share.
@@ -254,6 +255,7 @@ impl HostBuilder {
             tenants: Arc::default(),
             plugins: Arc::new(plugins),
             settlements: Arc::default(),
+            expected: Arc::default(),
         })
     }
 }
@@ -435,8 +437,8 @@ impl Host {
         Refunds::sweep(&*self.shared.ledger, None, self.now_ms(), |id| self.tenant(id)).await
     }
 
-    pub(super) fn ledger(&self) -> &dyn Ledger {
-        &*self.shared.ledger
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// How many refunds failed, and are tried again.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hongbao_host::domain::TenantId;
+use hongbao_host::domain::{TenantId, UserId};
 use hongbao_host::imports::ManualClock;
 use hongbao_host::runtime::{CompileLimits, Compiler, Digest};
 use hongbao_host::store::{PluginRecord, TenantRecord};
@@ -149,6 +149,8 @@ async fn a_host_that_starts_serves_those_that_are_ready_and_says_so_of_the_other
     let stores = Stores::default();
     let first = stage(stores.clone(), Compiler::default()).await;
     let (acme, beta) = (first.tenant("acme").await, first.tenant("beta").await);
+    first.fund(&acme, "alice", 100).await;
+    first.packet(&acme, "p", 100, 2).await;
     let (listening, operator) = (first.listening, first.operator);
     listening.stop(Duration::ZERO).await;
     let_serve(&stores, "acme", long(40)).await;
@@ -171,6 +173,13 @@ async fn a_host_that_starts_serves_those_that_are_ready_and_says_so_of_the_other
     })
     .await;
     assert_eq!(second.get("/v1/users/bob/wallet", &acme["member"]).await.problem(), "plugin-not-ready");
+    // A sender's money does not wait for it.
+    second.clock.advance(24 * 60 * 60 * 1000 + 60_000);
+    let (acme_id, alice) = (TenantId::new("acme").unwrap(), UserId::new("alice").unwrap());
+    until("a refund without the plugin", || async {
+        stores.ledger.balance(&acme_id, &alice).await.unwrap().get() == 100
+    })
+    .await;
     second.post("/v1/tenants/acme/upgrade", &operator, json!({})).await.ok();
     second.get("/v1/users/bob/wallet", &acme["member"]).await.ok();
     until("that nobody waits", || has_metric(&second, "hongbao_tenants_waiting 0")).await;

@@ -9,6 +9,7 @@ mod desk;
 mod walk;
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -16,6 +17,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::seldom::Seldom;
+use super::tenant::{is_overdue, refund_alone};
 use super::{CallError, Host};
 use crate::domain::{Amount, PacketKey, TenantId};
 use crate::store::Due;
@@ -58,10 +60,13 @@ pub(super) async fn refund(host: Host, every: Duration, mut stopped: watch::Rece
 
 impl UnderWay {
     fn begin(&mut self, host: &Host, Due { key, expires_at_ms }: Due) {
-        let (tenant, packet) = (host.tenant(&key.tenant), key.clone());
+        let (host, packet) = (host.clone(), key.clone());
         let refund = async move {
-            match tenant {
+            match host.tenant(&packet.tenant) {
                 Some(tenant) => tenant.refund(&packet, expires_at_ms).await,
+                None if is_overdue(host.now_ms(), expires_at_ms) => {
+                    refund_alone(host.shared(), &packet).await
+                }
                 None => Ok(None),
             }
         };
@@ -83,11 +88,11 @@ async fn look(host: &Host, walk: &mut Walk, desk: &mut Desk, log: &mut Seldom<Ki
     let now = now(host);
     let on_the_desk = |due: Due| {
         // Others may serve tenants of the same ledger.
-        if host.tenant(&due.key.tenant).is_some() {
+        if host.tenant(&due.key.tenant).is_some() || host.is_expected(&due.key.tenant) {
             desk.put(due, now);
         }
     };
-    match walk.go(host.ledger(), now.ms, on_the_desk).await {
+    match walk.go(&*host.shared().ledger, now.ms, on_the_desk).await {
         Ok(was_all) => desk.forget(now, was_all),
         // The ledger's health says once what is wrong with it.
         Err(error) if error.may_pass() => tracing::debug!(code = error.code(), "expiry waits: {error}"),
@@ -113,6 +118,18 @@ fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, d
         tracing::debug!(code = error.code(), %tenant, %packet, "a refund waits: {error}");
     } else if let Some(left_out) = log.tell((Some(tenant.clone()), error.code())) {
         tracing::warn!(code = error.code(), %tenant, %packet, left_out, "a refund waits: {error}");
+    }
+}
+
+impl Host {
+    /// Tells of a tenant that will be served when its plugin is ready. Until then its packets are refunded in
+    /// the background, each a minute after its time: a sender's money does not hang on a plugin.
+    pub fn expect(&self, id: &TenantId) {
+        self.expected.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+    }
+
+    fn is_expected(&self, id: &TenantId) -> bool {
+        self.expected.read().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 }
 

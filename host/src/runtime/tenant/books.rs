@@ -2,12 +2,34 @@
 
 use super::Tenant;
 use crate::domain::{Amount, Expired, Name, PacketKey, TenantId, UserId};
+use crate::runtime::host::Shared;
 use crate::runtime::{CallError, Refunds};
 use crate::store::{Audit, Closed, Discrepancy, Funded, StoreError};
 
 /// A packet that is so long past its time is refunded by the host alone: a sender's money must not
 /// hang on a plugin that breaks, or says that it has done what it has not.
 const PATIENCE_MS: u64 = 60_000;
+
+/// Whether the host refunds a packet that ended then without its plugin.
+pub(in crate::runtime) const fn is_overdue(now_ms: u64, expired_at_ms: u64) -> bool {
+    now_ms >= expired_at_ms.saturating_add(PATIENCE_MS)
+}
+
+/// Refunds a packet without its plugin. Gives what went back now.
+pub(in crate::runtime) async fn refund_alone(
+    shared: &Shared,
+    key: &PacketKey,
+) -> Result<Option<Amount>, CallError> {
+    let Shared { ledger, counter, clock, .. } = shared;
+    let Some(loaded) = ledger.load(key, &[]).await? else { return Ok(None) };
+    let closed = ledger.close(key, loaded.packet.version, clock.now_ms()).await?;
+    // The card carries the time of expiry, so a grab is refused without this as well.
+    let _ = counter.close(key, clock.now_ms()).await;
+    Ok(match closed {
+        Closed::Refunded(amount) => Some(amount),
+        _ => None,
+    })
+}
 
 impl Tenant {
     /// Credits a wallet from outside; gives the new balance.
@@ -82,18 +104,10 @@ impl Tenant {
         if let Ok(Expired::Refunded(amount)) = told {
             return Ok(Some(amount));
         }
-        if self.now_ms() < expired_at_ms.saturating_add(PATIENCE_MS) {
-            return told.map(|_| None);
+        match is_overdue(self.now_ms(), expired_at_ms) {
+            true => refund_alone(&self.inner.shared, key).await,
+            false => told.map(|_| None),
         }
-        let around = self.around();
-        let Some(loaded) = around.ledger.load(key, &[]).await? else { return Ok(None) };
-        let closed = around.ledger.close(key, loaded.packet.version, self.now_ms()).await?;
-        // The card carries the time of expiry, so a grab is refused without this as well.
-        let _ = around.counter.close(key, self.now_ms()).await;
-        Ok(match closed {
-            Closed::Refunded(amount) => Some(amount),
-            _ => None,
-        })
     }
 
     /// Milliseconds since the Unix epoch, by the host's clock.

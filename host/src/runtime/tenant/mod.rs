@@ -18,6 +18,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tracing::Instrument as _;
 
+pub(super) use books::{is_overdue, refund_alone};
 pub use config::{TenantConfig, TenantError};
 pub use file::{TenantEntry, TenantsFile};
 pub use load::LoadError;
