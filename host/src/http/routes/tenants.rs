@@ -214,7 +214,8 @@ async fn plugins(
 /// Install a plugin
 ///
 /// Needs the scope `admin`. The body is the component. It is compiled and asked what it is, and does not
-/// serve anybody until an upgrade.
+/// serve anybody until an upgrade. What takes too much to compile is refused with `plugin-too-costly`; where
+/// too many wait for the compiler the answer is `busy`.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/plugins", tag = "tenants", operation_id = "install",
     params(("tenant" = String, Path),
         ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
