@@ -13,7 +13,7 @@ use crate::runtime::plugin::PluginError;
 /// Plugins of one tenant that may wait. Each is held in memory meanwhile.
 const MOST_OF_ONE: usize = 2;
 /// Plugins of all tenants that may wait.
-const MOST: usize = 16;
+const MOST: usize = 8;
 /// What a tenant took is forgotten at a tenth of the speed at which it was taken.
 const FORGETTING: u32 = 10;
 
