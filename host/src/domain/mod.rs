@@ -15,7 +15,7 @@ mod packet;
 mod policy;
 mod text;
 
-pub use access::{ApiKey, KeyId, Scope, Scopes, UnknownScope};
+pub use access::{ApiKey, KeyId, Scope, Scopes, Suspension, UnknownScope};
 pub use account::{Account, Movement, MovementKind};
 pub use amount::{Amount, AmountError};
 pub use chat::{
