@@ -31,5 +31,5 @@ pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
 pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status, Strategy};
 pub use policy::Policy;
-pub(crate) use text::is_unseen;
 pub use text::{closed, one_line};
+pub(crate) use text::{is_unseen, turns};

@@ -111,7 +111,7 @@ impl Service {
     /// Every route with everything before it, to be served or to be called by a test.
     pub fn router(&self) -> Router {
         let settings = *self.settings();
-        let (api, openapi) = routes::router(settings.metrics).split_for_parts();
+        let (api, openapi) = routes::router(self).split_for_parts();
         let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", complete(openapi)));
         let docs = docs.layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,

@@ -7,9 +7,9 @@ use super::asking::{Asking, Deadline, StoreHealth};
 use super::mandate::Mandate;
 use super::memory::Memory;
 use super::witness::Witness;
-use super::{Breach, Clock, Entropy};
+use super::{Breach, Clock, Entropy, OpenPackets};
 use crate::domain::{Amount, Claim, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
-use crate::store::{Counter, Ledger, Loaded};
+use crate::store::{Counter, Ledger, Loaded, StoreError};
 
 /// Everything that a tenant's plugin may reach. Shared by all instances of the tenant.
 pub(crate) struct Surroundings {
@@ -22,6 +22,7 @@ pub(crate) struct Surroundings {
     /// What the plugin asks for and the tenant grants.
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
+    pub(crate) open_packets: Arc<OpenPackets>,
     /// How the stores are doing: every call says what it found.
     pub(crate) health: Arc<StoreHealth>,
 }
@@ -30,6 +31,12 @@ impl Surroundings {
     /// The tenant is added here, so a plugin can name its own packets alone.
     pub(crate) fn key(&self, packet: PacketId) -> PacketKey {
         PacketKey { tenant: self.tenant.clone(), packet }
+    }
+
+    /// Whether the tenant's quota has room for one more packet.
+    pub(crate) async fn has_room(&self) -> Result<bool, StoreError> {
+        let (most, now_ms) = (self.limits.open_packets, self.clock.now_ms());
+        self.open_packets.has_room(&self.tenant, &*self.ledger, most, now_ms).await
     }
 
     /// Under which id a packet that is sent now is recorded.

@@ -86,7 +86,7 @@ fn trapped(error: &wasmtime::Error, state: &mut InstanceState) -> CallError {
         (None, None) => error.root_cause().to_string(),
     };
     let tenant = state.around.tenant.as_str();
-    tracing::warn!(tenant, "a plugin's instance was dropped: {error:#}");
+    tracing::warn!(tenant, why = format!("{error:#}"), "a plugin's instance was dropped");
     CallError::Trapped { limit: breach.and_then(Breach::limit), why: why.into() }
 }
 

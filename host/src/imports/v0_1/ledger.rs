@@ -12,6 +12,9 @@ use crate::domain::{Amount, Grant, Name, Order, Packet, Priority, Share};
 use crate::imports::{Breach, InstanceState};
 use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, StoreError};
 
+/// What a sender is told whose tenant has as many open packets as it may.
+const TOO_MANY_OPEN: &str = "too many packets are open; some have to end first";
+
 impl Host for InstanceState {
     async fn record(&mut self, order: ledger::Order) -> Result<Result<ledger::Recorded, Error>> {
         self.enter(Grant::Ledger)?;
@@ -22,9 +25,18 @@ impl Host for InstanceState {
         if let Err(why) = self.around.policy.check(&order) {
             return Ok(Err(Error::Other(why)));
         }
+        // Also of a packet that somebody typed, of which the host knows only here.
+        match self.asking.ledger(self.around.has_room()).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Err(self.refused(&StoreError::Refused(TOO_MANY_OPEN.into())))),
+            Err(error) => return Ok(Err(self.refused(&error))),
+        }
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
         let recorded =
             self.asking.ledger(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
+        if let Ok(Recorded::Recorded(_)) = &recorded {
+            self.around.open_packets.sent();
+        }
         match &recorded {
             Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
                 self.witness.recorded(receipt.id);

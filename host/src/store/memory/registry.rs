@@ -254,8 +254,8 @@ impl Registry for MemoryRegistry {
             return Ok(Installed::Before);
         }
         let own = plugins.iter().filter(|installed| installed.tenant == *tenant);
-        let (count, bytes) =
-            own.fold((1, u128::from(plugin.bytes)), |(count, bytes), Component { plugin, .. }| {
+        let (count, bytes) = own
+            .fold((1, u128::from(plugin.bytes)), |(count, bytes), Component { plugin, .. }| {
                 (count + 1, bytes + u128::from(plugin.bytes))
             });
         if count > quota.plugins || bytes > u128::from(quota.bytes) {

@@ -72,8 +72,7 @@ async fn a_component_is_what_it_was_to_the_last_byte(bench: Bench) {
 
 async fn a_plugin_that_cannot_be_kept_is_refused(bench: Bench) {
     let here = tenant(HERE);
-    let put =
-        async |plugin, code| bench.registry.put_plugin(&here, plugin, code, PluginQuota::NONE).await;
+    let put = async |plugin, code| bench.registry.put_plugin(&here, plugin, code, PluginQuota::NONE).await;
     refused(put(plugin("a"), vec![0; MAX_PLUGIN_BYTES + 1]).await);
     for bad in [
         PluginRecord { installed_at_ms: PAST_ALL, ..plugin("a") },
