@@ -119,19 +119,23 @@ impl Service {
         Ok(tenant)
     }
 
-    /// Removes a plugin of a tenant that neither serves it nor did before: see [`TenantRecord::uses`].
+    /// Removes a plugin of a tenant that does not serve it. If it did before, there is none to go back to.
     pub(super) async fn remove_plugin(&self, id: &TenantId, digest: &str) -> Result<PluginRecord, Problem> {
         let mut applied = self.roster().applied.lock().await;
         let before = self.record(id).await?;
         let installed = self.registry().plugins(id).await?.into_iter();
         let plugin = installed.into_iter().find(|plugin| plugin.digest == digest).ok_or_else(no_plugin)?;
-        if before.uses(digest) {
-            let why = "it serves the tenant, or would after a rollback; let others serve first";
-            return Err(Problem::new(Kind::PLUGIN_IN_USE, why));
+        if before.plugin.as_deref() == Some(digest) {
+            return Err(Problem::new(
+                Kind::PLUGIN_IN_USE,
+                "it serves the tenant; let another one serve first",
+            ));
         }
         let revision = self.registry().remove_plugin(id, digest, before.revision).await?;
         let revision = revision.ok_or_else(overtaken)?;
-        applied.raise(&before, TenantRecord { revision, ..before.clone() });
+        let mut after = TenantRecord { revision, ..before.clone() };
+        after.former.take_if(|former| former.as_deref() == Some(digest));
+        applied.raise(&before, after);
         Ok(plugin)
     }
 

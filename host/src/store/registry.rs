@@ -100,13 +100,6 @@ impl TenantRecord {
         }
     }
 
-    /// Whether this plugin serves, or would serve after a rollback.
-    #[must_use]
-    pub fn uses(&self, digest: &str) -> bool {
-        let former = self.former.as_ref().and_then(Option::as_deref);
-        [self.plugin.as_deref(), former].contains(&Some(digest))
-    }
-
     /// Lets another plugin serve; what served before is remembered.
     pub fn serve_by(&mut self, plugin: Option<String>) {
         if self.plugin != plugin {
@@ -259,7 +252,8 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Removes a tenant's plugin if the tenant's revision still is this one, and raises that, so that nobody
     /// who has read the plugin meanwhile can let it serve; gives the new revision. None where somebody else
-    /// was faster, or there is no such plugin. Whether it is in use is the caller's to know.
+    /// was faster, or there is no such plugin. If it served before, nothing did any more. Whether it serves now
+    /// is the caller's to know.
     async fn remove_plugin(
         &self,
         tenant: &TenantId,

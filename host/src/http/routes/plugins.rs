@@ -122,7 +122,8 @@ fn too_many(tenant: &Tenant, PluginQuota { plugins, bytes }: PluginQuota) -> Pro
 
 /// Remove a plugin
 ///
-/// Needs the scope `admin`. One that serves the tenant, or would after a rollback, is not removed.
+/// Needs the scope `admin`. One that serves the tenant is not removed; after the removal of the one that served
+/// before, there is none to roll back to.
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}/plugins/{digest}", tag = "tenants",
     operation_id = "remove_plugin",
     params(("tenant" = String, Path), ("digest" = String, Path)),

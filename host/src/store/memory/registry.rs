@@ -277,6 +277,7 @@ impl Registry for MemoryRegistry {
         let record = state.tenants.get_mut(tenant).filter(|record| record.revision == revision);
         let (Some(place), Some(record)) = (place, record) else { return Ok(None) };
         record.revision = next;
+        record.former.take_if(|former| former.as_deref() == Some(digest));
         state.plugins.remove(place);
         state.revision = next;
         Ok(Some(next))

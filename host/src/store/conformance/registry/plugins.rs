@@ -11,6 +11,7 @@ checks! { Bench of Registry:
     a_tenant_has_no_more_plugins_than_its_quota,
     a_plugin_is_removed_and_makes_room,
     a_plugin_is_removed_only_by_who_knows_the_tenants_revision,
+    a_plugin_that_served_before_is_forgotten_with_its_removal,
 }
 
 async fn a_plugin_is_installed_once_and_stays_as_it_was(bench: Bench) {
@@ -141,4 +142,23 @@ async fn a_plugin_is_removed_only_by_who_knows_the_tenants_revision(bench: Bench
     let revision = bench.remove(HERE, "a", upgraded.revision).await.expect("it is removed");
     assert_eq!(bench.put(&upgraded).await, None, "who had read the tenant before is told");
     assert_eq!(bench.tenants().await, [TenantRecord { revision, ..upgraded }]);
+}
+
+async fn a_plugin_that_served_before_is_forgotten_with_its_removal(bench: Bench) {
+    for digest in ["a", "b"] {
+        assert!(bench.install(HERE, &plugin(digest), b"abc").await);
+    }
+    let mut present = record(HERE);
+    for (former, left) in [
+        (Some(Some("b".to_owned())), Some(Some("b".to_owned()))),
+        (Some(None), Some(None)),
+        (None, None),
+        (Some(Some("a".to_owned())), None),
+    ] {
+        present = bench.written(TenantRecord { former, ..present }).await;
+        let revision = bench.remove(HERE, "a", present.revision).await.expect("it is removed");
+        present = TenantRecord { revision, former: left, ..present };
+        assert_eq!(bench.tenants().await, [present.clone()]);
+        assert!(bench.install(HERE, &plugin("a"), b"abc").await);
+    }
 }

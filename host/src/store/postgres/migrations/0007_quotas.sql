@@ -58,7 +58,7 @@ BEGIN
 END $$;
 
 -- Removes a plugin if its tenant's revision still is the one that is known, and raises that; gives the new one,
--- and null where somebody else was faster or there is no such plugin.
+-- and null where somebody else was faster or there is no such plugin. If it served before, nothing did any more.
 CREATE FUNCTION remove_plugin(of text, old_digest text, known bigint, OUT given bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -72,7 +72,10 @@ BEGIN
         RETURN;
     END IF;
     UPDATE hongbao.numbers SET value = value + 1 WHERE name = 'revision' RETURNING value INTO given;
-    UPDATE hongbao.tenants SET revision = given WHERE id = of;
+    UPDATE hongbao.tenants
+       SET revision = given, has_former = has_former AND former IS DISTINCT FROM old_digest,
+           former = nullif(former, old_digest)
+     WHERE id = of;
 END $$;
 
 -- Keeps a key if its owner has fewer than `most` that are valid now: 'kept', 'taken' where there is one of this

@@ -175,7 +175,10 @@ pub(super) fn remove_plugin(
     revision: u64,
 ) -> Result<Option<u64>, Error> {
     const REMOVE: &str = "DELETE FROM plugins WHERE tenant = ?1 AND digest = ?2";
-    const RENUMBER: &str = "UPDATE tenants SET revision = ?2 WHERE id = ?1";
+    const FORGET: &str = "
+        UPDATE tenants
+           SET revision = ?2, has_former = has_former AND former IS NOT ?3, former = nullif(former, ?3)
+         WHERE id = ?1";
     let known = present(db, tenant)?;
     if known == 0 || known != revision {
         return Ok(None);
@@ -184,7 +187,7 @@ pub(super) fn remove_plugin(
         return Ok(None);
     }
     let revision = raised(db)?;
-    db.prepare_cached(RENUMBER)?.execute((tenant.as_str(), checks::time(revision)?))?;
+    db.prepare_cached(FORGET)?.execute((tenant.as_str(), checks::time(revision)?, digest))?;
     Ok(Some(revision))
 }
 
