@@ -8,7 +8,9 @@ use super::mandate::Mandate;
 use super::memory::Memory;
 use super::witness::Witness;
 use super::{Breach, Clock, Entropy, OpenPackets};
-use crate::domain::{Amount, Claim, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
+use crate::domain::{
+    Amount, Claim, Grant, Grants, Limit, Limits, PacketId, PacketKey, Policy, TenantId, UserId,
+};
 use crate::store::{Counter, Ledger, Loaded, StoreError};
 
 /// Everything that a tenant's plugin may reach. Shared by all instances of the tenant.
@@ -53,8 +55,8 @@ pub(crate) struct InstanceState {
     pub(super) witness: Witness,
     host_calls: u32,
     pub(super) log_bytes: usize,
-    /// Whether log lines were left out of this call.
-    pub(crate) log_was_cut: bool,
+    /// Limits that this call reached and that did not stop it, each once.
+    pub(crate) reached: Vec<Limit>,
     pub(super) asking: Asking,
 }
 
@@ -68,7 +70,7 @@ impl InstanceState {
             witness: Witness::default(),
             host_calls: 0,
             log_bytes: 0,
-            log_was_cut: false,
+            reached: Vec::new(),
         }
     }
 
@@ -78,8 +80,15 @@ impl InstanceState {
         self.witness.clear();
         self.host_calls = 0;
         self.log_bytes = 0;
-        self.log_was_cut = false;
+        self.reached.clear();
         self.asking.begin();
+    }
+
+    /// The call goes on without what this limit is about.
+    pub(super) fn reach(&mut self, limit: Limit) {
+        if !self.reached.contains(&limit) {
+            self.reached.push(limit);
+        }
     }
 
     /// When the next call must have its answer.

@@ -8,12 +8,12 @@ use super::convert::{
     amount, audience, packet_id, strategy, user, wit_audience, wit_claim, wit_error, wit_packet_id,
     wit_status, wit_strategy,
 };
-use crate::domain::{Amount, Grant, Name, Order, Packet, Priority, Share};
+use crate::domain::{Amount, Grant, Limit, Name, Order, Packet, Priority, Share};
 use crate::imports::{Breach, InstanceState};
 use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, StoreError};
 
-/// What a sender is told whose tenant has as many open packets as it may.
-const TOO_MANY_OPEN: &str = "too many packets are open; some have to end first";
+/// Why nothing was recorded. The plugin is told that it was not, and may be when other packets have ended.
+const TOO_MANY_OPEN: &str = "the tenant has as many open packets as it may";
 
 impl Host for InstanceState {
     async fn record(&mut self, order: ledger::Order) -> Result<Result<ledger::Recorded, Error>> {
@@ -28,7 +28,10 @@ impl Host for InstanceState {
         // Also of a packet that somebody typed, of which the host knows only here.
         match self.asking.ledger(self.around.has_room()).await {
             Ok(true) => {}
-            Ok(false) => return Ok(Err(self.refused(&StoreError::Refused(TOO_MANY_OPEN.into())))),
+            Ok(false) => {
+                self.reach(Limit::OpenPackets);
+                return Ok(Err(self.refused(&StoreError::overloaded(TOO_MANY_OPEN))));
+            }
             Err(error) => return Ok(Err(self.refused(&error))),
         }
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());

@@ -32,8 +32,8 @@ use super::metrics::TenantMetrics;
 use super::turns::Line;
 use super::{CallError, Operation, Plugin};
 use crate::domain::{
-    Details, Expired, Grabbed, Grants, Limit, Limits, Manifest, Message, Opened, PacketId, Policy, Presser,
-    Reply, Request, SendError, Sent, Strategy, TenantId, UserId,
+    Details, Expired, Grabbed, Grants, Limits, Manifest, Message, Opened, PacketId, Policy, Presser, Reply,
+    Request, SendError, Sent, Strategy, TenantId, UserId,
 };
 use crate::imports::{Calls, Surroundings};
 
@@ -349,9 +349,7 @@ impl Tenant {
             tracing::debug_span!("call", tenant = inner.id.as_str(), operation = operation.name(), users);
         let done = self.serving().call(&inner.shared, act).instrument(span).await;
         let answer = done.and_then(|done| {
-            if done.log_was_cut {
-                inner.metrics.limit(Limit::LogBytes);
-            }
+            done.reached.into_iter().for_each(|limit| inner.metrics.limit(limit));
             done.answer
         });
         inner.metrics.call(operation, users, begun.elapsed());
