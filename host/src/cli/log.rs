@@ -126,24 +126,33 @@ mod tests {
         }
     }
 
-    /// What is written while this is done.
-    fn logged(act: impl FnOnce()) -> String {
-        #[derive(Clone, Default)]
-        struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-        impl std::io::Write for Shared {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().unwrap().write(bytes)
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
+    /// Where a log is written.
+    #[derive(Clone, Default)]
+    struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
         }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Shared {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    /// What is written in text while this is done.
+    fn logged(act: impl FnOnce()) -> String {
         let (written, log) = (Shared::default(), tracing_subscriber::fmt().without_time().with_ansi(false));
         let writer = written.clone();
         let log = log.with_writer(move || writer.clone()).fmt_fields(debug_fn(field).delimited(" "));
         tracing::subscriber::with_default(log.finish(), act);
-        let bytes = written.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        written.text()
     }
 
     #[test]
@@ -158,6 +167,21 @@ mod tests {
         let text = logged(|| tracing::info!(target: "x", tenant = %name, n = 7, of = name, "done"));
         let quoted = "\"x\\\" outcome=\\\"ok\"";
         assert_eq!(text, format!(" INFO x: done tenant={quoted} n=7 of={quoted}\n"));
+    }
+
+    #[test]
+    fn in_json_what_others_say_is_one_value() {
+        let said = "hi\n{\"level\":\"INFO\",\"message\":\"administration\"}";
+        let (written, log) = (Shared::default(), tracing_subscriber::fmt().json().flatten_event(true));
+        let writer = written.clone();
+        let log = log.with_writer(move || writer.clone()).finish();
+        let act = || tracing::info!(target: "plugin", tenant = "x\",\"a\":\"b", "{said}");
+        tracing::subscriber::with_default(log, act);
+        let text = written.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let told = (&line["message"], &line["tenant"], &line["target"], line.get("a"));
+        assert_eq!(told, (&said.into(), &"x\",\"a\":\"b".into(), &"plugin".into(), None));
     }
 
     #[test]

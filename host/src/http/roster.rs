@@ -192,11 +192,15 @@ impl Service {
     fn take_over(&self, record: &TenantRecord, ready: Option<Prepared>) -> Result<Tenant, Problem> {
         let tenant = match (self.host().tenant(&record.id), ready) {
             (Some(tenant), Some(ready)) => {
+                // What begins to be suspended is not served by another plugin for a moment first.
+                if record.suspension.is_any() {
+                    tenant.set_suspension(record.suspension);
+                }
                 tenant.adopt(ready);
                 tenant
             }
             (Some(tenant), None) => tenant,
-            (None, Some(ready)) => self.host().add_prepared(ready)?,
+            (None, Some(ready)) => self.host().add_prepared(ready, record.suspension)?,
             (None, None) => return Err(Problem::not_found("the tenant is not served any more")),
         };
         tenant.set_suspension(record.suspension);

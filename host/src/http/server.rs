@@ -280,7 +280,7 @@ async fn in_time(State(service): State<Service>, request: Request, next: Next) -
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<String>().map(String::as_str);
     let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-    tracing::error!("a request ended in a panic: {words}");
+    tracing::error!(words, "a request ended in a panic");
     Problem::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id")
         .into_response()
 }

@@ -12,7 +12,7 @@ use super::{
     CallError, CodeCache, Engine, EngineError, Plugin, Plugins, Settlements, Tenant, TenantConfig,
     TenantError,
 };
-use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
+use crate::domain::{Amount, Grants, Manifest, PacketKey, Suspension, TenantId};
 use crate::imports::{Clock, Entropy, OpenPackets, StoreHealth, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
 use crate::store::{Backlog, Counter, Due, Health, Ledger, Parked, Report, Settled, StoreError};
@@ -277,7 +277,7 @@ impl Host {
         if self.tenant(&config.id).is_some() {
             return Err(TenantError::Exists(config.id));
         }
-        self.add_prepared(self.prepare(config, plugin).await?)
+        self.add_prepared(self.prepare(config, plugin).await?, Suspension::default())
     }
 
     /// A plugin that has said what it is and could serve such a tenant, new or not. It does not begin to: what
@@ -290,10 +290,15 @@ impl Host {
         Ok(Prepared(Serving::prepare(&self.shared, config, plugin).await?))
     }
 
-    /// A new tenant, served by what was prepared.
-    pub(crate) fn add_prepared(&self, Prepared(serving): Prepared) -> Result<Tenant, TenantError> {
+    /// A new tenant, served by what was prepared, and suspended from the beginning where it shall be.
+    pub(crate) fn add_prepared(
+        &self,
+        Prepared(serving): Prepared,
+        suspension: Suspension,
+    ) -> Result<Tenant, TenantError> {
         let id = serving.id().clone();
         let tenant = Tenant::new(Arc::clone(&self.shared), serving);
+        tenant.set_suspension(suspension);
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have added one meanwhile.
         if tenants.contains_key(&id) {
