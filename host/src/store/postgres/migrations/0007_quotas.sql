@@ -91,8 +91,9 @@ BEGIN
         outcome := 'taken';
         RETURN;
     END IF;
+    -- Said in this way, only the index of owners can answer it, whatever is known of the table.
     PERFORM FROM hongbao.api_keys
-     WHERE tenant = of AND scopes >= 0 AND revoked_at_ms IS NULL
+     WHERE tenant <= of AND (tenant, id) > (of, '') AND scopes >= 0 AND revoked_at_ms IS NULL
        AND coalesce(expires_at_ms > new_created_at_ms, true)
     HAVING count(*) >= most;
     IF FOUND THEN
