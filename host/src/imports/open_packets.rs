@@ -1,6 +1,7 @@
 //! How many packets of a tenant are open: a quota that needs no count for each send.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::domain::TenantId;
 use crate::store::{Ledger, StoreError};
@@ -12,6 +13,10 @@ const FULL_FOR_MS: u64 = 5_000;
 /// The part of the room that is sent by this host alone before the ledger is asked again: other hosts
 /// fill the same room meanwhile.
 const PART: u64 = 8;
+/// Longest count. A ledger that does not answer is no reason to refuse a packet for want of room: whether it
+/// can be recorded is for the ledger to say, and the count is tried again a moment later.
+const COUNT_TIME: Duration = Duration::from_secs(2);
+const COUNT_AGAIN_MS: u64 = 1_000;
 /// Packets of one question to the ledger.
 const AT_ONCE: u32 = 4096;
 
@@ -32,11 +37,16 @@ struct Known {
     at_ms: Option<u64>,
     /// Sent by this host since then.
     sent: u64,
+    /// A count came to nothing: until then there is room.
+    unknown_until_ms: u64,
 }
 
 impl Known {
     /// Whether there is room for one more; None where the ledger has to be asked.
     fn has_room(self, most: u64, now_ms: u64) -> Option<bool> {
+        if now_ms < self.unknown_until_ms {
+            return Some(true);
+        }
         let age_ms = now_ms.saturating_sub(self.at_ms?);
         let room = most.saturating_sub(self.counted);
         if room == 0 {
@@ -51,7 +61,8 @@ impl OpenPackets {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a tenant that may have so many open packets may send one more.
+    /// Whether a tenant that may have so many open packets may send one more. An error is an overload alone,
+    /// of which nothing more is asked.
     pub(crate) async fn has_room(
         &self,
         tenant: &TenantId,
@@ -70,10 +81,18 @@ impl OpenPackets {
             return Ok(has_room);
         }
         let sent_before = self.known().sent;
-        let counted = count(tenant, ledger, most).await?;
+        let counted = tokio::time::timeout(COUNT_TIME, count(tenant, ledger, most)).await;
         let mut known = self.known();
+        let counted = match counted {
+            Ok(Ok(counted)) => counted,
+            Ok(Err(error @ StoreError::Overloaded(_))) => return Err(error),
+            Ok(Err(_)) | Err(_) => {
+                known.unknown_until_ms = now_ms.saturating_add(COUNT_AGAIN_MS);
+                return Ok(true);
+            }
+        };
         let sent = known.sent.saturating_sub(sent_before);
-        *known = Known { counted, at_ms: Some(now_ms), sent };
+        *known = Known { counted, at_ms: Some(now_ms), sent, unknown_until_ms: 0 };
         Ok(counted + sent < most)
     }
 
@@ -102,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_ledger_is_asked_where_what_is_known_does_not_say() {
-        let known = |counted, sent| Known { counted, at_ms: Some(1_000), sent };
+        let known = |counted, sent| Known { counted, at_ms: Some(1_000), sent, unknown_until_ms: 0 };
         let cases = [
             (Known::default(), 1_000, None),
             (known(0, 0), 1_000, Some(true)),
@@ -115,6 +134,9 @@ mod tests {
             (known(100, 0), 1_000 + FULL_FOR_MS, None),
             // Who lowers a quota below what is open.
             (known(120, 0), 1_000, Some(false)),
+            // A count that came to nothing.
+            (Known { unknown_until_ms: 1_001, ..known(100, 0) }, 1_000, Some(true)),
+            (Known { unknown_until_ms: 1_001, ..known(100, 0) }, 1_001, Some(false)),
         ];
         for (known, now_ms, expected) in cases {
             let Known { counted, sent, .. } = known;

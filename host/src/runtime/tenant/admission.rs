@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
 
 use super::{Serving, Tenant};
 use crate::domain::{Limit, Suspension};
 use crate::runtime::CallError;
-use crate::store::StoreError;
 
 const BY_OPERATOR: u8 = 1;
 const BY_TENANT: u8 = 2;
@@ -135,13 +133,7 @@ impl Tenant {
     pub(super) async fn has_room(&self) -> Result<(), CallError> {
         self.not_suspended()?;
         let around = self.around();
-        // A ledger that hangs must not hold up the caller for longer than a call would.
-        let patience = Duration::from_millis(around.limits.call_ms) / 2;
-        let asked = tokio::time::timeout(patience, around.has_room()).await;
-        let asked = asked.unwrap_or_else(|_| {
-            let why = format!("no answer within {} ms", patience.as_millis());
-            Err(StoreError::Unavailable(why.into()))
-        });
+        let asked = around.has_room().await;
         self.inner.shared.health.ledger.note(&asked);
         if asked? {
             return Ok(());
