@@ -179,7 +179,7 @@ mod tests {
         tracing::subscriber::with_default(log, act);
         let text = written.text();
         assert_eq!(text.lines().count(), 1, "{text}");
-        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let line: serde_json::Value = crate::decode::json(text.trim().as_bytes()).unwrap();
         let told = (&line["message"], &line["tenant"], &line["target"], line.get("a"));
         assert_eq!(told, (&said.into(), &"x\",\"a\":\"b".into(), &"plugin".into(), None));
     }
