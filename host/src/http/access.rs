@@ -16,6 +16,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::Service;
 use super::input::single;
+use super::notes::Slip;
 use super::problem::{Kind, Problem};
 use crate::domain::{ApiKey, KeyId, Name, Scope, Scopes, TenantId, UserId};
 use crate::runtime::Tenant;
@@ -159,6 +160,8 @@ impl Keys {
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) key: Arc<ApiKey>,
+    /// Of an administrative request.
+    pub(super) slip: Option<Arc<Slip>>,
 }
 
 fn unauthenticated(why: &'static str) -> Problem {
@@ -177,7 +180,7 @@ impl Caller {
         if !key.is_valid(service.host().now_ms()) {
             return Err(unauthenticated("this API key was revoked, or its time is over"));
         }
-        Ok(Self { key })
+        Ok(Self { key, slip: None })
     }
 
     /// Whether it is valid still: it may be revoked while a stream is open.
@@ -191,6 +194,15 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::new(Kind::FORBIDDEN, format!("this needs an API key with the scope {scope}")))
+    }
+
+    pub(super) fn is_operator(&self) -> bool {
+        self.key.scopes.has(Scope::Operator)
+    }
+
+    /// One request of the tenant that this key is of.
+    fn request(&self, service: &Service) -> Result<Tenant, Problem> {
+        Ok(self.tenant(service)?.request()?)
     }
 
     /// The tenant that this key is of.
@@ -216,7 +228,12 @@ impl FromRequestParts<Service> for Caller {
             scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
         });
         let token = token.ok_or_else(|| unauthenticated("send an API key as `Authorization: Bearer …`"))?;
-        let caller = Self::from_text(token, service).await?;
+        let slip = parts.extensions.get::<Arc<Slip>>().cloned();
+        let caller = Self { slip, ..Self::from_text(token, service).await? };
+        if let Some(slip) = &caller.slip {
+            // Looked up once for each request; whoever asks again finds the same key.
+            let _ = slip.by.set(Arc::clone(&caller.key));
+        }
         service.rates().key(caller.key.id)?;
         Ok(caller)
     }
@@ -252,7 +269,7 @@ impl FromRequestParts<Service> for Member {
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
         caller.needs(Scope::Member)?;
-        let tenant = caller.tenant(service)?;
+        let tenant = caller.request(service)?;
         Ok(Self { caller, tenant })
     }
 }
@@ -269,7 +286,7 @@ impl FromRequestParts<Service> for Funder {
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
         caller.needs(Scope::Fund)?;
-        let tenant = caller.tenant(service)?;
+        let tenant = caller.request(service)?;
         Ok(Self { caller, tenant })
     }
 }
@@ -296,15 +313,30 @@ pub(super) struct Admin {
     pub(super) tenant: Tenant,
 }
 
+impl Admin {
+    /// Whether it may change what its tenant has: the operator may, and its own administrators unless the operator
+    /// suspended it. Until then they look, and take away what others could use.
+    pub(super) fn may_change(&self) -> Result<(), Problem> {
+        if self.caller.is_operator() || !self.tenant.suspension().by_operator {
+            return Ok(());
+        }
+        let why = "the operator suspended this tenant; until that is lifted nothing of it is changed";
+        Err(Problem::new(Kind::SUSPENDED, why))
+    }
+}
+
 impl FromRequestParts<Service> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        if !caller.key.scopes.has(Scope::Operator) {
+        if !caller.is_operator() {
             caller.needs(Scope::Admin)?;
         }
         let tenant = tenant_of_path(parts, service, &caller).await?;
+        if !caller.is_operator() {
+            service.rates().admin(tenant.id())?;
+        }
         Ok(Self { caller, tenant })
     }
 }
@@ -319,7 +351,13 @@ impl FromRequestParts<Service> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        Ok(Self { tenant: tenant_of_path(parts, service, &caller).await? })
+        let tenant = tenant_of_path(parts, service, &caller).await?;
+        match caller.key.scopes {
+            scopes if scopes.has(Scope::Operator) => {}
+            scopes if scopes.has(Scope::Admin) => service.rates().admin(tenant.id())?,
+            _ => tenant.count()?,
+        }
+        Ok(Self { tenant })
     }
 }
 
@@ -329,7 +367,7 @@ async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -
     let name = path.iter().find(|(name, _)| *name == "tenant").map(|(_, value)| value);
     let id = name.and_then(|name| TenantId::new(name).ok()).ok_or_else(unknown)?;
     let is_own = caller.key.tenant.as_ref() == Some(&id);
-    if !is_own && !caller.key.scopes.has(Scope::Operator) {
+    if !is_own && !caller.is_operator() {
         return Err(unknown());
     }
     service.host().tenant(&id).ok_or_else(unknown)

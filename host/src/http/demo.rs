@@ -73,6 +73,7 @@ async fn join(State(service): State<Service>, Json(join): Json<Join>) -> Result<
     let user = user(join.name)?;
     let id = tenant_id()?;
     let tenant = service.host().tenant(&id).ok_or_else(|| Problem::not_found("there is no demo"))?;
+    let tenant = tenant.request()?;
     service.rates().user(&id, &user)?;
     welcome(&tenant, &user).await?;
     let now_ms = service.host().now_ms();

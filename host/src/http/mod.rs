@@ -15,6 +15,7 @@ mod once;
 mod output;
 mod page;
 mod problem;
+mod quota;
 mod rate;
 mod roster;
 mod routes;

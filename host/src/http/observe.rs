@@ -69,7 +69,8 @@ struct StoreLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreReasonLabels {
     store: &'static str,
-    reason: String,
+    /// Some of it in a server's own words.
+    reason: Label,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -166,7 +167,7 @@ impl HttpMetrics {
             self.store_states.get_or_create(&labels).set((standing == report.standing).into());
         }
         if !report.reason.is_empty() {
-            let labels = StoreReasonLabels { store, reason: report.reason.into_owned() };
+            let labels = StoreReasonLabels { store, reason: report.reason.into_owned().into() };
             self.store_reasons.get_or_create(&labels).set(1);
         }
         for (code, count) in health.errors() {

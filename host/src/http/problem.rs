@@ -75,6 +75,7 @@ kinds! {
     CONFLICT = "conflict", CONFLICT, Changed, "Somebody else changed it meanwhile";
     TENANT_EXISTS = "tenant-exists", CONFLICT, Changed, "There is a tenant of this name";
     NO_FORMER = "no-former-plugin", CONFLICT, Changed, "There is no plugin to go back to";
+    PLUGIN_IN_USE = "plugin-in-use", CONFLICT, Changed, "The plugin serves the tenant";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
     MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";
     CONTENT_ENCODING = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, Never, "The body is compressed";
@@ -85,6 +86,7 @@ kinds! {
     NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, Changed, "The plugin asks for more than is granted";
     NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, Changed, "The plugin does not say what it is";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, Later, "Too many requests";
+    QUOTA = "quota-reached", TOO_MANY_REQUESTS, Changed, "The tenant has as much as it may have";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, Later, "Something broke";
     PLUGIN_FAILED = "plugin-failed", BAD_GATEWAY, Later, "The tenant's plugin broke";
     BUSY = "busy", SERVICE_UNAVAILABLE, Later, "Too much is waiting";
@@ -144,7 +146,9 @@ impl Problem {
 
     /// What is wrong is for the operator to see, and not for the caller.
     fn internal(why: &dyn std::fmt::Display) -> Self {
-        tracing::error!(request_id = RequestId::current().as_deref(), "{why}");
+        // As a field: a plugin's words must not look like ours.
+        let (request_id, why) = (RequestId::current(), why.to_string());
+        tracing::error!(request_id = request_id.as_deref(), why, "something broke");
         Self::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id")
     }
 }
@@ -222,11 +226,12 @@ impl From<CallError> for Problem {
                 let problem = Self::new(Kind::SUSPENDED, said);
                 Self { retry_after_ms, ..problem }
             }
+            CallError::Quota { .. } => Self::new(Kind::QUOTA, said),
             CallError::Invalid(why) => Self::invalid(why.to_string()),
             CallError::TimedOut(_) => Self::new(Kind::TIMED_OUT, said),
             CallError::Unavailable => Self::new(Kind::UNAVAILABLE, said),
             CallError::Trapped { why, .. } => {
-                tracing::error!(request_id = RequestId::current().as_deref(), "a plugin broke: {why}");
+                tracing::error!(request_id = RequestId::current().as_deref(), why = &*why, "a plugin broke");
                 Self::new(
                     Kind::PLUGIN_FAILED,
                     "the tenant's plugin broke; what was done stands in the ledger",

@@ -17,12 +17,15 @@ pub struct RateSettings {
     pub key_per_second: Option<NonZeroU32>,
     /// Of one user, through whichever key.
     pub user_per_second: Option<NonZeroU32>,
+    /// Of the administrators of one tenant. The operator has no limit.
+    pub admin_per_second: Option<NonZeroU32>,
 }
 
 impl Default for RateSettings {
     /// A person taps some times a second; a platform's key speaks for all of its users.
     fn default() -> Self {
-        Self { key_per_second: None, user_per_second: NonZeroU32::new(20) }
+        let some = NonZeroU32::new(20);
+        Self { key_per_second: None, user_per_second: some, admin_per_second: some }
     }
 }
 
@@ -32,6 +35,9 @@ type Limiter<K> = Option<DefaultKeyedRateLimiter<K>>;
 pub(super) struct Rates {
     keys: Limiter<KeyId>,
     users: Limiter<(TenantId, UserId)>,
+    /// Apart from all else that a tenant asks, so that whoever floods it cannot keep its administrators from
+    /// revoking a key.
+    admins: Limiter<TenantId>,
     /// Keys that nobody knows cost a look into the registry each: of all callers together only so many.
     strangers: DefaultDirectRateLimiter,
     clock: DefaultClock,
@@ -44,6 +50,7 @@ impl Rates {
         Self {
             keys: limiter(settings.key_per_second),
             users: limiter(settings.user_per_second),
+            admins: limiter(settings.admin_per_second),
             strangers: RateLimiter::direct(Quota::per_second(STRANGERS_PER_SECOND)),
             clock: DefaultClock::default(),
         }
@@ -60,6 +67,13 @@ impl Rates {
         users.check_key(&user).map_err(|until| self.wait(&until, "this user asks too often"))
     }
 
+    pub(super) fn admin(&self, tenant: &TenantId) -> Result<(), Problem> {
+        let Some(admins) = &self.admins else { return Ok(()) };
+        admins
+            .check_key(tenant)
+            .map_err(|until| self.wait(&until, "this tenant's administrators ask too often"))
+    }
+
     pub(super) fn stranger(&self) -> Result<(), Problem> {
         let checked = self.strangers.check();
         checked.map_err(|until| self.wait(&until, "too many unknown API keys are tried"))
@@ -69,6 +83,7 @@ impl Rates {
     pub(super) fn forget(&self) {
         self.keys.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
         self.users.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
+        self.admins.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
     }
 
     fn wait(&self, until: &NotUntil<<DefaultClock as Clock>::Instant>, why: &'static str) -> Problem {
@@ -89,7 +104,7 @@ mod tests {
 
     #[test]
     fn each_user_has_a_rate_of_their_own() {
-        let settings = RateSettings { key_per_second: None, user_per_second: NonZeroU32::new(2) };
+        let settings = RateSettings { user_per_second: NonZeroU32::new(2), ..RateSettings::default() };
         let rates = Rates::new(settings);
         let tenant = TenantId::default();
         let [bob, carol] = ["bob", "carol"].map(|name| UserId::new(name).unwrap());

@@ -1,7 +1,8 @@
 //! Which tenants are served, and by which plugin: the registry says, and every host follows.
 //!
-//! A change goes first to this host, where a plugin that does not start is refused; then into the
-//! registry, if nobody else was faster; then, within a second, to all other hosts.
+//! A change is tried out on this host first, where a plugin that does not start is refused, and nothing of it
+//! takes effect. Then it goes into the registry, if nobody else was faster; then it takes effect here, and within
+//! a second on all other hosts. One whose answer was lost is followed as any other, if it was written.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,8 +17,10 @@ use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use crate::decode;
 use crate::domain::TenantId;
-use crate::runtime::{Digest, Plugin, PluginSource, Tenant, TenantConfig, TenantEntry, TenantsFile};
-use crate::store::{PluginRecord, StoreError, TenantRecord};
+use crate::runtime::{
+    Digest, Plugin, PluginSource, Prepared, Tenant, TenantConfig, TenantEntry, TenantsFile,
+};
+use crate::store::{Installed, PluginQuota, PluginRecord, StoreError, TenantRecord};
 
 /// How often a host looks whether another one changed something.
 pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +38,26 @@ struct Applied {
     tenants: HashMap<TenantId, TenantRecord>,
 }
 
+impl Applied {
+    /// A change that needs nothing else was applied with it. Where this host had not come so far as the record
+    /// before, it still follows.
+    fn raise(&mut self, before: &TenantRecord, after: TenantRecord) {
+        if let Some(known) = self.tenants.get_mut(&before.id)
+            && known.revision == before.revision
+        {
+            *known = after;
+        }
+    }
+}
+
+fn no_plugin() -> Problem {
+    Problem::not_found("there is no such plugin")
+}
+
+fn overtaken() -> Problem {
+    Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again")
+}
+
 impl Service {
     /// Does what the registry says, if that changed.
     pub(super) async fn follow(&self) -> Result<(), StoreError> {
@@ -48,13 +71,17 @@ impl Service {
             if applied.tenants.get(&record.id).is_some_and(|known| known.revision == record.revision) {
                 continue;
             }
-            match self.apply(&record, &applied).await {
+            match self.prepare(&record).await.and_then(|ready| self.take_over(&record, ready)) {
                 Ok(_) => {
                     applied.tenants.insert(record.id.clone(), record);
                 }
                 Err(problem) => {
                     is_done = false;
-                    tracing::error!(tenant = %record.id, "a change of a tenant waits: {problem:?}");
+                    // A suspension waits for no plugin.
+                    if let Some(tenant) = self.host().tenant(&record.id) {
+                        tenant.set_suspension(record.suspension);
+                    }
+                    tracing::error!(tenant = record.id.as_str(), why = ?problem, "a change of a tenant waits");
                 }
             }
         }
@@ -71,8 +98,7 @@ impl Service {
         edit: impl FnOnce(&mut TenantRecord) -> Result<(), Problem>,
     ) -> Result<Tenant, Problem> {
         let mut applied = self.roster().applied.lock().await;
-        let found = self.registry().tenants().await?.into_iter().find(|record| record.id == *id);
-        let before = found.ok_or_else(|| Problem::not_found("there is no such tenant"))?;
+        let before = self.record(id).await?;
         let mut after = before.clone();
         edit(&mut after)?;
         self.put(before, after, &mut applied).await
@@ -84,19 +110,38 @@ impl Service {
         if self.host().tenant(&record.id).is_some() {
             return Err(Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id)));
         }
-        let tenant = self.apply(&record, &applied).await?;
-        let written = self.registry().put_tenant(record.clone()).await;
-        match written {
-            Ok(Some(revision)) => {
-                applied.tenants.insert(record.id.clone(), TenantRecord { revision, ..record });
-                Ok(tenant)
-            }
-            refused => {
-                self.host().remove(&record.id);
-                refused?;
-                Err(Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id)))
-            }
+        let ready = self.prepare(&record).await?;
+        let written = self.registry().put_tenant(record.clone()).await?;
+        let exists = || Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id));
+        let record = TenantRecord { revision: written.ok_or_else(exists)?, ..record };
+        let tenant = self.take_over(&record, ready)?;
+        applied.tenants.insert(record.id.clone(), record);
+        Ok(tenant)
+    }
+
+    /// Removes a plugin of a tenant that does not serve it. If it did before, there is none to go back to.
+    pub(super) async fn remove_plugin(&self, id: &TenantId, digest: &str) -> Result<PluginRecord, Problem> {
+        let mut applied = self.roster().applied.lock().await;
+        let before = self.record(id).await?;
+        let installed = self.registry().plugins(id).await?.into_iter();
+        let plugin = installed.into_iter().find(|plugin| plugin.digest == digest).ok_or_else(no_plugin)?;
+        if before.plugin.as_deref() == Some(digest) {
+            return Err(Problem::new(
+                Kind::PLUGIN_IN_USE,
+                "it serves the tenant; let another one serve first",
+            ));
         }
+        let revision = self.registry().remove_plugin(id, digest, before.revision).await?;
+        let revision = revision.ok_or_else(overtaken)?;
+        let mut after = TenantRecord { revision, ..before.clone() };
+        after.former.take_if(|former| former.as_deref() == Some(digest));
+        applied.raise(&before, after);
+        Ok(plugin)
+    }
+
+    async fn record(&self, id: &TenantId) -> Result<TenantRecord, Problem> {
+        let found = self.registry().tenants().await?.into_iter().find(|record| record.id == *id);
+        found.ok_or_else(|| Problem::not_found("there is no such tenant"))
     }
 
     async fn put(
@@ -105,49 +150,60 @@ impl Service {
         after: TenantRecord,
         applied: &mut Applied,
     ) -> Result<Tenant, Problem> {
-        let tenant = self.apply(&after, applied).await?;
-        let written = self.registry().put_tenant(after.clone()).await;
-        if let Ok(Some(revision)) = written {
-            applied.tenants.insert(after.id.clone(), TenantRecord { revision, ..after });
+        let is_as_before = (&after.settings, &after.plugin) == (&before.settings, &before.plugin);
+        if is_as_before && let Some(tenant) = self.host().tenant(&after.id) {
+            // A suspension waits for no plugin, not even for one that does not start here.
+            let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
+            tenant.set_suspension(after.suspension);
+            applied.raise(&before, TenantRecord { revision, ..after });
             return Ok(tenant);
         }
-        // Back to what stands in the registry, as far as is known.
-        let known = TenantRecord { is_suspended: after.is_suspended, ..before.clone() };
-        applied.tenants.insert(after.id, known);
-        self.apply(&before, applied).await?;
-        applied.tenants.insert(before.id.clone(), before);
-        written?;
-        Err(Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again"))
+        let ready = self.prepare(&after).await?;
+        let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
+        let after = TenantRecord { revision, ..after };
+        let tenant = self.take_over(&after, ready)?;
+        applied.tenants.insert(after.id.clone(), after);
+        Ok(tenant)
     }
 
-    /// Makes this host serve a tenant as the record says.
-    async fn apply(&self, record: &TenantRecord, applied: &Applied) -> Result<Tenant, Problem> {
+    /// What would make this host serve a tenant as the record says; None where it does already. Nothing
+    /// changes by it.
+    async fn prepare(&self, record: &TenantRecord) -> Result<Option<Prepared>, Problem> {
         let settings: Settings = decode::json(record.settings.as_bytes())
             .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
         let config = settings.config(record.id.clone())?;
-        let tenant = match self.host().tenant(&record.id) {
-            None => self.host().add(config, self.plugin(&record.id, record.plugin.as_deref()).await?).await?,
-            Some(tenant) => {
-                if tenant.config() != config {
-                    tenant.configure(config).await?;
+        let Some(tenant) = self.host().tenant(&record.id) else {
+            let plugin = self.plugin(&record.id, record.plugin.as_deref()).await?;
+            return Ok(Some(self.host().prepare(config, plugin).await?));
+        };
+        // Its code is read only where another one shall serve.
+        let serving = tenant.plugin();
+        let plugin = match record.plugin.as_deref() == Some(&*serving.digest().to_string()) {
+            true => serving.clone(),
+            false => self.plugin(&record.id, record.plugin.as_deref()).await?,
+        };
+        if plugin.digest() == serving.digest() && tenant.config() == config {
+            return Ok(None);
+        }
+        Ok(Some(self.host().prepare(config, plugin).await?))
+    }
+
+    /// Makes this host serve a tenant as the record says, with what was prepared for that.
+    fn take_over(&self, record: &TenantRecord, ready: Option<Prepared>) -> Result<Tenant, Problem> {
+        let tenant = match (self.host().tenant(&record.id), ready) {
+            (Some(tenant), Some(ready)) => {
+                // What begins to be suspended is not served by another plugin for a moment first.
+                if record.suspension.is_any() {
+                    tenant.set_suspension(record.suspension);
                 }
-                // Its code is read only where another one shall serve: a suspension must not wait for it.
-                let serving = tenant.plugin().digest();
-                if record.plugin != Some(serving.to_string()) {
-                    let plugin = self.plugin(&record.id, record.plugin.as_deref()).await?;
-                    if plugin.digest() != serving {
-                        tenant.upgrade(plugin).await?;
-                    }
-                }
+                tenant.adopt(ready);
                 tenant
             }
+            (Some(tenant), None) => tenant,
+            (None, Some(ready)) => self.host().add_prepared(ready, record.suspension)?,
+            (None, None) => return Err(Problem::not_found("the tenant is not served any more")),
         };
-        let was_suspended = applied.tenants.get(&record.id).is_some_and(|known| known.is_suspended);
-        match (was_suspended, record.is_suspended) {
-            (_, true) => tenant.suspend(),
-            (true, false) => tenant.resume(),
-            (false, false) => {}
-        }
+        tenant.set_suspension(record.suspension);
         Ok(tenant)
     }
 
@@ -157,19 +213,21 @@ impl Service {
             None => PluginSource::Embedded,
             Some(digest) => {
                 let code = self.registry().plugin_code(tenant, digest).await?;
-                PluginSource::Bytes(code.ok_or_else(|| Problem::not_found("there is no such plugin"))?)
+                PluginSource::Bytes(code.ok_or_else(no_plugin)?)
             }
         };
         Ok(self.host().plugins().load(source).await?)
     }
 
-    /// Keeps a plugin for a tenant of such settings, once it has said what it is.
+    /// Keeps a plugin for a tenant of such settings, once it has said what it is. None where that is more than
+    /// the quota.
     pub(super) async fn install(
         &self,
         config: TenantConfig,
         plugin: &Plugin,
         code: Vec<u8>,
-    ) -> Result<PluginRecord, Problem> {
+        quota: PluginQuota,
+    ) -> Result<Option<PluginRecord>, Problem> {
         let tenant = config.id.clone();
         let manifest = self.host().try_out(config, plugin.clone()).await?;
         let record = PluginRecord {
@@ -179,8 +237,8 @@ impl Service {
             bytes: plugin.size(),
             installed_at_ms: self.host().now_ms(),
         };
-        self.registry().put_plugin(&tenant, record.clone(), code).await?;
-        Ok(record)
+        let installed = self.registry().put_plugin(&tenant, record.clone(), code, quota).await?;
+        Ok((installed != Installed::Full).then_some(record))
     }
 
     /// Does what a configuration file says of its tenants, where it says something else than the last
@@ -218,7 +276,8 @@ impl Service {
         }
         if let Some(code) = code {
             let plugin = self.host().plugins().load(file.plugin(entry)).await?;
-            self.install(entry.config.clone(), &plugin, code).await?;
+            // Whoever writes the file is the operator.
+            self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE).await?;
         }
         if known.is_none() {
             let record = TenantRecord::new(id.clone(), settings.kept(), self.host().now_ms());

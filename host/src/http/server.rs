@@ -111,7 +111,7 @@ impl Service {
     /// Every route with everything before it, to be served or to be called by a test.
     pub fn router(&self) -> Router {
         let settings = *self.settings();
-        let (api, openapi) = routes::router(settings.metrics).split_for_parts();
+        let (api, openapi) = routes::router(self).split_for_parts();
         let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", complete(openapi)));
         let docs = docs.layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
@@ -280,7 +280,7 @@ async fn in_time(State(service): State<Service>, request: Request, next: Next) -
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<String>().map(String::as_str);
     let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-    tracing::error!("a request ended in a panic: {words}");
+    tracing::error!(words, "a request ended in a panic");
     Problem::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id")
         .into_response()
 }

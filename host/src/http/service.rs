@@ -9,6 +9,7 @@ use super::access::Keys;
 use super::demo::Demo;
 use super::observe::HttpMetrics;
 use super::problem::Problem;
+use super::quota::Quotas;
 use super::rate::{RateSettings, Rates};
 use super::roster::{FOLLOW_EVERY, Roster};
 use crate::runtime::{Checked, Host, TenantsFile};
@@ -56,6 +57,7 @@ struct Inner {
     settings: ServiceSettings,
     keys: Keys,
     rates: Rates,
+    quotas: Quotas,
     roster: Roster,
     metrics: Arc<HttpMetrics>,
     streams: Arc<Semaphore>,
@@ -111,6 +113,7 @@ impl ServiceBuilder {
         let inner = Inner {
             keys: Keys::new(Arc::clone(&registry)),
             rates: Rates::new(self.settings.rate),
+            quotas: Quotas::default(),
             metrics: Arc::new(HttpMetrics::new(getrandom::u64()?)),
             streams: Arc::new(Semaphore::new(self.settings.streams.min(Semaphore::MAX_PERMITS))),
             events: self.events.unwrap_or_else(|| Arc::new(MemoryEvents::new())),
@@ -169,6 +172,10 @@ impl Service {
 
     pub(super) fn rates(&self) -> &Rates {
         &self.inner.rates
+    }
+
+    pub(super) fn quotas(&self) -> &Quotas {
+        &self.inner.quotas
     }
 
     pub(super) fn roster(&self) -> &Roster {
@@ -244,6 +251,7 @@ impl Service {
         self.rates().forget();
         self.keys().forget_old();
         let now_ms = self.host().now_ms();
+        self.quotas().forget(now_ms);
         let forgotten = async {
             self.registry().forget_answers(now_ms.saturating_sub(ANSWER_KEPT_MS)).await?;
             self.registry().forget_keys(now_ms.saturating_sub(ANSWER_KEPT_MS)).await

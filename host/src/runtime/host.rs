@@ -12,8 +12,8 @@ use super::{
     CallError, CodeCache, Engine, EngineError, Plugin, Plugins, Settlements, Tenant, TenantConfig,
     TenantError,
 };
-use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
-use crate::imports::{Clock, Entropy, StoreHealth, Surroundings, SystemClock};
+use crate::domain::{Amount, Grants, Manifest, PacketKey, Suspension, TenantId};
+use crate::imports::{Clock, Entropy, OpenPackets, StoreHealth, Surroundings, SystemClock};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
 use crate::store::{Backlog, Counter, Due, Health, Ledger, Parked, Report, Settled, StoreError};
 
@@ -40,12 +40,19 @@ pub(super) struct Shared {
     pub(super) health: Arc<StoreHealth>,
     entropy: Arc<Entropy>,
     owners: AtomicU64,
+    /// Of each tenant, whatever becomes of its plugin and its settings.
+    open_packets: Mutex<HashMap<TenantId, Arc<OpenPackets>>>,
 }
 
 impl Shared {
     /// A number that nobody had before.
     pub(super) fn new_owner(&self) -> Owner {
         Owner(self.owners.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn open_packets(&self, tenant: &TenantId) -> Arc<OpenPackets> {
+        let mut all = self.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(tenant.clone()).or_default())
     }
 
     /// What a plugin of this tenant may reach, if it asks for `asks`.
@@ -59,10 +66,14 @@ impl Shared {
             policy: config.policy.clone(),
             grants,
             limits: config.limits,
+            open_packets: self.open_packets(&config.id),
             health: Arc::clone(&self.health),
         }
     }
 }
+
+/// What could serve a tenant, and does not yet.
+pub(crate) struct Prepared(pub(super) Serving);
 
 /// What a sweep of expired packets did.
 #[derive(Clone, Debug, Default)]
@@ -227,6 +238,7 @@ impl HostBuilder {
             metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
             entropy: Arc::new(entropy),
             owners: AtomicU64::new(0),
+            open_packets: Mutex::default(),
         };
         Ok(Host {
             shared: Arc::new(shared),
@@ -262,12 +274,31 @@ impl Host {
     /// When there is a tenant of that name, or the plugin does not say what it is, or asks for what the
     /// tenant does not grant.
     pub async fn add(&self, config: TenantConfig, plugin: Plugin) -> Result<Tenant, TenantError> {
-        let id = config.id.clone();
-        if self.tenant(&id).is_some() {
-            return Err(TenantError::Exists(id));
+        if self.tenant(&config.id).is_some() {
+            return Err(TenantError::Exists(config.id));
         }
-        let serving = Serving::prepare(&self.shared, config, plugin).await?;
+        self.add_prepared(self.prepare(config, plugin).await?, Suspension::default())
+    }
+
+    /// A plugin that has said what it is and could serve such a tenant, new or not. It does not begin to: what
+    /// has to be written down first can be.
+    pub(crate) async fn prepare(
+        &self,
+        config: TenantConfig,
+        plugin: Plugin,
+    ) -> Result<Prepared, TenantError> {
+        Ok(Prepared(Serving::prepare(&self.shared, config, plugin).await?))
+    }
+
+    /// A new tenant, served by what was prepared, and suspended from the beginning where it shall be.
+    pub(crate) fn add_prepared(
+        &self,
+        Prepared(serving): Prepared,
+        suspension: Suspension,
+    ) -> Result<Tenant, TenantError> {
+        let id = serving.id().clone();
         let tenant = Tenant::new(Arc::clone(&self.shared), serving);
+        tenant.set_suspension(suspension);
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have added one meanwhile.
         if tenants.contains_key(&id) {
@@ -282,7 +313,7 @@ impl Host {
     /// # Errors
     /// Those of [`add`](Self::add), but that there may be a tenant of that name.
     pub async fn try_out(&self, config: TenantConfig, plugin: Plugin) -> Result<Arc<Manifest>, TenantError> {
-        Ok(Serving::prepare(&self.shared, config, plugin).await?.manifest())
+        Ok(self.prepare(config, plugin).await?.0.manifest())
     }
 
     /// The tenant of this name.
@@ -303,6 +334,9 @@ impl Host {
     /// Serves a tenant no more; false where there is none. Its books stay as they are.
     pub fn remove(&self, id: &TenantId) -> bool {
         let removed = self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let mut open_packets = self.shared.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
+        open_packets.remove(id);
+        drop(open_packets);
         removed.inspect(Tenant::retire).is_some()
     }
 

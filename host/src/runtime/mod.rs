@@ -26,6 +26,7 @@ pub use announcer::Announcer;
 pub use call::{CallError, Operation};
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use engine::{Engine, EngineError};
+pub(crate) use host::Prepared;
 pub use host::{Checked, Host, HostBuilder, HostError, Refunds};
 pub(crate) use label::Label;
 pub use plugin::{

@@ -83,8 +83,8 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
         }
         match host.expire_due().await {
             Ok(refunds) => refunds.failed.iter().for_each(|(key, error)| {
-                let (tenant, packet) = (&key.tenant, key.packet);
-                tracing::warn!(code = error.code(), %tenant, %packet, "a refund waits: {error}");
+                let (tenant, packet) = (key.tenant.as_str(), key.packet);
+                tracing::warn!(code = error.code(), tenant, %packet, "a refund waits: {error}");
             }),
             Err(error) => tracing::warn!(code = error.code(), "expiry waits: {error}"),
         }

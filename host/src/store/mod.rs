@@ -33,6 +33,6 @@ pub use ledger::{
     Parked, Place, Queue, RETRY_MS, Receipt, Received, Recorded, Refusal, Settled,
 };
 pub use registry::{
-    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, MAX_PLUGIN_BYTES, PluginRecord, RUNNING_MS, Registry,
-    RequestKey, TenantRecord,
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
+    RUNNING_MS, Registry, RequestKey, TenantRecord,
 };

@@ -39,7 +39,7 @@ pub enum Fault {
 
 /// A store with a switch in front.
 pub struct Faulty<S: ?Sized> {
-    store: Arc<S>,
+    pub(super) store: Arc<S>,
     fault: AtomicU8,
     asked: AtomicUsize,
     checked: AtomicUsize,
@@ -82,7 +82,10 @@ impl<S: ?Sized> Faulty<S> {
     }
 
     /// A call that changes something.
-    async fn change<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn change<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         if self.is(Fault::RefusesWrites) {
             self.asked.fetch_add(1, Ordering::SeqCst);
             return Err(WritesRefused::new("the disk is full").into());
@@ -90,7 +93,10 @@ impl<S: ?Sized> Faulty<S> {
         self.pass(call).await
     }
 
-    async fn pass<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn pass<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.is(Fault::Overloaded) {
             return Err(StoreError::overloaded("too many calls are waiting"));

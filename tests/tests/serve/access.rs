@@ -26,6 +26,7 @@ impl Things {
             .replace("{user}", &self.user)
             .replace("{action}", "details")
             .replace("{key}", &self.key)
+            .replace("{digest}", &"0".repeat(64))
     }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod administration;
 mod api;
 mod bodies;
 mod events;
@@ -19,7 +20,9 @@ mod names;
 mod once;
 mod operations;
 mod problems;
+mod quotas;
 mod stage;
+mod suspension;
 mod tenants;
 mod tls;
 mod typed;

@@ -211,7 +211,7 @@ impl Stage {
 
 /// Settings under which nobody asks too often: `limits` is about that.
 pub fn unhurried() -> ServiceSettings {
-    let rate = RateSettings { key_per_second: None, user_per_second: None };
+    let rate = RateSettings { key_per_second: None, user_per_second: None, admin_per_second: None };
     ServiceSettings { rate, ..ServiceSettings::default() }
 }
 

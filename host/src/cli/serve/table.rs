@@ -29,6 +29,7 @@ pub(in crate::cli) struct ServeTable {
     streams: Option<u32>,
     user_requests_per_second: Option<u32>,
     key_requests_per_second: Option<u32>,
+    admin_requests_per_second: Option<u32>,
     metrics: Option<bool>,
 }
 
@@ -97,6 +98,7 @@ impl ServeTable {
             rate: RateSettings {
                 key_per_second: rate(self.key_requests_per_second, by_default.rate.key_per_second),
                 user_per_second: rate(self.user_requests_per_second, by_default.rate.user_per_second),
+                admin_per_second: rate(self.admin_requests_per_second, by_default.rate.admin_per_second),
             },
             body_bytes: self.body_bytes.map_or(by_default.body_bytes, |bytes| bytes as usize),
             request_time: self

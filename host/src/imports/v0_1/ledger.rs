@@ -8,9 +8,12 @@ use super::convert::{
     amount, audience, packet_id, strategy, user, wit_audience, wit_claim, wit_error, wit_packet_id,
     wit_status, wit_strategy,
 };
-use crate::domain::{Amount, Grant, Name, Order, Packet, Priority, Share};
+use crate::domain::{Amount, Grant, Limit, Name, Order, Packet, Priority, Share};
 use crate::imports::{Breach, InstanceState};
 use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, StoreError};
+
+/// Why nothing was recorded. The plugin is told that it was not, and may be when other packets have ended.
+const TOO_MANY_OPEN: &str = "the tenant has as many open packets as it may";
 
 impl Host for InstanceState {
     async fn record(&mut self, order: ledger::Order) -> Result<Result<ledger::Recorded, Error>> {
@@ -22,9 +25,21 @@ impl Host for InstanceState {
         if let Err(why) = self.around.policy.check(&order) {
             return Ok(Err(Error::Other(why)));
         }
+        // Also of a packet that somebody typed, of which the host knows only here.
+        match self.asking.ledger(self.around.has_room()).await {
+            Ok(true) => {}
+            Ok(false) => {
+                self.reach(Limit::OpenPackets);
+                return Ok(Err(self.refused(&StoreError::overloaded(TOO_MANY_OPEN))));
+            }
+            Err(error) => return Ok(Err(self.refused(&error))),
+        }
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
         let recorded =
             self.asking.ledger(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
+        if let Ok(Recorded::Recorded(_)) = &recorded {
+            self.around.open_packets.sent();
+        }
         match &recorded {
             Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
                 self.witness.recorded(receipt.id);

@@ -72,18 +72,22 @@ impl Tenant {
     }
 
     /// Refunds a packet that ended then: through the plugin, and if that was to no avail for some
-    /// time, without it. Gives what went back now.
+    /// time or the tenant is suspended, without it. Gives what went back now.
     pub(in crate::runtime) async fn refund(
         &self,
         key: &PacketKey,
         expired_at_ms: u64,
     ) -> Result<Option<Amount>, CallError> {
-        let told = self.expire(key.packet).await;
-        if let Ok(Expired::Refunded(amount)) = told {
-            return Ok(Some(amount));
-        }
-        if self.now_ms() < expired_at_ms.saturating_add(PATIENCE_MS) {
-            return told.map(|_| None);
+        // A suspended tenant's plugin is not called, and the money that was in flight still goes home. Nor is
+        // this a request of the tenant's, which its rate could hold up.
+        if !self.suspension().is_any() {
+            let told = self.uncounted().expire(key.packet).await;
+            if let Ok(Expired::Refunded(amount)) = told {
+                return Ok(Some(amount));
+            }
+            if self.now_ms() < expired_at_ms.saturating_add(PATIENCE_MS) {
+                return told.map(|_| None);
+            }
         }
         let around = self.around();
         let Some(loaded) = around.ledger.load(key, &[]).await? else { return Ok(None) };

@@ -55,6 +55,30 @@ pub(super) async fn add_key(client: &Client, key: &ApiKey) -> Result<(), Error> 
     if written == 0 { Err(checks::taken_key(key.id).into()) } else { Ok(()) }
 }
 
+pub(super) async fn add_key_within(client: &Client, key: &ApiKey, most: u32) -> Result<bool, Error> {
+    const SQL: &str = "SELECT hongbao.add_key_within($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let id = key.id.to_bytes();
+    let params: [&(dyn ToSql + Sync); 10] = [
+        &i64::from(most),
+        &id.as_slice(),
+        &owner(key.tenant.as_ref()),
+        &key.user.as_ref().map(|user| user.as_str()),
+        &key.label.as_str(),
+        &i32::from(key.scopes.bits()),
+        &key.hash.as_slice(),
+        &checks::time(key.created_at_ms)?,
+        &key.expires_at_ms.map(checks::time).transpose()?,
+        &key.revoked_at_ms.map(checks::time).transpose()?,
+    ];
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client.query_one(&statement, &params).await?;
+    match Columns::of(&row).get()? {
+        "kept" => Ok(true),
+        "taken" => Err(checks::taken_key(key.id).into()),
+        _ => Ok(false),
+    }
+}
+
 pub(super) async fn key(client: &Client, id: KeyId) -> Result<Option<ApiKey>, Error> {
     const SQL: &str = concat!("SELECT ", key_columns!(), " FROM hongbao.api_keys WHERE id = $1");
     let statement = client.prepare_cached(SQL).await?;

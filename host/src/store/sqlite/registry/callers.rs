@@ -50,6 +50,18 @@ pub(super) fn add_key(db: &Connection, key: &ApiKey) -> Result<(), Error> {
     if written == 0 { Err(checks::taken_key(key.id).into()) } else { Ok(()) }
 }
 
+/// In the transaction that it runs in nobody comes between the count and the key.
+pub(super) fn add_key_within(db: &Connection, key: &ApiKey, most: u32) -> Result<bool, Error> {
+    const VALID: &str = "SELECT count(*) FROM api_keys
+                         WHERE tenant = ?1 AND revoked_at_ms IS NULL AND coalesce(expires_at_ms > ?2, 1)";
+    let of = (owner(key.tenant.as_ref()), checks::time(key.created_at_ms)?);
+    let valid: u32 = db.prepare_cached(VALID)?.query_row(of, |row| row.get(0))?;
+    if valid >= most && self::key(db, key.id)?.is_none() {
+        return Ok(false);
+    }
+    add_key(db, key).map(|()| true)
+}
+
 pub(super) fn key(db: &Connection, id: KeyId) -> Result<Option<ApiKey>, Error> {
     const SQL: &str = concat!("SELECT ", key_columns!(), " FROM api_keys WHERE id = ?1");
     Ok(db.prepare_cached(SQL)?.query_row([id.to_bytes()], api_key).optional()?)
