@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::num::NonZeroU32;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
 use super::problem::{Kind, Problem};
 use crate::domain::{KeyId, TenantId, UserId};
@@ -32,19 +32,14 @@ type Limiter<K> = Option<DefaultKeyedRateLimiter<K>>;
 pub(super) struct Rates {
     keys: Limiter<KeyId>,
     users: Limiter<(TenantId, UserId)>,
-    /// Keys that nobody knows cost a look into the registry each: of all callers together only so many.
-    strangers: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
-
-const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 impl Rates {
     pub(super) fn new(settings: RateSettings) -> Self {
         Self {
             keys: limiter(settings.key_per_second),
             users: limiter(settings.user_per_second),
-            strangers: RateLimiter::direct(Quota::per_second(STRANGERS_PER_SECOND)),
             clock: DefaultClock::default(),
         }
     }
@@ -58,11 +53,6 @@ impl Rates {
         let Some(users) = &self.users else { return Ok(()) };
         let user = (tenant.clone(), user.clone());
         users.check_key(&user).map_err(|until| self.wait(&until, "this user asks too often"))
-    }
-
-    pub(super) fn stranger(&self) -> Result<(), Problem> {
-        let checked = self.strangers.check();
-        checked.map_err(|until| self.wait(&until, "too many unknown API keys are tried"))
     }
 
     /// Forgets whoever has not asked for so long that it makes no difference.

@@ -11,7 +11,10 @@
 mod access;
 mod api;
 mod bodies;
+mod connections;
+mod demo;
 mod events;
+mod http2;
 mod keys;
 mod limits;
 mod messages;

@@ -10,7 +10,8 @@ use utoipa_axum::routes;
 
 use crate::domain::{ApiKey, KeyId, Name, Scope, Scopes, TenantId};
 use crate::http::Service;
-use crate::http::access::{Admin, Caller, NewKey, Operator};
+use crate::http::access::{Admin, Caller, Operator};
+use crate::http::api_key::NewKey;
 use crate::http::input::{Page, Path, Query};
 use crate::http::notes::noted;
 use crate::http::once::{Done, Once};
@@ -139,7 +140,7 @@ async fn made(
     let new = NewKey { tenant: tenant.cloned(), user: None, label, scopes, expires_at_ms };
     let make = async {
         let (key, text) = new
-            .make(service.host().now_ms())
+            .make(service.keys().seal().await?, service.host().now_ms())
             .map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))?;
         service.registry().add_key(key.clone()).await?;
         Ok((key, text))
