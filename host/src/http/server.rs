@@ -164,7 +164,15 @@ impl Service {
         self.open(file).await?;
         let handle = Handle::new();
         let router = self.router().into_make_service();
-        let limits = self.settings().connections.within(descriptors());
+        let wanted = self.settings().connections;
+        let limits = wanted.within(descriptors());
+        if limits.all < wanted.all {
+            tracing::warn!(
+                "the limit on open files leaves room for {} connections of {}",
+                limits.all,
+                wanted.all
+            );
+        }
         let metrics = Arc::clone(self.metrics());
         let listener = Listener::new(listener, limits, Arc::clone(&metrics)).map_err(cannot)?;
         // After a failure it waits for a moment before it accepts again.

@@ -52,15 +52,20 @@ async fn is_open(stream: &mut TcpStream) -> bool {
     read.is_err() || matches!(read, Ok(Ok(count)) if count > 0)
 }
 
-async fn ask(stream: &mut TcpStream, path: &str, key: &str) -> String {
+/// The head of the answer; none where the server closes the connection.
+async fn asked(stream: &mut TcpStream, path: &str, key: &str) -> Option<String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.ok()?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let byte = timeout(PATIENCE, stream.read_u8()).await.expect("an answer in time");
-        head.push(byte.unwrap());
+        head.push(byte.ok()?);
     }
-    String::from_utf8(head).unwrap()
+    Some(String::from_utf8(head).unwrap())
+}
+
+async fn ask(stream: &mut TcpStream, path: &str, key: &str) -> String {
+    asked(stream, path, key).await.expect("it is answered")
 }
 
 async fn metric(stage: &Stage, line: &str) -> u64 {
@@ -249,15 +254,18 @@ async fn a_stream_of_events_outlasts_every_limit_of_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_at_work_are_bounded_for_an_address() {
     let stage = stage(patient(10, 3), None).await;
-    // The stage's own client has one.
+    // The stage's own client has one or two.
     let keys = stage.tenant("acme").await;
     let mut streams = Vec::new();
-    for _ in 0..2 {
+    loop {
         let mut stream = connect(&stage).await;
-        ask(&mut stream, "/v1/rooms/family/events", &keys["member"]).await;
+        if asked(&mut stream, "/v1/rooms/family/events", &keys["member"]).await.is_none() {
+            break;
+        }
         streams.push(stream);
+        assert!(streams.len() <= 3, "there is room without end");
     }
-    assert!(closed(connect(&stage).await).await < PATIENCE / 2, "there is no room for one more");
+    assert!(!streams.is_empty());
     assert_eq!(count(&stage, "full-for-address").await, 1);
     drop(streams);
     let is_free = || async {
@@ -275,8 +283,8 @@ async fn a_peer_that_does_not_read_is_given_up() {
     let request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(64);
     let asked = async { while writer.write_all(&request).await.is_ok() {} };
     timeout(PATIENCE, asked).await.expect("the server gives it up");
-    until("the connection is gone", || async { metric(&stage, "hongbao_http_connections").await == 1 }).await;
-    assert_eq!(count(&stage, "unread").await, 1);
+    until("it is counted", || async { count(&stage, "unread").await == 1 }).await;
+    assert!(metric(&stage, "hongbao_http_connections").await <= 2, "the stage's own client has the others");
     stage.stop().await;
 }
 

@@ -35,12 +35,18 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// The same where no more than `descriptors` may be open in this process.
+    /// The same where no more than `descriptors` may be open in this process. An address that could have a part of
+    /// all can still have a part, and no more than half.
     pub(in crate::http) fn within(self, descriptors: u64) -> Self {
         let room = descriptors - RESERVED.min(descriptors / 2);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let all = self.all.min(room.saturating_sub(slack(room)).max(1));
-        Self { all, per_address: self.per_address.min(all), ..self }
+        let per_address = match self.per_address {
+            most if most >= self.all => all,
+            most if most >= all => all.div_ceil(2),
+            most => most,
+        };
+        Self { all, per_address, ..self }
     }
 
     /// Those that were told to close count until they are gone, and there may be so many with them.
@@ -69,7 +75,7 @@ mod tests {
         let limits = ConnectionLimits::default();
         assert_eq!(limits.within(1 << 20), limits);
         let few = limits.within(1024);
-        assert_eq!((few.all, few.per_address), (784, 784));
+        assert_eq!((few.all, few.per_address), (784, 392));
         for descriptors in [16, 64, 100, 256, 1024, 4096, 20_000] {
             let within = limits.within(descriptors);
             let left = descriptors - u64::try_from(within.at_most()).unwrap();
@@ -77,5 +83,7 @@ mod tests {
         }
         let address = ConnectionLimits { per_address: 7, ..limits };
         assert_eq!(address.within(1024).per_address, 7);
+        let balancer = ConnectionLimits { per_address: limits.all, ..limits };
+        assert_eq!(balancer.within(1024).per_address, 784);
     }
 }
