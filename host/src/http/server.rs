@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
@@ -19,10 +21,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use super::connections::{Listener, Peer, Tracking, descriptors};
 use super::observe::observe;
+use super::output::json;
 use super::problem::{Kind, Problem};
 use super::specification::complete;
 use super::{Service, demo, page, routes};
@@ -36,6 +40,9 @@ const HEAD_BYTES: usize = 16 << 10;
 /// What Swagger UI needs: styles of its own making, and pictures within them.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Where the specification is.
+const SPECIFICATION: &str = "/openapi.json";
 
 /// Certificate and key of a server, in PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +119,8 @@ impl Service {
     pub fn router(&self) -> Router {
         let settings = *self.settings();
         let (api, openapi) = routes::router(settings.metrics).split_for_parts();
-        let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", complete(openapi)));
-        let docs = docs.layer(SetResponseHeaderLayer::overriding(
+        let docs = Router::from(SwaggerUi::new("/docs").config(SwaggerConfig::from(SPECIFICATION)));
+        let docs = docs.merge(specification(&complete(openapi))).layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(DOCS_POLICY),
         ));
@@ -266,6 +273,12 @@ fn bounded(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt:
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .max_header_list_size(HEAD_BYTES as u32);
+}
+
+/// Written once, and not for each stranger who asks.
+fn specification(openapi: &OpenApi) -> Router<Service> {
+    let (kind, body) = ([(header::CONTENT_TYPE, "application/json")], Bytes::from(json(openapi)));
+    Router::new().route(SPECIFICATION, get(move || async move { (kind, body) }))
 }
 
 async fn nowhere() -> Problem {
