@@ -85,6 +85,8 @@ kinds! {
     BAD_PLUGIN = "not-a-plugin", UNPROCESSABLE_ENTITY, Never, "This is no plugin for this host";
     NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, Changed, "The plugin asks for more than is granted";
     NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, Changed, "The plugin does not say what it is";
+    FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, Changed, "The request is for another host";
+    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, Never, "The request comes from another site";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, Later, "Too many requests";
     QUOTA = "quota-reached", TOO_MANY_REQUESTS, Changed, "The tenant has as much as it may have";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, Later, "Something broke";

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::num::NonZeroU32;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
 use super::problem::{Kind, Problem};
 use crate::domain::{KeyId, TenantId, UserId};
@@ -38,12 +38,8 @@ pub(super) struct Rates {
     /// Apart from all else that a tenant asks, so that whoever floods it cannot keep its administrators from
     /// revoking a key.
     admins: Limiter<TenantId>,
-    /// Keys that nobody knows cost a look into the registry each: of all callers together only so many.
-    strangers: DefaultDirectRateLimiter,
     clock: DefaultClock,
 }
-
-const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 impl Rates {
     pub(super) fn new(settings: RateSettings) -> Self {
@@ -51,7 +47,6 @@ impl Rates {
             keys: limiter(settings.key_per_second),
             users: limiter(settings.user_per_second),
             admins: limiter(settings.admin_per_second),
-            strangers: RateLimiter::direct(Quota::per_second(STRANGERS_PER_SECOND)),
             clock: DefaultClock::default(),
         }
     }
@@ -72,11 +67,6 @@ impl Rates {
         admins
             .check_key(tenant)
             .map_err(|until| self.wait(&until, "this tenant's administrators ask too often"))
-    }
-
-    pub(super) fn stranger(&self) -> Result<(), Problem> {
-        let checked = self.strangers.check();
-        checked.map_err(|until| self.wait(&until, "too many unknown API keys are tried"))
     }
 
     /// Forgets whoever has not asked for so long that it makes no difference.

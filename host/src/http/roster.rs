@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use super::Service;
-use super::access::hex;
+use super::api_key::hex;
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use crate::decode;

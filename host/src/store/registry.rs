@@ -154,6 +154,10 @@ pub enum Installed {
 /// Refused is what cannot be written down: a time past `i64::MAX`, a text with a zero character.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
+    /// The secret that the service seals its keys with: the first that was proposed, for ever. It opens
+    /// nothing by itself.
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError>;
+
     /// Keeps a key. Refused where there is one of this id.
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError>;
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongbao_host::domain::{Name, Scope};
-use hongbao_host::http::{Listening, NewKey, RateSettings, Service, ServiceSettings, TlsFiles};
+use hongbao_host::http::{
+    DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles,
+};
 use hongbao_host::imports::ManualClock;
 use hongbao_host::runtime::{Announcer, Host, Pace, TenantsFile, Workers};
 use hongbao_host::store::announced::Announced;
@@ -101,11 +103,25 @@ impl Stage {
         Self::at(clock, stores, settings, tls).await
     }
 
+    pub async fn with_demo(stores: Stores, demo: DemoSettings) -> Self {
+        Self::made(Arc::new(ManualClock::new(NOW_MS)), stores, unhurried(), None, Some(demo)).await
+    }
+
     pub async fn at(
         clock: Arc<ManualClock>,
         stores: Stores,
         settings: ServiceSettings,
         tls: Option<TlsFiles>,
+    ) -> Self {
+        Self::made(clock, stores, settings, tls, None).await
+    }
+
+    async fn made(
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        tls: Option<TlsFiles>,
+        demo: Option<DemoSettings>,
     ) -> Self {
         let (announced, changes) = Announced::new(Arc::clone(&stores.ledger));
         let host = Host::builder()
@@ -119,14 +135,18 @@ impl Stage {
         let scopes = [Scope::Operator].into_iter().collect();
         let label = Name::new("first").unwrap();
         let new = NewKey { tenant: None, user: None, label, scopes, expires_at_ms: None };
-        let (key, operator) = new.make(NOW_MS).unwrap();
+        let seal = Seal::of(&*stores.registry).await.unwrap();
+        let (key, operator) = new.make(&seal, NOW_MS).unwrap();
         stores.registry.add_key(key).await.unwrap();
         let service = Service::builder(host.clone())
             .events(Arc::clone(&stores.events))
             .registry(Arc::clone(&stores.registry))
-            .settings(settings)
-            .build()
-            .unwrap();
+            .settings(settings);
+        let service = match demo {
+            Some(demo) => service.demo(demo),
+            None => service,
+        };
+        let service = service.build().unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listening = service.listen(anywhere, tls, &TenantsFile::default()).await.unwrap();

@@ -10,7 +10,8 @@ use utoipa_axum::routes;
 
 use crate::domain::{ApiKey, KeyId, Limit, Name, Scope, Scopes, TenantId};
 use crate::http::Service;
-use crate::http::access::{Admin, Caller, NewKey, Operator};
+use crate::http::access::{Admin, Caller, Operator};
+use crate::http::api_key::NewKey;
 use crate::http::input::{Page, Path, Query};
 use crate::http::notes::noted;
 use crate::http::once::{Done, Once};
@@ -147,7 +148,7 @@ async fn made(
         let label = Name::new(label).map_err(|error| Problem::invalid(format!("a label {error}")))?;
         let new = NewKey { tenant: of, user: None, label, scopes, expires_at_ms };
         let (key, text) = new
-            .make(acting.host().now_ms())
+            .make(acting.keys().seal().await?, acting.host().now_ms())
             .map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))?;
         match room {
             None => acting.registry().add_key(key.clone()).await?,

@@ -20,6 +20,7 @@ pub struct MemoryRegistry {
 
 #[derive(Default)]
 struct State {
+    seal: Option<[u8; 32]>,
     keys: BTreeMap<KeyId, ApiKey>,
     requests: BTreeMap<RequestKey, Request>,
     /// The place of an entry is how many there were with it.
@@ -84,6 +85,10 @@ impl MemoryRegistry {
 
 #[async_trait]
 impl Registry for MemoryRegistry {
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(*self.state().seal.get_or_insert(proposed))
+    }
+
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError> {
         checks::api_key(&key)?;
         let keys = &mut self.state().keys;

@@ -30,6 +30,7 @@ pub(super) const RECORDS: Series<'static> = Series {
         include_str!("registry/migrations/0001_records.sql"),
         include_str!("registry/migrations/0002_health.sql"),
         include_str!("registry/migrations/0003_suspension.sql"),
+        include_str!("registry/migrations/0004_seal.sql"),
     ],
 };
 

@@ -15,12 +15,13 @@ mod notes;
 mod plugins;
 mod races;
 mod requests;
+mod seal;
 mod tenants;
 
 pub(super) use durable::run as durable;
 
 pub(super) fn checks() -> Vec<Check<Arc<dyn Registry>>> {
-    let callers = [keys::CHECKS, requests::CHECKS].concat();
+    let callers = [keys::CHECKS, seal::CHECKS, requests::CHECKS].concat();
     [callers, notes::CHECKS.into(), tenants::CHECKS.into(), plugins::CHECKS.into(), races::CHECKS.into()]
         .concat()
 }
@@ -46,6 +47,10 @@ impl Bench {
         check: impl FnOnce(Self) -> F + Send,
     ) {
         check(Self { registry }).await;
+    }
+
+    async fn seal(&self, proposed: u8) -> [u8; 32] {
+        self.registry.seal([proposed; 32]).await.expect("seal answers")
     }
 
     async fn add(&self, key: &ApiKey) {

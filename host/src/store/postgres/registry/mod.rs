@@ -24,6 +24,7 @@ const REHEARSAL: &str = "
     INSERT INTO hongbao.api_keys SELECT * FROM hongbao.api_keys WHERE false;
     UPDATE hongbao.api_keys SET revoked_at_ms = revoked_at_ms WHERE false;
     DELETE FROM hongbao.api_keys WHERE false;
+    INSERT INTO hongbao.seal SELECT * FROM hongbao.seal WHERE false;
     INSERT INTO hongbao.requests SELECT * FROM hongbao.requests WHERE false;
     UPDATE hongbao.requests SET status = status WHERE false;
     DELETE FROM hongbao.requests WHERE false;
@@ -61,6 +62,10 @@ impl PostgresRegistry {
 
 #[async_trait]
 impl Registry for PostgresRegistry {
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.with(async |client| callers::seal(client, proposed).await).await
+    }
+
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError> {
         checks::api_key(&key)?;
         self.with(async |client| callers::add_key(client, &key).await).await

@@ -30,6 +30,20 @@ fn api_key(row: &Row<'_>) -> Result<ApiKey, rusqlite::Error> {
     })
 }
 
+pub(super) fn seal(db: &Connection) -> Result<Option<[u8; 32]>, Error> {
+    let mut statement = db.prepare_cached("SELECT secret FROM seal")?;
+    Ok(statement.query_row([], |row| Columns::of(row).bytes()).optional()?)
+}
+
+/// In the transaction that it runs in nobody comes between the two.
+pub(super) fn make_seal(db: &Connection, proposed: [u8; 32]) -> Result<[u8; 32], Error> {
+    if let Some(seal) = seal(db)? {
+        return Ok(seal);
+    }
+    db.prepare_cached("INSERT INTO seal (the_only, secret) VALUES (1, ?1)")?.execute([proposed])?;
+    Ok(proposed)
+}
+
 pub(super) fn add_key(db: &Connection, key: &ApiKey) -> Result<(), Error> {
     const SQL: &str = concat!(
         "INSERT INTO api_keys (",

@@ -39,6 +39,13 @@ impl SqliteRegistry {
 
 #[async_trait]
 impl Registry for SqliteRegistry {
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        if let Some(seal) = self.sessions.read(callers::seal).await? {
+            return Ok(seal);
+        }
+        self.sessions.write(move |db| callers::make_seal(db, proposed)).await
+    }
+
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError> {
         checks::api_key(&key)?;
         self.sessions.write(move |db| callers::add_key(db, &key)).await
