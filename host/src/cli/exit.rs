@@ -189,6 +189,7 @@ impl Failure {
             CallError::Busy
             | CallError::RateLimited { .. }
             | CallError::Suspended { .. }
+            | CallError::ClockOff { .. }
             | CallError::TimedOut(_)
             | CallError::Overloaded
             | CallError::Unavailable => Exit::Unavailable,

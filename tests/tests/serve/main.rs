@@ -11,6 +11,8 @@
 mod access;
 mod api;
 mod bodies;
+mod changed;
+mod clock;
 mod events;
 mod keys;
 mod limits;

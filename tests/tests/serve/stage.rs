@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hongbao_host::domain::{Name, Scope};
 use hongbao_host::http::{Listening, NewKey, RateSettings, Service, ServiceSettings, TlsFiles};
-use hongbao_host::imports::ManualClock;
+use hongbao_host::imports::{Clock, ManualClock};
 use hongbao_host::runtime::{Announcer, Host, Pace, TenantsFile, Workers};
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
@@ -107,15 +107,26 @@ impl Stage {
         settings: ServiceSettings,
         tls: Option<TlsFiles>,
     ) -> Self {
+        Self::by(clock.clone(), clock, stores, settings, tls).await
+    }
+
+    /// A host that goes by `host_clock`, which looks at `clock`.
+    pub async fn by(
+        host_clock: Arc<dyn Clock>,
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        tls: Option<TlsFiles>,
+    ) -> Self {
         let (announced, changes) = Announced::new(Arc::clone(&stores.ledger));
         let host = Host::builder()
             .counter(Arc::clone(&stores.counter))
             .ledger(Arc::new(announced))
-            .clock(clock.clone())
+            .clock(Arc::clone(&host_clock))
             .build()
             .unwrap();
         let announcer =
-            Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), clock.clone());
+            Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), host_clock);
         let scopes = [Scope::Operator].into_iter().collect();
         let label = Name::new("first").unwrap();
         let new = NewKey { tenant: None, user: None, label, scopes, expires_at_ms: None };

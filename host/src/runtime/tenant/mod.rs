@@ -6,6 +6,7 @@ mod config;
 mod file;
 mod lists;
 mod load;
+mod replay;
 mod serving;
 mod upgrade;
 
@@ -23,6 +24,7 @@ pub use file::{TenantEntry, TenantsFile};
 pub use load::LoadError;
 pub(super) use serving::Serving;
 
+use self::replay::Typed;
 use super::breaker::Breaker;
 use super::host::Shared;
 use super::lane::{Lanes, Waiting, deliver};
@@ -137,7 +139,13 @@ impl Tenant {
         if let Err(why) = request.check() {
             return Ok(Err(SendError::InvalidArgument(why)));
         }
-        self.ask(Operation::Send, |calls| calls.send(request).boxed()).await
+        self.inner.shared.clock_watch.trust()?;
+        let asked = request.clone();
+        let answer = self.ask(Operation::Send, |calls| calls.send(request).boxed()).await?;
+        match answer {
+            Err(refused) => self.sent_before(&asked, refused).await,
+            sent => Ok(sent),
+        }
     }
 
     /// Tries to take a seat.
@@ -183,7 +191,10 @@ impl Tenant {
         let Some(message) = message.into_command(&self.manifest().languages) else {
             return Ok(Vec::new());
         };
-        self.ask(Operation::Command, |calls| calls.command(message).boxed()).await
+        self.inner.shared.clock_watch.trust()?;
+        let typed = Typed::of(&message);
+        let replies = self.ask(Operation::Command, |calls| calls.command(message).boxed()).await?;
+        self.shown_before(typed, replies).await
     }
 
     /// Answers a user who pressed a button of a packet's card.
@@ -208,6 +219,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again is safe.
     pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
+        self.inner.shared.clock_watch.trust()?;
         Ok(self.ask(Operation::Expire, move |calls| calls.expire(packet).boxed()).await??)
     }
 
