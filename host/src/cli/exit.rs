@@ -190,6 +190,7 @@ impl Failure {
             | CallError::RateLimited { .. }
             | CallError::Suspended { .. }
             | CallError::Quota { .. }
+            | CallError::ClockOff { .. }
             | CallError::TimedOut(_)
             | CallError::Overloaded
             | CallError::Unavailable => Exit::Unavailable,

@@ -94,6 +94,7 @@ kinds! {
     BUSY = "busy", SERVICE_UNAVAILABLE, Later, "Too much is waiting";
     UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, Later, "A store does not answer";
     SUSPENDED = "suspended", SERVICE_UNAVAILABLE, Later, "The tenant is suspended";
+    CLOCK = "clock", SERVICE_UNAVAILABLE, Later, "The host's clock is wrong";
     TIMED_OUT = "timed-out", GATEWAY_TIMEOUT, Later, "The call took too long";
 }
 
@@ -122,7 +123,8 @@ const A_MOMENT_MS: u64 = 1000;
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        let again = [Kind::BUSY, Kind::UNAVAILABLE, Kind::IN_PROGRESS, Kind::TIMED_OUT].contains(&kind);
+        let again = [Kind::BUSY, Kind::UNAVAILABLE, Kind::IN_PROGRESS, Kind::CLOCK, Kind::TIMED_OUT];
+        let again = again.contains(&kind);
         Self { kind, detail: detail.into(), retry_after_ms: again.then_some(A_MOMENT_MS) }
     }
 
@@ -229,6 +231,7 @@ impl From<CallError> for Problem {
                 Self { retry_after_ms, ..problem }
             }
             CallError::Quota { .. } => Self::new(Kind::QUOTA, said),
+            CallError::ClockOff { .. } => Self::new(Kind::CLOCK, said),
             CallError::Invalid(why) => Self::invalid(why.to_string()),
             CallError::TimedOut(_) => Self::new(Kind::TIMED_OUT, said),
             CallError::Unavailable => Self::new(Kind::UNAVAILABLE, said),
@@ -320,6 +323,7 @@ mod tests {
         assert_eq!(header(CallError::Overloaded.into()).as_deref(), Some("1"));
         assert_eq!(header(StoreError::overloaded("full").into()).as_deref(), Some("1"));
         assert_eq!(header(CallError::Unavailable.into()).as_deref(), Some("1"));
+        assert_eq!(header(CallError::ClockOff { ahead_ms: 600_000 }.into()).as_deref(), Some("1"));
         let limited = CallError::RateLimited { retry_after_ms: 2001 };
         assert_eq!(header(limited.into()).as_deref(), Some("3"));
         assert_eq!(header(CallError::Suspended { retry_after_ms: None }.into()), None);

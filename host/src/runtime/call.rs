@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::Limit;
-use crate::imports::Said;
+use crate::imports::{Said, Skew};
 use crate::store::StoreError;
 
 /// What is asked of a plugin.
@@ -93,6 +93,13 @@ pub enum CallError {
     /// The call took too long and was stopped. What it had begun may have taken effect; ask again.
     #[error("the call took longer than {0} ms")]
     TimedOut(u64),
+    /// The host's clock is off, and what was asked is decided by time. Nothing was done; ask another host, or
+    /// later.
+    #[error("this host's clock is {}; nothing was done", Skew { ahead_ms: *ahead_ms, is_off: true }.in_words())]
+    ClockOff {
+        /// By how much it is ahead, in milliseconds.
+        ahead_ms: i64,
+    },
     /// A store has no room for another call. Nothing was done; ask again later.
     #[error("a store is overloaded; nothing was done")]
     Overloaded,
@@ -128,6 +135,7 @@ impl CallError {
             Self::RateLimited { .. } => "rate-limited",
             Self::Suspended { .. } => "suspended",
             Self::Quota { .. } => "quota-reached",
+            Self::ClockOff { .. } => "clock",
             Self::Invalid(_) => "invalid-argument",
             Self::TimedOut(_) => "timed-out",
             Self::Unavailable => "unavailable",
@@ -146,6 +154,7 @@ impl CallError {
             Self::Trapped { limit, .. } => *limit,
             Self::Quota { limit, .. } => Some(*limit),
             Self::Suspended { .. }
+            | Self::ClockOff { .. }
             | Self::Invalid(_)
             | Self::Overloaded
             | Self::Unavailable

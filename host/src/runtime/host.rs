@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::clock_watch::ClockWatch;
 use super::metrics::{Metrics, Now};
 use super::pool::{Owner, Pool};
 use super::tenant::Serving;
@@ -13,7 +14,7 @@ use super::{
     TenantError,
 };
 use crate::domain::{Amount, Grants, Manifest, PacketKey, Suspension, TenantId};
-use crate::imports::{Clock, Entropy, OpenPackets, StoreHealth, Surroundings, SystemClock};
+use crate::imports::{Clock, Entropy, OpenPackets, Skew, SteadyClock, StoreHealth, Surroundings};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
 use crate::store::{Backlog, Counter, Due, Health, Ledger, Parked, Report, Settled, StoreError};
 
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) counter: Arc<dyn Counter>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock_watch: ClockWatch,
     pub(super) metrics: Metrics,
     pub(super) health: Arc<StoreHealth>,
     entropy: Arc<Entropy>,
@@ -122,13 +124,15 @@ pub struct Checked {
     pub ledger: Report,
     /// Without the counter the ledger decides alone: slower, and right.
     pub counter: Report,
+    /// How far this host's clock is off. While it is, nothing is decided by time.
+    pub clock: Skew,
 }
 
 impl Checked {
     /// Whether the host can do its work.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
-        self.ledger.works()
+        self.ledger.works() && !self.clock.is_off
     }
 }
 
@@ -227,14 +231,18 @@ impl HostBuilder {
             None => plugins,
         };
         let counter = self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new()));
+        let ledger = self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new()));
+        counter.follow(ledger.history());
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SteadyClock::of_the_machine()));
         let shared = Shared {
             pool: Pool::new(engine.clone()),
             engine,
             turns: Arc::default(),
             health: Arc::new(StoreHealth::of(&*counter)),
             counter,
-            ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new())),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            ledger,
+            clock_watch: ClockWatch::new(Arc::clone(&clock)),
+            clock,
             metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
             entropy: Arc::new(entropy),
             owners: AtomicU64::new(0),
@@ -404,9 +412,23 @@ impl Host {
     pub async fn check(&self) -> Checked {
         let Shared { health, ledger, counter, .. } = &*self.shared;
         let asked = (health.ledger.check(ledger.check()), health.counter.check(counter.check()));
-        let (ledger, asked) = futures::join!(asked.0, asked.1);
+        let (ledger, asked, clock) = futures::join!(asked.0, asked.1, self.check_clock());
         let known = counter.health().filter(|known| !known.works());
-        Checked { ledger, counter: known.unwrap_or(asked) }
+        Checked { ledger, counter: known.unwrap_or(asked), clock }
+    }
+
+    /// Compares the host's clock with that of the ledger's server, where it has one: once a second at most,
+    /// however often this is called.
+    pub async fn check_clock(&self) -> Skew {
+        self.shared.clock_watch.check(&*self.shared.ledger).await
+    }
+
+    /// Whether things may be decided by the host's clock.
+    ///
+    /// # Errors
+    /// When it is off: see [`Skew`].
+    pub fn trust_clock(&self) -> Result<(), CallError> {
+        self.shared.clock_watch.trust()
     }
 
     /// How the stores are doing, as far as calls, checks and the stores themselves have told. Asks nobody.
@@ -421,8 +443,9 @@ impl Host {
     /// Frees the seats whose lease has ended; gives how many.
     ///
     /// # Errors
-    /// When the counter is away.
+    /// When the counter is away, or the host's clock is off.
     pub async fn end_leases(&self) -> Result<u64, StoreError> {
+        self.trust_clock().map_err(|error| StoreError::Unavailable(error.into()))?;
         self.shared.counter.sweep(self.now_ms()).await
     }
 
@@ -443,8 +466,9 @@ impl Host {
     /// is not in the way of the next: it is told of in the answer, and tried again by the next sweep.
     ///
     /// # Errors
-    /// When the ledger cannot say which packets are due.
+    /// When the ledger cannot say which packets are due, or the host's clock is off.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
+        self.trust_clock()?;
         Refunds::sweep(&*self.shared.ledger, None, self.now_ms(), |id| self.tenant(id)).await
     }
 
@@ -466,6 +490,7 @@ impl Host {
             compile_time: self.plugins.compile_time(),
             cache_hits: cache.map_or(0, CodeCache::hits),
             cache_misses: cache.map_or(0, CodeCache::misses),
+            clock_ahead_ms: self.shared.clock.skew().ahead_ms,
         })
     }
 }

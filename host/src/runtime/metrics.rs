@@ -53,6 +53,7 @@ struct Gauges {
     code_cache: Family<Labels<1>, Gauge>,
     backlog: Family<Labels<1>, Gauge>,
     oldest_seconds: Family<Labels<1>, Gauge<f64, AtomicU64>>,
+    clock_offset_seconds: Gauge<f64, AtomicU64>,
 }
 
 /// What is true at this moment.
@@ -66,6 +67,7 @@ pub(super) struct Now {
     pub(super) compile_time: Duration,
     pub(super) cache_hits: u64,
     pub(super) cache_misses: u64,
+    pub(super) clock_ahead_ms: i64,
 }
 
 /// What is counted for one tenant. Looked up once, since every request comes here.
@@ -135,6 +137,9 @@ impl Metrics {
         registry.register_with_unit("compile", help, Unit::Seconds, gauges.compile_seconds.clone());
         let help = "Plugins that were looked for in the cache of compiled code, by result";
         registry.register("code_cache_loads", help, gauges.code_cache.clone());
+        let help = "How far the host's clock is ahead of those that it is compared with";
+        let offset = gauges.clock_offset_seconds.clone();
+        registry.register_with_unit("clock_offset", help, Unit::Seconds, offset);
         let help = "Claims that wait for settlement, or for a person, by class";
         registry.register("settlement_backlog", help, gauges.backlog.clone());
         let help = "Age of the oldest claim that waits for settlement, by class";
@@ -220,6 +225,7 @@ impl Metrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.gauges.code_cache.get_or_create(&[("result", result.into())]).set(count);
         }
+        self.gauges.clock_offset_seconds.set(now.clock_ahead_ms as f64 / 1000.0);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             // A string does not refuse to be written to.

@@ -7,6 +7,7 @@
 mod announcer;
 mod breaker;
 mod call;
+mod clock_watch;
 mod code_cache;
 mod engine;
 mod host;

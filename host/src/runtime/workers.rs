@@ -81,6 +81,12 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
             _ = ticks.tick() => {}
             _ = stopped.changed() => return,
         }
+        let clock = host.check_clock().await;
+        if clock.is_off {
+            // What is decided by time waits. The clock's watch has said so.
+            host.drop_idle();
+            continue;
+        }
         match host.expire_due().await {
             Ok(refunds) => refunds.failed.iter().for_each(|(key, error)| {
                 let (tenant, packet) = (key.tenant.as_str(), key.packet);

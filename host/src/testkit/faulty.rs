@@ -8,9 +8,9 @@ use crate::domain::{
     Amount, Claim, Event, EventId, Name, Order, Packet, PacketId, PacketKey, RoomKey, Share, TenantId, UserId,
 };
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, Lease,
-    Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Report, Seating, Settled, Since,
-    StoreError, Swapped, View, WritesRefused,
+    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, History,
+    Lease, Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Report, Seating, Settled,
+    Since, StoreError, Swapped, View, WritesRefused,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -166,6 +166,9 @@ impl Counter for Faulty<dyn Counter> {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.change(self.store.sweep(now_ms)).await
     }
+    fn follow(&self, history: History) {
+        self.store.follow(history);
+    }
     fn let_through(&self, key: &PacketKey, lease: Lease) {
         self.store.let_through(key, lease);
     }
@@ -189,6 +192,20 @@ impl Ledger for Faulty<dyn Ledger> {
         now_ms: u64,
     ) -> Result<Recorded, StoreError> {
         self.change(self.store.record(tenant, id, order, now_ms)).await
+    }
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError> {
+        self.pass(self.store.recorded(tenant, sender, key)).await
+    }
+    fn history(&self) -> History {
+        self.store.history()
+    }
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.pass(self.store.server_ms()).await
     }
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
         // Reading has no effect to lose the answer of.
@@ -327,6 +344,9 @@ impl Events for Faulty<dyn Events> {
     }
     async fn since(&self, room: &RoomKey, after: EventId, limit: u32) -> Result<Since, StoreError> {
         self.pass(self.store.since(room, after, limit)).await
+    }
+    fn follow(&self, history: History) {
+        self.store.follow(history);
     }
     async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {
         self.pass(self.store.listen(room)).await

@@ -12,6 +12,8 @@ mod access;
 mod administration;
 mod api;
 mod bodies;
+mod changed;
+mod clock;
 mod connections;
 mod demo;
 mod events;

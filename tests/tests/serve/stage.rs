@@ -9,7 +9,7 @@ use hongbao_host::domain::{Name, Scope};
 use hongbao_host::http::{
     DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles,
 };
-use hongbao_host::imports::ManualClock;
+use hongbao_host::imports::{Clock, ManualClock};
 use hongbao_host::runtime::{Announcer, Host, Pace, TenantsFile, Workers};
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
@@ -104,7 +104,8 @@ impl Stage {
     }
 
     pub async fn with_demo(stores: Stores, demo: DemoSettings) -> Self {
-        Self::made(Arc::new(ManualClock::new(NOW_MS)), stores, unhurried(), None, Some(demo)).await
+        let clock = Arc::new(ManualClock::new(NOW_MS));
+        Self::made(clock.clone(), clock, stores, unhurried(), None, Some(demo)).await
     }
 
     pub async fn at(
@@ -113,10 +114,22 @@ impl Stage {
         settings: ServiceSettings,
         tls: Option<TlsFiles>,
     ) -> Self {
-        Self::made(clock, stores, settings, tls, None).await
+        Self::made(clock.clone(), clock, stores, settings, tls, None).await
+    }
+
+    /// A host that goes by `host_clock`, which looks at `clock`.
+    pub async fn by(
+        host_clock: Arc<dyn Clock>,
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        tls: Option<TlsFiles>,
+    ) -> Self {
+        Self::made(host_clock, clock, stores, settings, tls, None).await
     }
 
     async fn made(
+        host_clock: Arc<dyn Clock>,
         clock: Arc<ManualClock>,
         stores: Stores,
         settings: ServiceSettings,
@@ -127,11 +140,11 @@ impl Stage {
         let host = Host::builder()
             .counter(Arc::clone(&stores.counter))
             .ledger(Arc::new(announced))
-            .clock(clock.clone())
+            .clock(Arc::clone(&host_clock))
             .build()
             .unwrap();
         let announcer =
-            Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), clock.clone());
+            Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), host_clock);
         let scopes = [Scope::Operator].into_iter().collect();
         let label = Name::new("first").unwrap();
         let new = NewKey { tenant: None, user: None, label, scopes, expires_at_ms: None };

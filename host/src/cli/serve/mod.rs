@@ -43,7 +43,7 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     }
     let _file_size = ignore_file_size_limit();
     let _lock = stores.lock(Use::Alone)?;
-    let (counter, ledger) = (stores.counter_or_later().await?, stores.ledger().await?);
+    let (counter, ledger) = (stores.counter_or_later().await?, stores.served_ledger().await?);
     let (registry, events) = (stores.registry().await?, stores.events_or_later().await?);
     let (announced, changes) = Announced::new(Arc::clone(&ledger));
     let host = Host::builder().counter(counter).ledger(Arc::new(announced));

@@ -76,6 +76,7 @@ impl Announcer {
         events: Arc<dyn Events>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        events.follow(ledger.history());
         let (stop, stopped) = watch::channel(false);
         let dropped = Arc::<AtomicU64>::default();
         let work = Work {

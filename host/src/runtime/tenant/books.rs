@@ -65,8 +65,9 @@ impl Tenant {
     /// of the next: it is told of in the answer, and tried again by the next sweep.
     ///
     /// # Errors
-    /// When the ledger cannot say which packets are due.
+    /// When the ledger cannot say which packets are due, or the host's clock is off.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
+        self.inner.shared.clock_watch.trust()?;
         let this = |id: &TenantId| (*id == self.inner.id).then(|| self.clone());
         Refunds::sweep(&*self.inner.shared.ledger, Some(&self.inner.id), self.now_ms(), this).await
     }
@@ -78,6 +79,7 @@ impl Tenant {
         key: &PacketKey,
         expired_at_ms: u64,
     ) -> Result<Option<Amount>, CallError> {
+        self.inner.shared.clock_watch.trust()?;
         // A suspended tenant's plugin is not called, and the money that was in flight still goes home. Nor is
         // this a request of the tenant's, which its rate could hold up.
         if !self.suspension().is_any() {

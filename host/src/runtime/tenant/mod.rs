@@ -7,6 +7,7 @@ mod config;
 mod file;
 mod lists;
 mod load;
+mod replay;
 mod serving;
 mod upgrade;
 
@@ -23,8 +24,8 @@ pub use file::{TenantEntry, TenantsFile};
 pub use load::LoadError;
 pub(super) use serving::Serving;
 
-use admission::Suspended;
-
+use self::admission::Suspended;
+use self::replay::Typed;
 use super::breaker::Breaker;
 use super::host::Shared;
 use super::lane::{Lanes, Waiting, deliver};
@@ -147,8 +148,20 @@ impl Tenant {
         if let Err(why) = request.check() {
             return Ok(Err(SendError::InvalidArgument(why)));
         }
-        self.has_room().await?;
-        self.ask(Operation::Send, |calls| calls.send(request).boxed()).await
+        self.inner.shared.clock_watch.trust()?;
+        match self.has_room().await {
+            // Who asks again for what was sent hears of it, whatever else is open.
+            Err(full @ CallError::Quota { .. }) => {
+                return self.already_sent(&request).await?.map(|id| Ok(Sent::Replayed(id))).ok_or(full);
+            }
+            room => room?,
+        }
+        let asked = request.clone();
+        let answer = self.ask(Operation::Send, |calls| calls.send(request).boxed()).await?;
+        match answer {
+            Err(refused) => self.sent_before(&asked, refused).await,
+            sent => Ok(sent),
+        }
     }
 
     /// Tries to take a seat.
@@ -194,7 +207,10 @@ impl Tenant {
         let Some(message) = message.into_command(&self.manifest().languages) else {
             return Ok(Vec::new());
         };
-        self.ask(Operation::Command, |calls| calls.command(message).boxed()).await
+        self.inner.shared.clock_watch.trust()?;
+        let typed = Typed::of(&message);
+        let replies = self.ask(Operation::Command, |calls| calls.command(message).boxed()).await?;
+        self.shown_before(typed, replies).await
     }
 
     /// Answers a user who pressed a button of a packet's card.
@@ -219,6 +235,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again is safe.
     pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
+        self.inner.shared.clock_watch.trust()?;
         Ok(self.ask(Operation::Expire, move |calls| calls.expire(packet).boxed()).await??)
     }
 

@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_lists.sql"),
     include_str!("migrations/0004_users.sql"),
     include_str!("migrations/0005_health.sql"),
+    include_str!("migrations/0006_history.sql"),
 ];
 
 /// Why a database cannot be brought to our version.
