@@ -39,6 +39,9 @@ impl Registry for Faulty<dyn Registry> {
     async fn forget_keys(&self, expired_before_ms: u64) -> Result<u64, StoreError> {
         self.change(self.store.forget_keys(expired_before_ms)).await
     }
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.change(self.store.seal(proposed)).await
+    }
     async fn begin(
         &self,
         request: &RequestKey,
