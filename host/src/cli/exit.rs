@@ -189,6 +189,8 @@ impl Failure {
             CallError::Busy
             | CallError::RateLimited { .. }
             | CallError::Suspended { .. }
+            | CallError::Quota { .. }
+            | CallError::ClockOff { .. }
             | CallError::TimedOut(_)
             | CallError::Overloaded
             | CallError::Unavailable => Exit::Unavailable,

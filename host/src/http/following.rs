@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::Service;
 use super::problem::{Kind, Problem};
+use super::roster::no_plugin;
 use crate::domain::TenantId;
 use crate::runtime::{Digest, Plugin, PluginError, PluginSource, Tenant};
 use crate::store::{StoreError, TenantRecord};
@@ -65,6 +66,9 @@ pub(super) struct Place {
     /// Another record is wanted.
     news: Notify,
 }
+
+/// Whoever changes something at a place holds this.
+pub(super) type Held<'p> = tokio::sync::MutexGuard<'p, Option<TenantRecord>>;
 
 #[derive(Default)]
 struct Wanted {
@@ -140,6 +144,11 @@ impl Place {
         None
     }
 
+    /// Whether the registry has said something else since.
+    fn is_overtaken(&self, record: &TenantRecord) -> bool {
+        self.wanted().record.as_ref().is_some_and(|wanted| wanted.revision > record.revision)
+    }
+
     fn wanted(&self) -> MutexGuard<'_, Wanted> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,10 +178,10 @@ impl Trouble {
         let longest = if is_store { LONGEST_PAUSE_FOR_A_STORE } else { LONGEST_PAUSE };
         let (revision, code) = (record.revision, problem.kind().code);
         let before = before.filter(|before| before.revision == revision);
-        let (tenant, detail) = (&record.id, problem.detail());
+        let (tenant, why) = (record.id.as_str(), problem.detail());
         match before.as_ref().is_some_and(|before| before.code == code) || is_store {
-            true => tracing::debug!(%tenant, code, "a change of a tenant waits: {detail}"),
-            false => tracing::error!(%tenant, code, "a change of a tenant waits: {detail}"),
+            true => tracing::debug!(tenant, code, why, "a change of a tenant waits"),
+            false => tracing::error!(tenant, code, why, "a change of a tenant waits"),
         }
         let pause = before.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(longest));
         Self { revision, code, pause }
@@ -192,12 +201,17 @@ impl Service {
             return Ok(());
         }
         for record in self.registry().tenants().await? {
-            if let Some(place) = self.roster().want(record) {
-                tokio::spawn(self.clone().keep_up(place));
-            }
+            self.see_to(record);
         }
         self.roster().revision.store(revision, Ordering::Release);
         Ok(())
+    }
+
+    /// Sees to it that what the registry says of a tenant is done. Does not wait for it.
+    pub(super) fn see_to(&self, record: TenantRecord) {
+        if let Some(place) = self.roster().want(record) {
+            tokio::spawn(self.clone().keep_up(place));
+        }
     }
 
     /// Follows, and waits until all tenants are served but those that wait for the compiler or fail.
@@ -238,6 +252,7 @@ impl Service {
                 Ok(false) => {}
                 Err(problem) => {
                     place.step.send_replace(Step::Waiting);
+                    self.suspend_as(&place, &record).await;
                     let now = Trouble::after(trouble.take(), &record, &problem);
                     tokio::select! {
                         () = tokio::time::sleep(now.pause) => {}
@@ -257,19 +272,20 @@ impl Service {
             applied.as_ref().is_some_and(|known| known.revision >= record.revision)
         };
         {
-            let mut applied = place.applied.lock().await;
+            let applied = place.applied.lock().await;
             if is_past(&applied) {
                 return Ok(true);
             }
             if self.host().tenant(&record.id).is_none() {
                 self.host().expect(&record.id);
             }
-            // A suspension waits for no plugin. What was suspended is noted, so that it can be resumed.
-            let tenant = self.host().tenant(&record.id).filter(|_| record.is_suspended);
-            if let Some(tenant) = tenant {
-                tenant.suspend();
-                applied.iter_mut().for_each(|known| known.is_suspended = true);
+            if place.is_overtaken(record) {
+                return Ok(false);
             }
+            // A suspension waits for no plugin. Its end does until that fails, so that a plugin which is replaced
+            // does not serve for a moment more.
+            let tenant = self.host().tenant(&record.id).filter(|_| record.suspension.is_any());
+            tenant.into_iter().for_each(|tenant| tenant.set_suspension(record.suspension));
         }
         let plugin = match self.needed(record).await? {
             Needed::Serves => None,
@@ -287,12 +303,30 @@ impl Service {
             }
         };
         let mut applied = place.applied.lock().await;
-        if !is_past(&applied) {
-            let _turn = self.roster().applying.acquire().await;
-            self.apply(record, applied.as_ref(), plugin).await?;
-            *applied = Some(record.clone());
+        if is_past(&applied) {
+            return Ok(true);
         }
+        // A suspension that was written while the plugin was compiled is not lifted by what was before it.
+        if place.is_overtaken(record) {
+            return Ok(false);
+        }
+        let _turn = self.roster().applying.acquire().await;
+        let ready = self.prepare(record, plugin).await?;
+        self.take_over(record, ready)?;
+        *applied = Some(record.clone());
         Ok(true)
+    }
+
+    /// What the record says of a suspension is done, also where the rest of it cannot be.
+    async fn suspend_as(&self, place: &Place, record: &TenantRecord) {
+        let applied = place.applied.lock().await;
+        let is_past = applied.as_ref().is_some_and(|known| known.revision >= record.revision);
+        if let Some(tenant) = self.host().tenant(&record.id)
+            && !is_past
+            && !place.is_overtaken(record)
+        {
+            tenant.set_suspension(record.suspension);
+        }
     }
 
     /// Whether the plugin that a record asks for serves already, or is here.
@@ -357,7 +391,7 @@ impl Service {
 
     async fn code(&self, tenant: &TenantId, digest: &str) -> Result<Vec<u8>, Problem> {
         let code = self.registry().plugin_code(tenant, digest).await?;
-        code.ok_or_else(|| Problem::not_found("there is no such plugin"))
+        code.ok_or_else(no_plugin)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Which tenants are served, and by which plugin: the registry says, and every host follows.
 //!
-//! A change goes first to this host, where a plugin that does not start is refused; then into the
-//! registry, if nobody else was faster; then, within a second, to all other hosts, which `following` is about.
+//! A change is tried out on this host first, where a plugin that does not start is refused, and nothing of it
+//! takes effect. Then it goes into the registry, if nobody else was faster; then it takes effect here, and within
+//! a second on all other hosts, which `following` is about. One whose answer was lost is followed as any other, if
+//! it was written.
 
 use std::collections::HashMap;
 
@@ -9,14 +11,22 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Service;
-use super::access::hex;
-use super::following::{Needed, wanted_digest};
+use super::api_key::hex;
+use super::following::{Held, Needed, Place, wanted_digest};
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use crate::decode;
 use crate::domain::TenantId;
-use crate::runtime::{Digest, Plugin, Tenant, TenantConfig, TenantEntry, TenantsFile};
-use crate::store::{PluginRecord, TenantRecord};
+use crate::runtime::{Digest, Plugin, Prepared, Tenant, TenantConfig, TenantEntry, TenantsFile};
+use crate::store::{Installed, PluginQuota, PluginRecord, TenantRecord};
+
+pub(super) fn no_plugin() -> Problem {
+    Problem::not_found("there is no such plugin")
+}
+
+fn overtaken() -> Problem {
+    Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again")
+}
 
 impl Service {
     /// Changes a tenant, here and everywhere. While a plugin is compiled for it, others may change the tenant.
@@ -27,24 +37,24 @@ impl Service {
     ) -> Result<Tenant, Problem> {
         let place = self.roster().place(id);
         let mut applied = place.applied.lock().await;
-        let found = self.registry().tenants().await?.into_iter().find(|record| record.id == *id);
-        let before = found.ok_or_else(|| Problem::not_found("there is no such tenant"))?;
+        let before = self.record(id).await?;
         let mut after = before.clone();
         edit(&mut after)?;
-        let plugin = match self.needed(&after).await? {
-            Needed::Serves => None,
-            Needed::Ready(plugin) => Some(plugin),
-            Needed::Compiling => {
-                drop(applied);
-                let plugin = self.compiled(&after, self.patience()).await?;
-                applied = place.applied.lock().await;
-                if applied.as_ref().is_some_and(|known| known.revision > before.revision) {
-                    return Err(changed_meanwhile());
-                }
-                Some(plugin)
-            }
-        };
-        self.put(before, after, plugin, &mut applied).await
+        let is_as_before = (&after.settings, &after.plugin) == (&before.settings, &before.plugin);
+        if is_as_before && let Some(tenant) = self.host().tenant(id) {
+            // A suspension waits for no plugin, not even for one that does not start here.
+            let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
+            tenant.set_suspension(after.suspension);
+            self.raise(&mut applied, &before, TenantRecord { revision, ..after });
+            return Ok(tenant);
+        }
+        let ready;
+        (applied, ready) = self.try_on(&place, applied, &after).await?;
+        let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
+        let after = TenantRecord { revision, ..after };
+        let tenant = self.take_over(&after, ready)?;
+        *applied = Some(after);
+        Ok(tenant)
     }
 
     /// A new tenant, here and everywhere.
@@ -55,93 +65,128 @@ impl Service {
         if self.host().tenant(&record.id).is_some() || self.roster().knows(&record.id) {
             return Err(exists());
         }
-        let plugin = match self.needed(&record).await? {
-            Needed::Serves => None,
-            Needed::Ready(plugin) => Some(plugin),
-            Needed::Compiling => Some(self.compiled(&record, self.patience()).await?),
-        };
-        let tenant = self.apply(&record, applied.as_ref(), plugin).await?;
-        let written = self.registry().put_tenant(record.clone()).await;
-        match written {
-            Ok(Some(revision)) => {
-                *applied = Some(TenantRecord { revision, ..record });
-                Ok(tenant)
-            }
-            refused => {
-                self.host().remove(&record.id);
-                refused?;
-                Err(exists())
-            }
-        }
-    }
-
-    async fn put(
-        &self,
-        before: TenantRecord,
-        after: TenantRecord,
-        plugin: Option<Plugin>,
-        applied: &mut Option<TenantRecord>,
-    ) -> Result<Tenant, Problem> {
-        let former = self.host().tenant(&after.id).map(|tenant| tenant.plugin());
-        let tenant = self.apply(&after, applied.as_ref(), plugin).await?;
-        let written = self.registry().put_tenant(after.clone()).await;
-        if let Ok(Some(revision)) = written {
-            *applied = Some(TenantRecord { revision, ..after });
-            return Ok(tenant);
-        }
-        // Back to what stands in the registry, as far as is known.
-        if former.is_some() {
-            let known = TenantRecord { is_suspended: after.is_suspended, ..before.clone() };
-            self.apply(&before, Some(&known), former).await?;
-            *applied = Some(before);
-        } else {
-            self.host().remove(&after.id);
-        }
-        written?;
-        Err(changed_meanwhile())
-    }
-
-    /// Makes this host serve a tenant as the record says, by this plugin if it does not serve already.
-    pub(super) async fn apply(
-        &self,
-        record: &TenantRecord,
-        known: Option<&TenantRecord>,
-        plugin: Option<Plugin>,
-    ) -> Result<Tenant, Problem> {
-        let settings: Settings = decode::json(record.settings.as_bytes())
-            .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
-        let config = settings.config(record.id.clone())?;
-        let tenant = match self.host().tenant(&record.id) {
-            None => self.host().add(config, plugin.ok_or_else(Self::not_ready)?).await?,
-            Some(tenant) => {
-                if tenant.config() != config {
-                    tenant.configure(config).await?;
-                }
-                let serving = tenant.plugin().digest();
-                match plugin {
-                    Some(plugin) if plugin.digest() != serving => _ = tenant.upgrade(plugin).await?,
-                    None if wanted_digest(record) != Some(serving) => return Err(Self::not_ready()),
-                    _ => {}
-                }
-                tenant
-            }
-        };
-        let was_suspended = known.is_some_and(|known| known.is_suspended);
-        match (was_suspended, record.is_suspended) {
-            (_, true) => tenant.suspend(),
-            (true, false) => tenant.resume(),
-            (false, false) => {}
-        }
+        let ready;
+        (applied, ready) = self.try_on(&place, applied, &record).await?;
+        let written = self.registry().put_tenant(record.clone()).await?;
+        let record = TenantRecord { revision: written.ok_or_else(exists)?, ..record };
+        let tenant = self.take_over(&record, ready)?;
+        *applied = Some(record);
         Ok(tenant)
     }
 
-    /// Keeps a plugin for a tenant of such settings, once it has said what it is.
+    /// Removes a plugin of a tenant that does not serve it. If it did before, there is none to go back to.
+    pub(super) async fn remove_plugin(&self, id: &TenantId, digest: &str) -> Result<PluginRecord, Problem> {
+        let place = self.roster().place(id);
+        let mut applied = place.applied.lock().await;
+        let before = self.record(id).await?;
+        let installed = self.registry().plugins(id).await?.into_iter();
+        let plugin = installed.into_iter().find(|plugin| plugin.digest == digest).ok_or_else(no_plugin)?;
+        if before.plugin.as_deref() == Some(digest) {
+            return Err(Problem::new(
+                Kind::PLUGIN_IN_USE,
+                "it serves the tenant; let another one serve first",
+            ));
+        }
+        let revision = self.registry().remove_plugin(id, digest, before.revision).await?;
+        let revision = revision.ok_or_else(overtaken)?;
+        let mut after = TenantRecord { revision, ..before.clone() };
+        after.former.take_if(|former| former.as_deref() == Some(digest));
+        self.raise(&mut applied, &before, after);
+        Ok(plugin)
+    }
+
+    async fn record(&self, id: &TenantId) -> Result<TenantRecord, Problem> {
+        let found = self.registry().tenants().await?.into_iter().find(|record| record.id == *id);
+        found.ok_or_else(|| Problem::not_found("there is no such tenant"))
+    }
+
+    /// A change that needs nothing else was applied with it. Where this host had not come so far as the record
+    /// before, it still follows.
+    fn raise(&self, applied: &mut Option<TenantRecord>, before: &TenantRecord, after: TenantRecord) {
+        match applied {
+            Some(known) if known.revision == before.revision => *known = after,
+            _ => self.see_to(after),
+        }
+    }
+
+    /// What would make this host serve a tenant as the record says. Its place is left while a plugin is compiled:
+    /// who was faster then is found out by the registry.
+    async fn try_on<'p>(
+        &self,
+        place: &'p Place,
+        applied: Held<'p>,
+        record: &TenantRecord,
+    ) -> Result<(Held<'p>, Option<Prepared>), Problem> {
+        let (applied, plugin) = match self.needed(record).await? {
+            Needed::Serves => (applied, None),
+            Needed::Ready(plugin) => (applied, Some(plugin)),
+            Needed::Compiling => {
+                drop(applied);
+                let plugin = self.compiled(record, self.patience()).await?;
+                (place.applied.lock().await, Some(plugin))
+            }
+        };
+        let ready = self.prepare(record, plugin).await?;
+        Ok((applied, ready))
+    }
+
+    /// What would make this host serve a tenant as the record says, by this plugin if it does not serve already;
+    /// None where nothing is to be done. Nothing changes by it.
+    pub(super) async fn prepare(
+        &self,
+        record: &TenantRecord,
+        plugin: Option<Plugin>,
+    ) -> Result<Option<Prepared>, Problem> {
+        let settings: Settings = decode::json(record.settings.as_bytes())
+            .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
+        let config = settings.config(record.id.clone())?;
+        let Some(tenant) = self.host().tenant(&record.id) else {
+            return Ok(Some(self.host().prepare(config, plugin.ok_or_else(Self::not_ready)?).await?));
+        };
+        let serving = tenant.plugin();
+        let plugin = match plugin {
+            Some(plugin) => plugin,
+            None if wanted_digest(record) == Some(serving.digest()) => serving.clone(),
+            None => return Err(Self::not_ready()),
+        };
+        if plugin.digest() == serving.digest() && tenant.config() == config {
+            return Ok(None);
+        }
+        Ok(Some(self.host().prepare(config, plugin).await?))
+    }
+
+    /// Makes this host serve a tenant as the record says, with what was prepared for that.
+    pub(super) fn take_over(
+        &self,
+        record: &TenantRecord,
+        ready: Option<Prepared>,
+    ) -> Result<Tenant, Problem> {
+        let tenant = match (self.host().tenant(&record.id), ready) {
+            (Some(tenant), Some(ready)) => {
+                // What begins to be suspended is not served by another plugin for a moment first.
+                if record.suspension.is_any() {
+                    tenant.set_suspension(record.suspension);
+                }
+                tenant.adopt(ready);
+                tenant
+            }
+            (Some(tenant), None) => tenant,
+            (None, Some(ready)) => self.host().add_prepared(ready, record.suspension)?,
+            (None, None) => return Err(Problem::not_found("the tenant is not served any more")),
+        };
+        tenant.set_suspension(record.suspension);
+        Ok(tenant)
+    }
+
+    /// Keeps a plugin for a tenant of such settings, once it has said what it is. None where that is more than
+    /// the quota.
     pub(super) async fn install(
         &self,
         config: TenantConfig,
         plugin: &Plugin,
         code: Vec<u8>,
-    ) -> Result<PluginRecord, Problem> {
+        quota: PluginQuota,
+    ) -> Result<Option<PluginRecord>, Problem> {
         let tenant = config.id.clone();
         let manifest = self.host().try_out(config, plugin.clone()).await?;
         let record = PluginRecord {
@@ -151,8 +196,8 @@ impl Service {
             bytes: plugin.size(),
             installed_at_ms: self.host().now_ms(),
         };
-        self.registry().put_plugin(&tenant, record.clone(), code).await?;
-        Ok(record)
+        let installed = self.registry().put_plugin(&tenant, record.clone(), code, quota).await?;
+        Ok((installed != Installed::Full).then_some(record))
     }
 
     /// Does what a configuration file says of its tenants, where it says something else than the last
@@ -190,7 +235,8 @@ impl Service {
         }
         if let Some(code) = code {
             let plugin = self.compile(id, file.plugin(entry), None).await?;
-            self.install(entry.config.clone(), &plugin, code).await?;
+            // Whoever writes the file is the operator.
+            self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE).await?;
         }
         if known.is_none() {
             let record = TenantRecord::new(id.clone(), settings.kept(), self.host().now_ms());
@@ -204,10 +250,6 @@ impl Service {
         };
         self.change(id, edit).await.map(|_| ())
     }
-}
-
-fn changed_meanwhile() -> Problem {
-    Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again")
 }
 
 /// A digest of what a file says of a tenant. Defaults are left out: another version of the program may

@@ -56,6 +56,7 @@ struct Gauges {
     failing_refunds: Gauge,
     backlog: Family<Labels<1>, Gauge>,
     oldest_seconds: Family<Labels<1>, Gauge<f64, AtomicU64>>,
+    clock_offset_seconds: Gauge<f64, AtomicU64>,
 }
 
 /// What is true at this moment.
@@ -73,6 +74,7 @@ pub(super) struct Now {
     pub(super) compiling: (usize, usize),
     /// By the code of the reason.
     pub(super) refused_plugins: BTreeMap<&'static str, u64>,
+    pub(super) clock_ahead_ms: i64,
 }
 
 /// What is counted for one tenant. Looked up once, since every request comes here.
@@ -148,6 +150,9 @@ impl Metrics {
         registry.register("refused_plugins", help, gauges.refused_plugins.clone());
         let help = "Packets past their time whose refund failed, and is tried again";
         registry.register("failing_refunds", help, gauges.failing_refunds.clone());
+        let help = "How far the host's clock is ahead of those that it is compared with";
+        let offset = gauges.clock_offset_seconds.clone();
+        registry.register_with_unit("clock_offset", help, Unit::Seconds, offset);
         let help = "Claims that wait for settlement, or for a person, by class";
         registry.register("settlement_backlog", help, gauges.backlog.clone());
         let help = "Age of the oldest claim that waits for settlement, by class";
@@ -244,6 +249,7 @@ impl Metrics {
             let count = i64::try_from(*count).unwrap_or(i64::MAX);
             self.gauges.refused_plugins.get_or_create(&[("code", (*code).into())]).set(count);
         }
+        self.gauges.clock_offset_seconds.set(now.clock_ahead_ms as f64 / 1000.0);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             // A string does not refuse to be written to.

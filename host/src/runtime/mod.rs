@@ -7,6 +7,7 @@
 mod announcer;
 mod breaker;
 mod call;
+mod clock_watch;
 mod code_cache;
 mod compiler;
 mod engine;
@@ -30,7 +31,9 @@ pub use call::{CallError, Operation};
 pub use code_cache::{CodeCache, CodeCacheError};
 pub use compiler::{CompileLimits, Compiler, compile_for_parent};
 pub use engine::{Engine, EngineError};
-pub use host::{Checked, Host, HostBuilder, HostError, Refunds};
+pub use expiry::Refunds;
+pub(crate) use host::Prepared;
+pub use host::{Checked, Host, HostBuilder, HostError};
 pub(crate) use label::Label;
 pub use plugin::{
     Digest, DigestError, Form, Inspection, Plugin, PluginError, PluginFile, PluginManifest, PluginSource,

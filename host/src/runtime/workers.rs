@@ -85,6 +85,10 @@ async fn sweep(host: Host, every: Duration, stopped: watch::Receiver<bool>) {
     let mut ticks = Ticks::new(every, stopped);
     while ticks.next().await {
         host.drop_idle();
+        if host.check_clock().await.is_off {
+            // What is decided by time waits. The clock's watch has said so.
+            continue;
+        }
         match host.end_leases().await {
             Ok(_) => do_leases_wait = false,
             // Once: only memory waits for it, and a counter that is away tells so by itself.
@@ -102,6 +106,10 @@ async fn count(host: Host, every: Duration, stopped: watch::Receiver<bool>) {
     const SELDOM: u32 = 10;
     let (mut log, mut ticks) = (Seldom::default(), Ticks::new(every * SELDOM, stopped));
     while ticks.next().await {
+        // How long it waits is told by the clock as well.
+        if host.trust_clock().is_err() {
+            continue;
+        }
         if let Err(error) = host.backlog().await
             && let Some(left_out) = log.tell(error.code())
         {

@@ -204,15 +204,15 @@ fn a_service_does_not_start_with_what_can_only_be_a_mistake() {
     let data = folder.path().join("books").display().to_string();
     let address = secured.address();
     let cases = [
-        (format!("redis://:wrong-secret@{address}"), 69, "counter-password"),
-        (format!("redis://{address}"), 69, "counter-password"),
-        (format!("redis://{web_address}"), 69, "counter-not-redis"),
-        (format!("redis+cluster://:secret@{address}"), 69, "counter-topology"),
-        (format!("redis+sentinel://:secret@{address}/main?sentinel_password=secret"), 69, "counter-topology"),
-        (format!("rediss://:secret@{address}"), 69, "counter-tls"),
+        (format!("redis://:wrong-secret@{address}"), 78, "counter-password"),
+        (format!("redis://{address}"), 78, "counter-password"),
+        (format!("redis://{web_address}"), 78, "counter-not-redis"),
+        (format!("redis+cluster://:secret@{address}"), 78, "counter-topology"),
+        (format!("redis+sentinel://:secret@{address}/main?sentinel_password=secret"), 78, "counter-topology"),
+        (format!("rediss://:secret@{address}"), 78, "counter-tls"),
         (format!("rediss://:secret@{address}?cacert=/nowhere/roots.pem"), 66, "counter-certificate"),
-        (format!("rediss://:secret@{address}?cert=only.pem"), 65, "counter-url"),
-        (format!("redis://:secret@{address}?timeout=1"), 65, "counter-url"),
+        (format!("rediss://:secret@{address}?cert=only.pem"), 64, "counter-url"),
+        (format!("redis://:secret@{address}?timeout=1"), 64, "counter-url"),
     ];
     for (url, exit, code) in cases {
         let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data", &data, "--counter", &url]);

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hongbao_host::domain::{TenantId, UserId};
+use hongbao_host::domain::{Suspension, TenantId, UserId};
 use hongbao_host::imports::ManualClock;
 use hongbao_host::runtime::{CompileLimits, Compiler, Digest};
-use hongbao_host::store::{PluginRecord, TenantRecord};
+use hongbao_host::store::{PluginQuota, PluginRecord, TenantRecord};
 use hongbao_tests::heavy::heavy;
 use reqwest::Method;
 use serde_json::json;
@@ -52,13 +52,14 @@ async fn let_serve(stores: &Stores, name: &str, code: Vec<u8>) {
         bytes: code.len() as u64,
         installed_at_ms: NOW_MS,
     };
-    stores.registry.put_plugin(&record.id, plugin, code).await.unwrap();
+    stores.registry.put_plugin(&record.id, plugin, code, PluginQuota::NONE).await.unwrap();
     record.serve_by(Some(digest));
     assert!(stores.registry.put_tenant(record).await.unwrap().is_some());
 }
 
 async fn set_suspended(stores: &Stores, name: &str, is_suspended: bool) {
-    let record = TenantRecord { is_suspended, ..record(stores, name).await };
+    let suspension = Suspension { by_operator: is_suspended, by_tenant: false };
+    let record = TenantRecord { suspension, ..record(stores, name).await };
     assert!(stores.registry.put_tenant(record).await.unwrap().is_some());
 }
 
@@ -142,6 +143,24 @@ async fn another_tenant_is_followed_while_a_plugin_compiles() {
     let begun = Instant::now();
     stage.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(3), "a stop ends it: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_suspended_and_resumed_by_calls_while_its_plugin_compiles_and_after_it_fails() {
+    let stores = Stores::default();
+    let stage = stage(stores.clone(), within(Duration::from_secs(3))).await;
+    let acme = stage.tenant("acme").await;
+    let_serve(&stores, "acme", long(35)).await;
+    until("a compiler", || has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1")).await;
+    let suspended = stage.post("/v1/tenants/acme/suspend", &acme["admin"], json!({})).await.ok();
+    assert_eq!(suspended["suspended_by"], json!(["tenant"]));
+    assert!(has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1").await, "it compiles still");
+    until("an end", || has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 0")).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(is_suspended(&stage, "acme").await, "what was before the suspension does not lift it");
+    stage.post("/v1/tenants/acme/resume", &acme["admin"], json!({})).await.ok();
+    stage.get("/v1/users/bob/wallet", &acme["member"]).await.ok();
+    stage.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::cli::args::ServeArgs;
 use crate::cli::exit::InputError;
 use crate::domain::Limits;
-use crate::http::{RateSettings, ServiceSettings, TlsFiles};
+use crate::http::{ConnectionLimits, DemoSettings, RateSettings, ServiceSettings, TlsFiles};
 use crate::runtime::{CompileLimits, TenantsFile};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -29,6 +29,8 @@ pub(in crate::cli) struct ServeTable {
     notice_seconds: Option<u16>,
     request_seconds: Option<u16>,
     body_bytes: Option<u32>,
+    connections: Option<u32>,
+    connections_per_address: Option<u32>,
     streams: Option<u32>,
     compile_at_once: Option<u16>,
     compile_seconds: Option<u16>,
@@ -36,7 +38,11 @@ pub(in crate::cli) struct ServeTable {
     compile_code_bytes: Option<u32>,
     user_requests_per_second: Option<u32>,
     key_requests_per_second: Option<u32>,
+    admin_requests_per_second: Option<u32>,
     metrics: Option<bool>,
+    demo_names: Vec<String>,
+    demo_sessions: Option<u32>,
+    demo_sessions_per_address: Option<u32>,
 }
 
 impl ServeTable {
@@ -69,6 +75,12 @@ impl ServeTable {
                 self.compile_code_bytes.is_none_or(|bytes| bytes >= 1024),
                 "serve: compile_code_bytes must be at least 1024",
             ),
+            (
+                self.demo_names.iter().all(|name| is_host_name(name)),
+                "serve: demo_names are names of hosts, without a port",
+            ),
+            (self.connections != Some(0), "serve: connections must be at least 1"),
+            (self.connections_per_address != Some(0), "serve: connections_per_address must be at least 1"),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, rule)| Err(InputError::Invalid(rule.into())))?;
@@ -124,6 +136,24 @@ impl ServeTable {
         Duration::from_secs(self.notice_seconds.unwrap_or(0).into())
     }
 
+    /// Half of all connections for one address, unless somebody says otherwise.
+    fn connections(&self, by_default: ConnectionLimits) -> ConnectionLimits {
+        let all = self.connections.map_or(by_default.all, |all| all as usize);
+        let per_address = self.connections_per_address.map_or_else(|| all.div_ceil(2), |most| most as usize);
+        ConnectionLimits { all, per_address, ..by_default }
+    }
+
+    /// How a demo is served where one is asked for.
+    pub(super) fn demo(&self) -> DemoSettings {
+        let by_default = DemoSettings::default();
+        let number = |said: Option<u32>, or| said.map_or(or, |number| number as usize);
+        DemoSettings {
+            names: self.demo_names.clone(),
+            sessions: number(self.demo_sessions, by_default.sessions),
+            sessions_per_address: number(self.demo_sessions_per_address, by_default.sessions_per_address),
+        }
+    }
+
     pub(super) fn settings(&self) -> ServiceSettings {
         let by_default = ServiceSettings::default();
         // 0 is no limit.
@@ -132,13 +162,24 @@ impl ServeTable {
             rate: RateSettings {
                 key_per_second: rate(self.key_requests_per_second, by_default.rate.key_per_second),
                 user_per_second: rate(self.user_requests_per_second, by_default.rate.user_per_second),
+                admin_per_second: rate(self.admin_requests_per_second, by_default.rate.admin_per_second),
             },
             body_bytes: self.body_bytes.map_or(by_default.body_bytes, |bytes| bytes as usize),
             request_time: self
                 .request_seconds
                 .map_or(by_default.request_time, |seconds| Duration::from_secs(seconds.into())),
+            connections: self.connections(by_default.connections),
             streams: self.streams.map_or(by_default.streams, |streams| streams as usize),
             metrics: self.metrics.unwrap_or(by_default.metrics),
         }
     }
+}
+
+/// As a browser sends it: in ASCII, also where a name is shown in other letters.
+fn is_host_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
 }

@@ -6,6 +6,7 @@
 //! after its time the host refunds a packet without the plugin.
 
 mod desk;
+mod sweep;
 mod walk;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use super::{CallError, Host};
 use crate::domain::{Amount, PacketKey, TenantId};
 use crate::store::Due;
 use desk::{Desk, Now};
+pub use sweep::Refunds;
 use walk::Walk;
 
 /// What is under way has so long when the host stops.
@@ -49,7 +51,9 @@ pub(super) async fn refund(host: Host, every: Duration, mut stopped: watch::Rece
             Some((key, done)) = under_way.next() => note(&host, &mut desk, &mut log, &key, done),
             _ = stopped.changed() => break,
         }
-        while let Some(due) = desk.next() {
+        while host.trust_clock().is_ok()
+            && let Some(due) = desk.next()
+        {
             under_way.begin(&host, due);
         }
     }
@@ -85,6 +89,10 @@ impl UnderWay {
 
 /// Puts on the desk what the ledger says is due.
 async fn look(host: &Host, walk: &mut Walk, desk: &mut Desk, log: &mut Seldom<Kind>) {
+    if host.check_clock().await.is_off {
+        // What is decided by time waits. The clock's watch has said so.
+        return;
+    }
     let now = now(host);
     let on_the_desk = |due: Due| {
         // Others may serve tenants of the same ledger.
@@ -112,12 +120,12 @@ fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, d
     // What a plugin says is nothing to refund rests as well: it is found again if it is due still.
     desk.done(key, matches!(done, Ok(Some(_))), now(host));
     let Err(error) = done else { return };
-    let (tenant, packet) = (&key.tenant, key.packet);
-    if matches!(error, CallError::Unavailable | CallError::Overloaded) {
-        // The store's health says once what is wrong with it.
-        tracing::debug!(code = error.code(), %tenant, %packet, "a refund waits: {error}");
-    } else if let Some(left_out) = log.tell((Some(tenant.clone()), error.code())) {
-        tracing::warn!(code = error.code(), %tenant, %packet, left_out, "a refund waits: {error}");
+    let (tenant, packet) = (key.tenant.as_str(), key.packet);
+    if matches!(error, CallError::Unavailable | CallError::Overloaded | CallError::ClockOff { .. }) {
+        // The store's health, or the clock's watch, says once what is wrong with it.
+        tracing::debug!(code = error.code(), tenant, %packet, "a refund waits: {error}");
+    } else if let Some(left_out) = log.tell((Some(key.tenant.clone()), error.code())) {
+        tracing::warn!(code = error.code(), tenant, %packet, left_out, "a refund waits: {error}");
     }
 }
 

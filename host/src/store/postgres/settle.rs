@@ -1,5 +1,6 @@
 //! Settlement: claims that wait, credited to wallets in their order by several processes at once.
 
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
 use super::error::Error;
@@ -67,19 +68,26 @@ fn waiting(columns: &mut Columns<'_>) -> Result<Parked, Error> {
 /// gone through claim by claim.
 pub(super) async fn settle(sessions: &Sessions, limit: u32, now_ms: u64) -> Result<Vec<Settled>, Error> {
     let now = stored(now_ms)?;
-    let all = async |client: &mut Client| {
-        let statement = client.prepare_cached(POST).await?;
-        let rows = client.query(&statement, &[&now, &i64::from(limit)]).await?;
-        rows.iter().map(|row| Ok(waiting(&mut Columns::of(row))?.claim)).collect::<Result<Vec<_>, Error>>()
-    };
-    match sessions.write(ANSWER, all).await {
-        Err(error) if error.is_refusal() => {
-            sessions.write(LONG, async |client| each(client, limit, now).await).await
+    let settled = async |client: &mut Client| {
+        let batch = timeout(ANSWER, batch(client, limit, now)).await;
+        match batch.unwrap_or(Err(Error::TimedOut(ANSWER.as_millis()))) {
+            // On the same session: it tells of the refusal before it lets go of the rows, which another
+            // session would then take for rows in other hands.
+            Err(error) if error.is_refusal() => each(client, limit, now).await,
+            answer => answer,
         }
+    };
+    match sessions.write(LONG, settled).await {
         // Another settlement had the same wallets: the next round settles these.
         Err(error) if error.is_collision() => Ok(Vec::new()),
         answer => answer,
     }
+}
+
+async fn batch(client: &Client, limit: u32, now: i64) -> Result<Vec<Settled>, Error> {
+    let statement = client.prepare_cached(POST).await?;
+    let rows = client.query(&statement, &[&now, &i64::from(limit)]).await?;
+    rows.iter().map(|row| Ok(waiting(&mut Columns::of(row))?.claim)).collect()
 }
 
 async fn each(client: &Client, limit: u32, now: i64) -> Result<Vec<Settled>, Error> {

@@ -110,17 +110,20 @@ async fn concurrent_calls_share_round_trips() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_to_a_swap_takes_no_second_slot() {
     let (_server, proxy, counter) = proxied().await;
+    // The server must know the script: otherwise the answer that is lost is that it does not.
+    open(&counter, &packet(2), 3).await;
+    take(&counter, &packet(2), "alice").await;
     // The probe of each second must not be what loses its answer: then the call is not even sent.
-    sleep(Duration::from_millis(300)).await;
+    counter.check().await.unwrap();
     proxy.set(Mode::DropReplies);
     // Sent again after its answer was lost, it finds its own seat; the second answer is lost too.
-    assert_unavailable(bounded(counter.swap(&packet(1), 1, &[user("alice")], lease(0))).await);
+    let lost = bounded(counter.swap(&packet(1), 1, &[user("alice")], lease(0))).await;
+    assert_unavailable(lost);
     proxy.set(Mode::Pass);
     let key = packet(1);
     let asked = async || counter.swap(&key, 1, &[user("alice")], lease(0)).await;
-    let Swapped::Stale(view) = healed("a proxy that lets pass", asked).await else {
-        panic!("the seat is taken already");
-    };
+    let swapped = healed("a proxy that lets pass", asked).await;
+    let Swapped::Stale(view) = swapped else { panic!("the seat is taken already: {swapped:?}") };
     assert_eq!((view.slots, view.holders.len()), (2, 1));
 }
 

@@ -214,27 +214,25 @@ END $$;
 
 -- Credits a wallet from outside, once for each key. Out: what came of it ('replayed' where the key names
 -- the same funding, 'reused' where it names another), and what the wallet holds then. Whoever comes
--- second with a key waits for the first to commit, and then finds it.
+-- second with a key waits for the first to commit, and then finds it. The key comes before the wallet: a
+-- wallet that is not there cannot be locked first, so those who find it and those who do not would wait for
+-- each other. So what the trigger wrote is known by who wrote it: this transaction.
 CREATE OR REPLACE FUNCTION fund_wallet_once(
     of text, funding_key text, payee text, credit bigint, now_ms bigint, OUT outcome text, OUT held bigint
 ) LANGUAGE plpgsql AS $$
-DECLARE
-    held_before bigint;
 BEGIN
-    SELECT balance INTO held_before FROM hongbao.wallets WHERE user_id = payee AND tenant = of FOR UPDATE;
     INSERT INTO hongbao.fundings (key, tenant, user_id, amount, at_ms)
     VALUES (funding_key, of, payee, credit, now_ms) ON CONFLICT DO NOTHING;
     IF FOUND THEN
         outcome := 'funded';
-    ELSE
-        SELECT CASE WHEN user_id = payee AND amount = credit THEN 'replayed' ELSE 'reused' END INTO outcome
-          FROM hongbao.fundings WHERE key = funding_key AND tenant = of;
+        SELECT balance INTO held FROM hongbao.wallets
+         WHERE user_id = payee AND tenant = of AND xmin = pg_current_xact_id()::xid AND balance >= credit;
+        PERFORM hongbao.must_hold('the wallet of ' || payee || ', of this funding,', coalesce(held, credit), held);
+        RETURN;
     END IF;
+    SELECT CASE WHEN user_id = payee AND amount = credit THEN 'replayed' ELSE 'reused' END INTO outcome
+      FROM hongbao.fundings WHERE key = funding_key AND tenant = of;
     SELECT balance INTO held FROM hongbao.wallets WHERE user_id = payee AND tenant = of;
-    IF outcome = 'funded' THEN
-        PERFORM hongbao.must_hold('the wallet of ' || payee, coalesce(held_before + credit, greatest(held, credit)),
-                                  held);
-    END IF;
     held := coalesce(held, 0);
 END $$;
 
