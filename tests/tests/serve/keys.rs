@@ -103,7 +103,7 @@ async fn strangers_keep_no_valid_key_waiting_after_a_restart() {
     let (first, other) = (Stage::start().await, Stage::start().await);
     let keys = first.tenant("acme").await;
     let mut valid = Vec::new();
-    for number in 0..150 {
+    for number in 0..90 {
         let body = json!({"label": "till", "scopes": ["member"]});
         let made =
             first.once("/v1/tenants/acme/keys", &keys["admin"], &format!("k{number}"), body).await.ok();

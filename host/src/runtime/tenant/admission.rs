@@ -22,7 +22,7 @@ impl Suspended {
 
     fn set(&self, suspension: Suspension) -> Suspension {
         let bits =
-            u8::from(suspension.by_operator) * BY_OPERATOR | u8::from(suspension.by_tenant) * BY_TENANT;
+            (u8::from(suspension.by_operator) * BY_OPERATOR) | (u8::from(suspension.by_tenant) * BY_TENANT);
         let before = self.get();
         self.0.store(bits, Ordering::Release);
         before

@@ -39,12 +39,12 @@ pub(super) async fn seal(client: &Client, proposed: [u8; 32]) -> Result<[u8; 32]
         "INSERT INTO hongbao.seal (the_only, secret) VALUES (true, $1) ON CONFLICT (the_only) DO NOTHING";
     let read = client.prepare_cached(READ).await?;
     if let Some(row) = client.query_opt(&read, &[]).await? {
-        return Ok(Columns::of(&row).bytes()?);
+        return Columns::of(&row).bytes();
     }
     let make = client.prepare_cached(MAKE).await?;
     client.execute(&make, &[&proposed.as_slice()]).await?;
     let row = client.query_one(&read, &[]).await?;
-    Ok(Columns::of(&row).bytes()?)
+    Columns::of(&row).bytes()
 }
 
 pub(super) async fn add_key(client: &Client, key: &ApiKey) -> Result<(), Error> {
