@@ -31,7 +31,7 @@ const FUNDS: u64 = 1 << 50;
 /// Where the counters are.
 pub enum Cache {
     /// In one server.
-    One(Redis),
+    One(Box<Redis>),
     /// In whichever server is the master.
     Sentinel(Box<RedisSentinel>),
 }
@@ -75,7 +75,7 @@ impl Stage {
         let way =
             |_| Ways { redis: Proxy::start(redis.address()), postgres: Proxy::start(primary.address()) };
         let ways = (0..HOSTS).map(way).collect();
-        Self::put_up(program, load, ways, Cache::One(redis), primary, None)
+        Self::put_up(program, load, ways, Cache::One(Box::new(redis)), primary, None)
     }
 
     /// Redis with a replica and sentinels, PostgreSQL with a synchronous standby.
