@@ -137,8 +137,8 @@ async fn a_cache_that_refuses_writes_is_told_once_and_turns_nobody_away() {
         opens(host, &packet, &format!("user-{number}")).await;
     }
     opens(&two, &packet, "bob").await;
-    for host in 0..2 {
-        assert_eq!(told(&stage, host).len(), before[host] + 2, "{:?}", told(&stage, host));
+    for (host, before) in before.into_iter().enumerate() {
+        assert_eq!(told(&stage, host).len(), before + 2, "{:?}", told(&stage, host));
     }
 }
 
