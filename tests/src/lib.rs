@@ -3,7 +3,9 @@
 #[cfg(feature = "servers")]
 pub mod chaos;
 pub mod chat;
+pub mod compilers;
 pub mod guests;
+pub mod heavy;
 pub mod native;
 pub mod pairs;
 #[cfg(feature = "servers")]

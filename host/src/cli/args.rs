@@ -49,6 +49,7 @@ pub(super) enum Command {
     /// Serve the HTTP API, and with --demo a chat page to try it
     #[command(after_help = "Examples:
   hongbao serve --demo                 # then open the page that it names
+  hongbao serve --demo --demo-public --listen 0.0.0.0:8080   # for everybody around
   hongbao serve --data ./books
   hongbao serve --config /etc/hongbao/hongbao.toml
   hongbao serve --counter redis://localhost --ledger postgres://localhost/books
@@ -130,6 +131,20 @@ to the tenant `sandbox` and the namespace `hongbao-sandbox` for that reason.")]
   hongbao plugin pack my_plugin.wasm -o my_plugin/
   hongbao plugin run ./my_plugin")]
     Plugin(PluginArgs),
+
+    /// Compile a plugin for the process that starts this one
+    #[command(hide = true)]
+    CompilePlugin(CompilePluginArgs),
+}
+
+/// What one compilation may take.
+#[derive(Debug, Args)]
+pub(super) struct CompilePluginArgs {
+    #[arg(long, value_name = "N")]
+    pub(super) seconds: u64,
+
+    #[arg(long, value_name = "N")]
+    pub(super) memory_bytes: u64,
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +174,10 @@ pub(super) struct ServeArgs {
     /// Serve a chat page, on which anybody may join as whoever they like
     #[arg(long)]
     pub(super) demo: bool,
+
+    /// Let the demo listen on an address that others can reach
+    #[arg(long, requires = "demo")]
+    pub(super) demo_public: bool,
 
     /// Open the page, or the documentation, in a browser
     #[arg(long)]

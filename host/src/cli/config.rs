@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::stores::{Books, Stores};
 use super::terminal;
 use crate::domain::Grants;
-use crate::runtime::Host;
+use crate::runtime::{Compiler, Host};
 
 pub(super) async fn run(args: &ConfigArgs) -> anyhow::Result<Exit> {
     let ConfigCommand::Check { file, connect } = &args.command;
@@ -29,7 +29,8 @@ async fn check(file: &Path, connect: bool) -> anyhow::Result<Exit> {
     writeln!(out, "counter   {}", if stores.counter.is_some() { "Redis" } else { "in memory" })?;
     // Each tenant on a host without books: the plugin compiles, says what it is, and is granted what
     // it asks for.
-    let host = Host::builder().build()?;
+    let compiler = Compiler::in_this_process(stores.serve.compile_limits());
+    let host = Host::builder().compiler(compiler).build()?;
     for tenant in host.add_all(&stores.tenants).await? {
         let (manifest, policy) = (tenant.manifest(), tenant.policy());
         let grants = tenant.grants();

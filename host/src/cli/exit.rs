@@ -161,7 +161,7 @@ impl Failure {
     fn plugin(error: &PluginError) -> Self {
         let exit = match error {
             PluginError::Unreadable { .. } => Exit::NoInput,
-            PluginError::Stopping => Exit::Unavailable,
+            error if error.may_pass() => Exit::Unavailable,
             _ => Exit::Data,
         };
         Self { code: error.code(), exit }
@@ -189,6 +189,8 @@ impl Failure {
             CallError::Busy
             | CallError::RateLimited { .. }
             | CallError::Suspended { .. }
+            | CallError::Quota { .. }
+            | CallError::ClockOff { .. }
             | CallError::TimedOut(_)
             | CallError::Overloaded
             | CallError::Unavailable => Exit::Unavailable,

@@ -8,7 +8,7 @@ use super::stores::{Books, Stores};
 use super::table::Table;
 use super::terminal;
 use crate::domain::{ApiKey, KeyId, Name, Scope, Scopes, TenantId};
-use crate::http::NewKey;
+use crate::http::{NewKey, Seal};
 use crate::imports::{Clock as _, SystemClock};
 use crate::store::{AdminEntry, Registry};
 
@@ -70,7 +70,7 @@ async fn create(
     let now_ms = SystemClock.now_ms();
     let expires_at_ms = days.map(|days| now_ms.saturating_add(days.saturating_mul(DAY_MS)));
     let new = NewKey { tenant: tenant.clone(), user: None, label, scopes, expires_at_ms };
-    let (key, text) = new.make(now_ms)?;
+    let (key, text) = new.make(&Seal::of(&*registry).await?, now_ms)?;
     let subject = format!("{} {} ({scopes})", key.id, key.label);
     registry.add_key(key).await?;
     note(&*registry, now_ms, tenant, "key.create", subject).await?;

@@ -7,11 +7,11 @@
 //!
 //! `audit`, `reconcile`, `settle` and `key` work beside a service, and take no lock.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::store::sqlite;
+use crate::store::{private, sqlite};
 
 /// The file in the directory.
 const FILE: &str = "hongbao.lock";
@@ -51,9 +51,11 @@ impl DirectoryLock {
             path: directory.to_owned(),
             source: Box::new(error),
         };
-        fs::create_dir_all(directory).map_err(unusable)?;
+        private::make_directory(directory).map_err(unusable)?;
         let file = directory.join(FILE);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&file);
+        private::make_file(&file).map_err(unusable)?;
+        private::close_to_others(&file).map_err(unusable)?;
+        let file = OpenOptions::new().read(true).write(true).open(&file);
         let mut file = file.map_err(unusable)?;
         let taken = match how {
             Use::Alone => file.try_lock(),
@@ -97,6 +99,20 @@ fn holder(file: &mut File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_and_the_directory_are_their_users_alone() {
+        use std::fs::{self, Permissions};
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("data");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        drop(DirectoryLock::take(&directory, Use::Alone).unwrap());
+        assert_eq!((mode(&directory), mode(&directory.join(FILE))), (0o700, 0o600));
+        fs::set_permissions(directory.join(FILE), Permissions::from_mode(0o644)).unwrap();
+        drop(DirectoryLock::take(&directory, Use::Shared).unwrap());
+        assert_eq!(mode(&directory.join(FILE)), 0o600);
+    }
 
     #[test]
     fn one_alone_or_many_together() {

@@ -68,14 +68,35 @@ fn parse(value: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(value).map_err(|error| format!("it is no filter: {error}"))
 }
 
-/// A field of an event in text. An event is one line whatever stands in it: what a plugin, a server or a
-/// caller says could otherwise be taken for a line of its own.
+/// A field of an event in text. An event is one line whatever stands in it, and a value ends where it ends: what
+/// a plugin, a server or a caller says could otherwise be taken for a line or a field of its own. So the
+/// words of plugins stand in quotation marks, and so does a value that has a space, such as a name.
 fn field(writer: &mut Writer<'_>, field: &tracing::field::Field, value: &dyn fmt::Debug) -> fmt::Result {
-    let mut line = OneLine(writer);
+    let (mut line, said) = (OneLine(writer), format!("{value:?}"));
+    let is_of_a_plugin = field.callsite().0.metadata().target() == "plugin";
     match field.name() {
-        "message" => write!(line, "{value:?}"),
-        name => write!(line, "{name}={value:?}"),
+        "message" if is_of_a_plugin => write!(line, "{said:?}"),
+        "message" => write!(line, "{said}"),
+        name if is_one_value(&said) => write!(line, "{name}={said}"),
+        name => write!(line, "{name}={said:?}"),
     }
+}
+
+/// Whether nobody takes a value for more than one: it is a word, or in quotation marks that it does not end itself.
+fn is_one_value(said: &str) -> bool {
+    let is_word = |text: &str| !text.contains(|one: char| one.is_whitespace() || matches!(one, '"' | '='));
+    let within = said.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let is_quoted = |text: &str| {
+        // What an odd number of backslashes stands in front of is escaped.
+        let mut is_escaped = false;
+        let ends = text.chars().any(|one| {
+            let ends = one == '"' && !is_escaped;
+            is_escaped = one == '\\' && !is_escaped;
+            ends
+        });
+        !ends && !is_escaped
+    };
+    is_word(said) || within.is_some_and(is_quoted)
 }
 
 /// Writes control characters, and what ends a line to some readers, as Rust escapes them.
@@ -102,6 +123,74 @@ mod tests {
         }
         for value in ["verbose", "info,debgu", "hongbao_host=loud", "a=b=c", "[}=info"] {
             assert!(parse(value).is_err(), "{value}");
+        }
+    }
+
+    /// Where a log is written.
+    #[derive(Clone, Default)]
+    struct Shared(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Shared {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    /// What is written in text while this is done.
+    fn logged(act: impl FnOnce()) -> String {
+        let (written, log) = (Shared::default(), tracing_subscriber::fmt().without_time().with_ansi(false));
+        let writer = written.clone();
+        let log = log.with_writer(move || writer.clone()).fmt_fields(debug_fn(field).delimited(" "));
+        tracing::subscriber::with_default(log.finish(), act);
+        written.text()
+    }
+
+    #[test]
+    fn what_others_say_is_neither_a_line_nor_a_field_of_ours() {
+        const FAKE: &str = "hi\n INFO hongbao_host::http::notes: administration key=1 tenant=\"acme\"";
+        let text = logged(|| tracing::info!(target: "plugin", tenant = "evil", "{FAKE}"));
+        assert_eq!(
+            text,
+            " INFO plugin: \"hi\\n INFO hongbao_host::http::notes: administration key=1 tenant=\\\"acme\\\"\" tenant=\"evil\"\n"
+        );
+        let name = "x\" outcome=\"ok";
+        let text = logged(|| tracing::info!(target: "x", tenant = %name, n = 7, of = name, "done"));
+        let quoted = "\"x\\\" outcome=\\\"ok\"";
+        assert_eq!(text, format!(" INFO x: done tenant={quoted} n=7 of={quoted}\n"));
+    }
+
+    #[test]
+    fn in_json_what_others_say_is_one_value() {
+        let said = "hi\n{\"level\":\"INFO\",\"message\":\"administration\"}";
+        let (written, log) = (Shared::default(), tracing_subscriber::fmt().json().flatten_event(true));
+        let writer = written.clone();
+        let log = log.with_writer(move || writer.clone()).finish();
+        let act = || tracing::info!(target: "plugin", tenant = "x\",\"a\":\"b", "{said}");
+        tracing::subscriber::with_default(log, act);
+        let text = written.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = crate::decode::json(text.trim().as_bytes()).unwrap();
+        let told = (&line["message"], &line["tenant"], &line["target"], line.get("a"));
+        assert_eq!(told, (&said.into(), &"x\",\"a\":\"b".into(), &"plugin".into(), None));
+    }
+
+    #[test]
+    fn a_value_is_a_word_or_stands_in_quotation_marks() {
+        for one in ["", "7", "acme", "a/b", "\"\"", "\"a b\"", "\"a \\\" b=c\"", "\"\\\\\""] {
+            assert!(is_one_value(one), "{one}");
+        }
+        for more in ["a b", "a=b", "\"", "\"a\" b", "\"a\" b=\"c\"", "\"a\\\\\" b=\"c\"", "\"a\\\""] {
+            assert!(!is_one_value(more), "{more}");
         }
     }
 

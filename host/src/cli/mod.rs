@@ -32,6 +32,7 @@ mod view;
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
@@ -39,6 +40,8 @@ use tokio::runtime::{Builder, Runtime};
 use args::{Cli, Command};
 use exit::{Exit, Failure};
 use setting::Setting;
+
+use crate::runtime::compile_for_parent;
 
 /// Runs one command and gives the exit code of the process. The codes are listed by `--help`.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -65,6 +68,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    if let Command::CompilePlugin(args) = &cli.command {
+        // Without a runtime: its threads would count as the compiler's memory.
+        compile_for_parent(Duration::from_secs(args.seconds), args.memory_bytes)?;
+        return Ok(Exit::Ok);
+    }
     let runtime = runtime()?;
     let plugin = cli.plugin.as_deref();
     match cli.command {
@@ -79,6 +87,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Settle(args) => runtime.block_on(settle::run(&args)),
         Command::Migrate(args) => runtime.block_on(migrate::run(&args)),
         Command::Plugin(args) => runtime.block_on(plugin::run(&args)),
+        Command::CompilePlugin(_) => Ok(Exit::Usage),
     }
 }
 

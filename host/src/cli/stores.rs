@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -14,6 +15,7 @@ use super::serve::ServeTable;
 use super::setting::Setting;
 use crate::decode::{self, DecodeError};
 use crate::domain::TenantId;
+use crate::imports::{Clock as _, SystemClock};
 use crate::runtime::TenantsFile;
 use crate::store::finished::FinishedCache;
 use crate::store::memory::{MemoryCounter, MemoryLedger};
@@ -24,7 +26,7 @@ use crate::store::redis::RedisEvents;
 use crate::store::redis::{self, RedisCounter};
 use crate::store::sqlite::SqliteLedger;
 use crate::store::sqlite::SqliteRegistry;
-use crate::store::{Counter, Events, Ledger, Registry};
+use crate::store::{Counter, Events, Ledger, Registry, patience};
 
 /// Tenant and namespace of commands that move the clock: what they do concerns nobody else.
 const SANDBOX: &str = "sandbox";
@@ -246,6 +248,24 @@ impl Stores {
                 opened => Arc::new(opened?),
             },
         })
+    }
+
+    /// The same for a service, which is the only one on its directory: what others counted of the books that were
+    /// there before is not theirs.
+    pub(super) async fn served_ledger(&self) -> anyhow::Result<Arc<dyn Ledger>> {
+        let Books::Directory(directory) = &self.books else { return self.ledger().await };
+        let ledger = SqliteLedger::open(directory)?;
+        ledger.begin_history().await?;
+        let (latest, now) = (ledger.latest_ms().await?.unwrap_or_default(), SystemClock.now_ms());
+        if Duration::from_millis(latest.saturating_sub(now)) > patience::CLOCKS_APART {
+            // No reason to refuse: it may be that entry which is wrong, and nobody could ever change it.
+            tracing::warn!(
+                "this machine's clock is {} s behind the last entry of the books: one of the two was written by a \
+                 clock that was wrong. Packets live as much longer",
+                (latest - now) / 1000
+            );
+        }
+        Ok(Arc::new(ledger))
     }
 
     /// Opens the service's own records, which are where the ledger is. The ledger is opened first: it

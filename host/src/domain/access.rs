@@ -183,6 +183,23 @@ impl ApiKey {
     }
 }
 
+/// Who suspended a tenant. The two are told apart, so that neither lifts what the other said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Suspension {
+    /// The operator did.
+    pub by_operator: bool,
+    /// The tenant's own administrator did.
+    pub by_tenant: bool,
+}
+
+impl Suspension {
+    /// Whether anybody did.
+    #[must_use]
+    pub const fn is_any(self) -> bool {
+        self.by_operator || self.by_tenant
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! What a tenant's plugin may take of the machine.
+//! What a tenant and its plugin may take of what all tenants share.
 
 /// Bounds for one tenant. Times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,18 @@ pub struct Limits {
     pub calls_per_instance: u32,
     /// How long an instance that has nothing to do is kept.
     pub idle_ms: u64,
+    /// Streams of events that are open at once.
+    pub streams: u32,
+    /// Bytes of messages that its rooms keep.
+    pub message_bytes: u64,
+    /// Packets that are open: each has a counter in the cache.
+    pub open_packets: u32,
+    /// API keys that are valid.
+    pub keys: u32,
+    /// Plugins that are installed.
+    pub plugins: u32,
+    /// Bytes of all plugins that are installed.
+    pub plugin_bytes: u64,
 }
 
 impl Limits {
@@ -79,6 +91,12 @@ impl Default for Limits {
             requests_per_second: None,
             calls_per_instance: 10_000,
             idle_ms: 60_000,
+            streams: 2_000,
+            message_bytes: 16 << 20,
+            open_packets: 100_000,
+            keys: 100,
+            plugins: 10,
+            plugin_bytes: 64 << 20,
         }
     }
 }
@@ -104,11 +122,21 @@ pub enum Limit {
     Queue,
     /// `requests_per_second`.
     Rate,
+    /// `streams`.
+    Streams,
+    /// `message_bytes`.
+    Messages,
+    /// `open_packets`.
+    OpenPackets,
+    /// `keys`.
+    Keys,
+    /// `plugins` or `plugin_bytes`.
+    Plugins,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Cpu,
         Self::Time,
         Self::Memory,
@@ -118,6 +146,11 @@ impl Limit {
         Self::LogBytes,
         Self::Queue,
         Self::Rate,
+        Self::Streams,
+        Self::Messages,
+        Self::OpenPackets,
+        Self::Keys,
+        Self::Plugins,
     ];
 
     /// The name in every interface.
@@ -133,6 +166,11 @@ impl Limit {
             Self::LogBytes => "log-bytes",
             Self::Queue => "queue",
             Self::Rate => "rate",
+            Self::Streams => "streams",
+            Self::Messages => "messages",
+            Self::OpenPackets => "open-packets",
+            Self::Keys => "keys",
+            Self::Plugins => "plugins",
         }
     }
 }

@@ -15,7 +15,7 @@ mod packet;
 mod policy;
 mod text;
 
-pub use access::{ApiKey, KeyId, Scope, Scopes, UnknownScope};
+pub use access::{ApiKey, KeyId, Scope, Scopes, Suspension, UnknownScope};
 pub use account::{Account, Movement, MovementKind};
 pub use amount::{Amount, AmountError};
 pub use chat::{
@@ -31,5 +31,5 @@ pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
 pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status, Strategy};
 pub use policy::Policy;
-pub(crate) use text::is_unseen;
 pub use text::{closed, one_line};
+pub(crate) use text::{is_unseen, turns};

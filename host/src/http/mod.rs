@@ -5,8 +5,12 @@
 //! asks the tenant and tells what it said. Errors become problem documents in `problem` alone.
 
 mod access;
+mod api_key;
+mod connections;
 mod demo;
+mod following;
 mod input;
+mod known_keys;
 mod links;
 mod model;
 mod notes;
@@ -15,6 +19,7 @@ mod once;
 mod output;
 mod page;
 mod problem;
+mod quota;
 mod rate;
 mod roster;
 mod routes;
@@ -23,7 +28,9 @@ mod server;
 mod service;
 mod specification;
 
-pub use access::NewKey;
+pub use api_key::{NewKey, Seal};
+pub use connections::ConnectionLimits;
+pub use demo::DemoSettings;
 pub use rate::RateSettings;
 pub use server::{Listening, ServeError, TlsFiles};
 pub use service::{Service, ServiceBuilder, ServiceSettings};

@@ -1,5 +1,6 @@
 //! What the operator sees of a request: an id in every answer, a line in the log, a count.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Service;
+use super::connections::{Closed, Peer};
 use crate::runtime::Label;
 use crate::store::{Health, Standing};
 
@@ -62,6 +64,11 @@ struct CodeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreLabel {
     store: &'static str,
 }
@@ -69,7 +76,8 @@ struct StoreLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreReasonLabels {
     store: &'static str,
-    reason: String,
+    /// Some of it in a server's own words.
+    reason: Label,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -96,6 +104,8 @@ pub(super) struct Code(pub(super) &'static str);
 /// In seconds.
 const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+const NEVER: u64 = u64::MAX;
+
 /// Counts of what is asked over HTTP.
 pub(super) struct HttpMetrics {
     registry: Registry,
@@ -107,6 +117,12 @@ pub(super) struct HttpMetrics {
     store_reasons: Family<StoreReasonLabels, Gauge>,
     store_errors: Family<StoreErrorLabels, Counter>,
     pub(super) streams: Gauge,
+    pub(super) tenants_waiting: Gauge,
+    pub(super) connections: Gauge,
+    closed: Family<ReasonLabel, Counter>,
+    /// When it was last logged that no connection can be accepted, in seconds since `begun`.
+    logged_s: AtomicU64,
+    begun: Instant,
     ids: AtomicU64,
 }
 
@@ -137,7 +153,15 @@ impl HttpMetrics {
         registry.register("build_info", "The version of the program", build);
         let streams = Gauge::default();
         registry.register("http_event_streams", "Streams of events that are open", streams.clone());
-        let ids = AtomicU64::new(seed);
+        let tenants_waiting = Gauge::default();
+        let help = "Tenants that are not served as the records say: they wait for the compiler, or fail";
+        registry.register("tenants_waiting", help, tenants_waiting.clone());
+        let connections = Gauge::default();
+        registry.register("http_connections", "Connections that are open", connections.clone());
+        let closed = Family::<ReasonLabel, Counter>::default();
+        let help = "Connections that the listener closed or could not accept, by reason";
+        registry.register("http_connections_closed", help, closed.clone());
+        let (logged_s, begun, ids) = (AtomicU64::new(NEVER), Instant::now(), AtomicU64::new(seed));
         Self {
             registry,
             requests,
@@ -148,7 +172,42 @@ impl HttpMetrics {
             store_reasons,
             store_errors,
             streams,
+            tenants_waiting,
+            connections,
+            closed,
+            logged_s,
+            begun,
             ids,
+        }
+    }
+
+    /// The listener closed a connection.
+    pub(super) fn closed(&self, closed: Closed) {
+        self.count_closed(closed.name());
+    }
+
+    fn count_closed(&self, reason: &'static str) {
+        self.closed.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// A connection could not be accepted, or its TLS handshake failed. What strangers can cause by themselves
+    /// is only counted; what the machine lacks is logged, and not more often than every ten seconds.
+    pub(super) fn not_accepted(&self, peer: Option<&Peer>, error: &io::Error) {
+        const EVERY_S: u64 = 10;
+        if let Some(peer) = peer {
+            tracing::debug!("a connection of {peer} was not made: {error}");
+            // The listener counts those that it closes in the course of a handshake.
+            if !error.get_ref().is_some_and(|source| source.is::<Closed>()) {
+                self.count_closed("handshake");
+            }
+            return;
+        }
+        self.count_closed("not-accepted");
+        let (now_s, logged_s) = (self.begun.elapsed().as_secs(), self.logged_s.load(Ordering::Relaxed));
+        let is_due = logged_s == NEVER || now_s >= logged_s.saturating_add(EVERY_S);
+        let order = Ordering::Relaxed;
+        if is_due && self.logged_s.compare_exchange(logged_s, now_s, order, order).is_ok() {
+            tracing::error!("connections cannot be accepted: {error}");
         }
     }
 
@@ -166,7 +225,7 @@ impl HttpMetrics {
             self.store_states.get_or_create(&labels).set((standing == report.standing).into());
         }
         if !report.reason.is_empty() {
-            let labels = StoreReasonLabels { store, reason: report.reason.into_owned() };
+            let labels = StoreReasonLabels { store, reason: report.reason.into_owned().into() };
             self.store_reasons.get_or_create(&labels).set(1);
         }
         for (code, count) in health.errors() {

@@ -123,6 +123,8 @@ impl<B: Send + 'static> Once<B> {
         F: Future<Output = Result<Done, Problem>> + Send + 'static,
     {
         let Self { key, fingerprint, body } = self;
+        // How old an answer is, and whether a request still runs, goes by the time.
+        service.host().trust_clock()?;
         // Somebody who acts for one user alone chooses keys among their own: what is sent is in ASCII, so
         // nobody else can send such a key.
         let key = match &caller.key.user {

@@ -75,6 +75,7 @@ kinds! {
     CONFLICT = "conflict", CONFLICT, Changed, "Somebody else changed it meanwhile";
     TENANT_EXISTS = "tenant-exists", CONFLICT, Changed, "There is a tenant of this name";
     NO_FORMER = "no-former-plugin", CONFLICT, Changed, "There is no plugin to go back to";
+    PLUGIN_IN_USE = "plugin-in-use", CONFLICT, Changed, "The plugin serves the tenant";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
     MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";
     CONTENT_ENCODING = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, Never, "The body is compressed";
@@ -84,12 +85,18 @@ kinds! {
     BAD_PLUGIN = "not-a-plugin", UNPROCESSABLE_ENTITY, Never, "This is no plugin for this host";
     NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, Changed, "The plugin asks for more than is granted";
     NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, Changed, "The plugin does not say what it is";
+    COSTLY_PLUGIN = "plugin-too-costly", UNPROCESSABLE_ENTITY, Changed, "The plugin takes too much to compile";
+    FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, Changed, "The request is for another host";
+    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, Never, "The request comes from another site";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, Later, "Too many requests";
+    QUOTA = "quota-reached", TOO_MANY_REQUESTS, Changed, "The tenant has as much as it may have";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, Later, "Something broke";
     PLUGIN_FAILED = "plugin-failed", BAD_GATEWAY, Later, "The tenant's plugin broke";
     BUSY = "busy", SERVICE_UNAVAILABLE, Later, "Too much is waiting";
     UNAVAILABLE = "unavailable", SERVICE_UNAVAILABLE, Later, "A store does not answer";
+    PLUGIN_NOT_READY = "plugin-not-ready", SERVICE_UNAVAILABLE, Later, "The tenant's plugin is not ready here";
     SUSPENDED = "suspended", SERVICE_UNAVAILABLE, Later, "The tenant is suspended";
+    CLOCK = "clock", SERVICE_UNAVAILABLE, Later, "The host's clock is wrong";
     TIMED_OUT = "timed-out", GATEWAY_TIMEOUT, Later, "The call took too long";
 }
 
@@ -118,7 +125,15 @@ const A_MOMENT_MS: u64 = 1000;
 
 impl Problem {
     pub(super) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        let again = [Kind::BUSY, Kind::UNAVAILABLE, Kind::IN_PROGRESS, Kind::TIMED_OUT].contains(&kind);
+        let again = [
+            Kind::BUSY,
+            Kind::UNAVAILABLE,
+            Kind::IN_PROGRESS,
+            Kind::CLOCK,
+            Kind::TIMED_OUT,
+            Kind::PLUGIN_NOT_READY,
+        ];
+        let again = again.contains(&kind);
         Self { kind, detail: detail.into(), retry_after_ms: again.then_some(A_MOMENT_MS) }
     }
 
@@ -144,7 +159,9 @@ impl Problem {
 
     /// What is wrong is for the operator to see, and not for the caller.
     fn internal(why: &dyn std::fmt::Display) -> Self {
-        tracing::error!(request_id = RequestId::current().as_deref(), "{why}");
+        // As a field: a plugin's words must not look like ours.
+        let (request_id, why) = (RequestId::current(), why.to_string());
+        tracing::error!(request_id = request_id.as_deref(), why, "something broke");
         Self::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id")
     }
 }
@@ -222,11 +239,13 @@ impl From<CallError> for Problem {
                 let problem = Self::new(Kind::SUSPENDED, said);
                 Self { retry_after_ms, ..problem }
             }
+            CallError::Quota { .. } => Self::new(Kind::QUOTA, said),
+            CallError::ClockOff { .. } => Self::new(Kind::CLOCK, said),
             CallError::Invalid(why) => Self::invalid(why.to_string()),
             CallError::TimedOut(_) => Self::new(Kind::TIMED_OUT, said),
             CallError::Unavailable => Self::new(Kind::UNAVAILABLE, said),
             CallError::Trapped { why, .. } => {
-                tracing::error!(request_id = RequestId::current().as_deref(), "a plugin broke: {why}");
+                tracing::error!(request_id = RequestId::current().as_deref(), why = &*why, "a plugin broke");
                 Self::new(
                     Kind::PLUGIN_FAILED,
                     "the tenant's plugin broke; what was done stands in the ledger",
@@ -256,6 +275,14 @@ impl From<PluginError> for Problem {
     fn from(error: PluginError) -> Self {
         match error {
             PluginError::Stopping => Self::new(Kind::UNAVAILABLE, "the host is stopping"),
+            PluginError::Busy => Self::new(Kind::BUSY, error.to_string()),
+            PluginError::NoCompiler(_) | PluginError::OtherCompiler(_) => {
+                tracing::error!(request_id = RequestId::current().as_deref(), "{error}");
+                Self::new(Kind::UNAVAILABLE, "this host cannot compile plugins now; ask another, or later")
+            }
+            PluginError::TooMuchCode { .. } | PluginError::CompileTime(_) | PluginError::CompileMemory(_) => {
+                Self::new(Kind::COSTLY_PLUGIN, format!("{error} ({})", error.code()))
+            }
             error => Self::new(Kind::BAD_PLUGIN, format!("{error} ({})", error.code())),
         }
     }
@@ -313,6 +340,7 @@ mod tests {
         assert_eq!(header(CallError::Overloaded.into()).as_deref(), Some("1"));
         assert_eq!(header(StoreError::overloaded("full").into()).as_deref(), Some("1"));
         assert_eq!(header(CallError::Unavailable.into()).as_deref(), Some("1"));
+        assert_eq!(header(CallError::ClockOff { ahead_ms: 600_000 }.into()).as_deref(), Some("1"));
         let limited = CallError::RateLimited { retry_after_ms: 2001 };
         assert_eq!(header(limited.into()).as_deref(), Some("3"));
         assert_eq!(header(CallError::Suspended { retry_after_ms: None }.into()), None);

@@ -4,7 +4,7 @@ use std::hash::Hash;
 use std::num::NonZeroU32;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 
 use super::problem::{Kind, Problem};
 use crate::domain::{KeyId, TenantId, UserId};
@@ -17,12 +17,15 @@ pub struct RateSettings {
     pub key_per_second: Option<NonZeroU32>,
     /// Of one user, through whichever key.
     pub user_per_second: Option<NonZeroU32>,
+    /// Of the administrators of one tenant. The operator has no limit.
+    pub admin_per_second: Option<NonZeroU32>,
 }
 
 impl Default for RateSettings {
     /// A person taps some times a second; a platform's key speaks for all of its users.
     fn default() -> Self {
-        Self { key_per_second: None, user_per_second: NonZeroU32::new(20) }
+        let some = NonZeroU32::new(20);
+        Self { key_per_second: None, user_per_second: some, admin_per_second: some }
     }
 }
 
@@ -32,19 +35,18 @@ type Limiter<K> = Option<DefaultKeyedRateLimiter<K>>;
 pub(super) struct Rates {
     keys: Limiter<KeyId>,
     users: Limiter<(TenantId, UserId)>,
-    /// Keys that nobody knows cost a look into the registry each: of all callers together only so many.
-    strangers: DefaultDirectRateLimiter,
+    /// Apart from all else that a tenant asks, so that whoever floods it cannot keep its administrators from
+    /// revoking a key.
+    admins: Limiter<TenantId>,
     clock: DefaultClock,
 }
-
-const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 impl Rates {
     pub(super) fn new(settings: RateSettings) -> Self {
         Self {
             keys: limiter(settings.key_per_second),
             users: limiter(settings.user_per_second),
-            strangers: RateLimiter::direct(Quota::per_second(STRANGERS_PER_SECOND)),
+            admins: limiter(settings.admin_per_second),
             clock: DefaultClock::default(),
         }
     }
@@ -60,15 +62,18 @@ impl Rates {
         users.check_key(&user).map_err(|until| self.wait(&until, "this user asks too often"))
     }
 
-    pub(super) fn stranger(&self) -> Result<(), Problem> {
-        let checked = self.strangers.check();
-        checked.map_err(|until| self.wait(&until, "too many unknown API keys are tried"))
+    pub(super) fn admin(&self, tenant: &TenantId) -> Result<(), Problem> {
+        let Some(admins) = &self.admins else { return Ok(()) };
+        admins
+            .check_key(tenant)
+            .map_err(|until| self.wait(&until, "this tenant's administrators ask too often"))
     }
 
     /// Forgets whoever has not asked for so long that it makes no difference.
     pub(super) fn forget(&self) {
         self.keys.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
         self.users.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
+        self.admins.iter().for_each(DefaultKeyedRateLimiter::retain_recent);
     }
 
     fn wait(&self, until: &NotUntil<<DefaultClock as Clock>::Instant>, why: &'static str) -> Problem {
@@ -89,7 +94,7 @@ mod tests {
 
     #[test]
     fn each_user_has_a_rate_of_their_own() {
-        let settings = RateSettings { key_per_second: None, user_per_second: NonZeroU32::new(2) };
+        let settings = RateSettings { user_per_second: NonZeroU32::new(2), ..RateSettings::default() };
         let rates = Rates::new(settings);
         let tenant = TenantId::default();
         let [bob, carol] = ["bob", "carol"].map(|name| UserId::new(name).unwrap());

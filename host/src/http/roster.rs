@@ -1,175 +1,192 @@
 //! Which tenants are served, and by which plugin: the registry says, and every host follows.
 //!
-//! A change goes first to this host, where a plugin that does not start is refused; then into the
-//! registry, if nobody else was faster; then, within a second, to all other hosts.
+//! A change is tried out on this host first, where a plugin that does not start is refused, and nothing of it
+//! takes effect. Then it goes into the registry, if nobody else was faster; then it takes effect here, and within
+//! a second on all other hosts, which `following` is about. One whose answer was lost is followed as any other, if
+//! it was written.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Mutex;
 
 use super::Service;
-use super::access::hex;
+use super::api_key::hex;
+use super::following::{Held, Needed, Place, wanted_digest};
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use crate::decode;
 use crate::domain::TenantId;
-use crate::runtime::{Digest, Plugin, PluginSource, Tenant, TenantConfig, TenantEntry, TenantsFile};
-use crate::store::{PluginRecord, StoreError, TenantRecord};
+use crate::runtime::{Digest, Plugin, Prepared, Tenant, TenantConfig, TenantEntry, TenantsFile};
+use crate::store::{Installed, PluginQuota, PluginRecord, TenantRecord};
 
-/// How often a host looks whether another one changed something.
-pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-
-/// What this host has made of the registry.
-#[derive(Default)]
-pub(super) struct Roster {
-    /// One change at a time.
-    applied: Mutex<Applied>,
+pub(super) fn no_plugin() -> Problem {
+    Problem::not_found("there is no such plugin")
 }
 
-#[derive(Default)]
-struct Applied {
-    revision: u64,
-    tenants: HashMap<TenantId, TenantRecord>,
+fn overtaken() -> Problem {
+    Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again")
 }
 
 impl Service {
-    /// Does what the registry says, if that changed.
-    pub(super) async fn follow(&self) -> Result<(), StoreError> {
-        let mut applied = self.roster().applied.lock().await;
-        let revision = self.registry().revision().await?;
-        if revision == applied.revision {
-            return Ok(());
-        }
-        let mut is_done = true;
-        for record in self.registry().tenants().await? {
-            if applied.tenants.get(&record.id).is_some_and(|known| known.revision == record.revision) {
-                continue;
-            }
-            match self.apply(&record, &applied).await {
-                Ok(_) => {
-                    applied.tenants.insert(record.id.clone(), record);
-                }
-                Err(problem) => {
-                    is_done = false;
-                    tracing::error!(tenant = %record.id, "a change of a tenant waits: {problem:?}");
-                }
-            }
-        }
-        if is_done {
-            applied.revision = revision;
-        }
-        Ok(())
-    }
-
-    /// Changes a tenant, here and everywhere.
+    /// Changes a tenant, here and everywhere. While a plugin is compiled for it, others may change the tenant.
     pub(super) async fn change(
         &self,
         id: &TenantId,
         edit: impl FnOnce(&mut TenantRecord) -> Result<(), Problem>,
     ) -> Result<Tenant, Problem> {
-        let mut applied = self.roster().applied.lock().await;
-        let found = self.registry().tenants().await?.into_iter().find(|record| record.id == *id);
-        let before = found.ok_or_else(|| Problem::not_found("there is no such tenant"))?;
+        let place = self.roster().place(id);
+        let mut applied = place.applied.lock().await;
+        let before = self.record(id).await?;
         let mut after = before.clone();
         edit(&mut after)?;
-        self.put(before, after, &mut applied).await
+        let is_as_before = (&after.settings, &after.plugin) == (&before.settings, &before.plugin);
+        if is_as_before && let Some(tenant) = self.host().tenant(id) {
+            // A suspension waits for no plugin, not even for one that does not start here.
+            let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
+            tenant.set_suspension(after.suspension);
+            self.raise(&mut applied, &before, TenantRecord { revision, ..after });
+            return Ok(tenant);
+        }
+        let ready;
+        (applied, ready) = self.try_on(&place, applied, &after).await?;
+        let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
+        let after = TenantRecord { revision, ..after };
+        let tenant = self.take_over(&after, ready)?;
+        *applied = Some(after);
+        Ok(tenant)
     }
 
     /// A new tenant, here and everywhere.
     pub(super) async fn create(&self, record: TenantRecord) -> Result<Tenant, Problem> {
-        let mut applied = self.roster().applied.lock().await;
-        if self.host().tenant(&record.id).is_some() {
-            return Err(Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id)));
+        let place = self.roster().place(&record.id);
+        let mut applied = place.applied.lock().await;
+        let exists = || Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id));
+        if self.host().tenant(&record.id).is_some() || self.roster().knows(&record.id) {
+            return Err(exists());
         }
-        let tenant = self.apply(&record, &applied).await?;
-        let written = self.registry().put_tenant(record.clone()).await;
-        match written {
-            Ok(Some(revision)) => {
-                applied.tenants.insert(record.id.clone(), TenantRecord { revision, ..record });
-                Ok(tenant)
-            }
-            refused => {
-                self.host().remove(&record.id);
-                refused?;
-                Err(Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id)))
-            }
-        }
-    }
-
-    async fn put(
-        &self,
-        before: TenantRecord,
-        after: TenantRecord,
-        applied: &mut Applied,
-    ) -> Result<Tenant, Problem> {
-        let tenant = self.apply(&after, applied).await?;
-        let written = self.registry().put_tenant(after.clone()).await;
-        if let Ok(Some(revision)) = written {
-            applied.tenants.insert(after.id.clone(), TenantRecord { revision, ..after });
-            return Ok(tenant);
-        }
-        // Back to what stands in the registry, as far as is known.
-        let known = TenantRecord { is_suspended: after.is_suspended, ..before.clone() };
-        applied.tenants.insert(after.id, known);
-        self.apply(&before, applied).await?;
-        applied.tenants.insert(before.id.clone(), before);
-        written?;
-        Err(Problem::new(Kind::CONFLICT, "somebody else changed the tenant meanwhile; look, and ask again"))
-    }
-
-    /// Makes this host serve a tenant as the record says.
-    async fn apply(&self, record: &TenantRecord, applied: &Applied) -> Result<Tenant, Problem> {
-        let settings: Settings = decode::json(record.settings.as_bytes())
-            .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
-        let config = settings.config(record.id.clone())?;
-        let tenant = match self.host().tenant(&record.id) {
-            None => self.host().add(config, self.plugin(&record.id, record.plugin.as_deref()).await?).await?,
-            Some(tenant) => {
-                if tenant.config() != config {
-                    tenant.configure(config).await?;
-                }
-                // Its code is read only where another one shall serve: a suspension must not wait for it.
-                let serving = tenant.plugin().digest();
-                if record.plugin != Some(serving.to_string()) {
-                    let plugin = self.plugin(&record.id, record.plugin.as_deref()).await?;
-                    if plugin.digest() != serving {
-                        tenant.upgrade(plugin).await?;
-                    }
-                }
-                tenant
-            }
-        };
-        let was_suspended = applied.tenants.get(&record.id).is_some_and(|known| known.is_suspended);
-        match (was_suspended, record.is_suspended) {
-            (_, true) => tenant.suspend(),
-            (true, false) => tenant.resume(),
-            (false, false) => {}
-        }
+        let ready;
+        (applied, ready) = self.try_on(&place, applied, &record).await?;
+        let written = self.registry().put_tenant(record.clone()).await?;
+        let record = TenantRecord { revision: written.ok_or_else(exists)?, ..record };
+        let tenant = self.take_over(&record, ready)?;
+        *applied = Some(record);
         Ok(tenant)
     }
 
-    /// A tenant's plugin of this digest; None is the embedded one.
-    pub(super) async fn plugin(&self, tenant: &TenantId, digest: Option<&str>) -> Result<Plugin, Problem> {
-        let source = match digest {
-            None => PluginSource::Embedded,
-            Some(digest) => {
-                let code = self.registry().plugin_code(tenant, digest).await?;
-                PluginSource::Bytes(code.ok_or_else(|| Problem::not_found("there is no such plugin"))?)
-            }
-        };
-        Ok(self.host().plugins().load(source).await?)
+    /// Removes a plugin of a tenant that does not serve it. If it did before, there is none to go back to.
+    pub(super) async fn remove_plugin(&self, id: &TenantId, digest: &str) -> Result<PluginRecord, Problem> {
+        let place = self.roster().place(id);
+        let mut applied = place.applied.lock().await;
+        let before = self.record(id).await?;
+        let installed = self.registry().plugins(id).await?.into_iter();
+        let plugin = installed.into_iter().find(|plugin| plugin.digest == digest).ok_or_else(no_plugin)?;
+        if before.plugin.as_deref() == Some(digest) {
+            return Err(Problem::new(
+                Kind::PLUGIN_IN_USE,
+                "it serves the tenant; let another one serve first",
+            ));
+        }
+        let revision = self.registry().remove_plugin(id, digest, before.revision).await?;
+        let revision = revision.ok_or_else(overtaken)?;
+        let mut after = TenantRecord { revision, ..before.clone() };
+        after.former.take_if(|former| former.as_deref() == Some(digest));
+        self.raise(&mut applied, &before, after);
+        Ok(plugin)
     }
 
-    /// Keeps a plugin for a tenant of such settings, once it has said what it is.
+    async fn record(&self, id: &TenantId) -> Result<TenantRecord, Problem> {
+        let found = self.registry().tenants().await?.into_iter().find(|record| record.id == *id);
+        found.ok_or_else(|| Problem::not_found("there is no such tenant"))
+    }
+
+    /// A change that needs nothing else was applied with it. Where this host had not come so far as the record
+    /// before, it still follows.
+    fn raise(&self, applied: &mut Option<TenantRecord>, before: &TenantRecord, after: TenantRecord) {
+        match applied {
+            Some(known) if known.revision == before.revision => *known = after,
+            _ => self.see_to(after),
+        }
+    }
+
+    /// What would make this host serve a tenant as the record says. Its place is left while a plugin is compiled:
+    /// who was faster then is found out by the registry.
+    async fn try_on<'p>(
+        &self,
+        place: &'p Place,
+        applied: Held<'p>,
+        record: &TenantRecord,
+    ) -> Result<(Held<'p>, Option<Prepared>), Problem> {
+        let (applied, plugin) = match self.needed(record).await? {
+            Needed::Serves => (applied, None),
+            Needed::Ready(plugin) => (applied, Some(plugin)),
+            Needed::Compiling => {
+                drop(applied);
+                let plugin = self.compiled(record, self.patience()).await?;
+                (place.applied.lock().await, Some(plugin))
+            }
+        };
+        let ready = self.prepare(record, plugin).await?;
+        Ok((applied, ready))
+    }
+
+    /// What would make this host serve a tenant as the record says, by this plugin if it does not serve already;
+    /// None where nothing is to be done. Nothing changes by it.
+    pub(super) async fn prepare(
+        &self,
+        record: &TenantRecord,
+        plugin: Option<Plugin>,
+    ) -> Result<Option<Prepared>, Problem> {
+        let settings: Settings = decode::json(record.settings.as_bytes())
+            .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
+        let config = settings.config(record.id.clone())?;
+        let Some(tenant) = self.host().tenant(&record.id) else {
+            return Ok(Some(self.host().prepare(config, plugin.ok_or_else(Self::not_ready)?).await?));
+        };
+        let serving = tenant.plugin();
+        let plugin = match plugin {
+            Some(plugin) => plugin,
+            None if wanted_digest(record) == Some(serving.digest()) => serving.clone(),
+            None => return Err(Self::not_ready()),
+        };
+        if plugin.digest() == serving.digest() && tenant.config() == config {
+            return Ok(None);
+        }
+        Ok(Some(self.host().prepare(config, plugin).await?))
+    }
+
+    /// Makes this host serve a tenant as the record says, with what was prepared for that.
+    pub(super) fn take_over(
+        &self,
+        record: &TenantRecord,
+        ready: Option<Prepared>,
+    ) -> Result<Tenant, Problem> {
+        let tenant = match (self.host().tenant(&record.id), ready) {
+            (Some(tenant), Some(ready)) => {
+                // What begins to be suspended is not served by another plugin for a moment first.
+                if record.suspension.is_any() {
+                    tenant.set_suspension(record.suspension);
+                }
+                tenant.adopt(ready);
+                tenant
+            }
+            (Some(tenant), None) => tenant,
+            (None, Some(ready)) => self.host().add_prepared(ready, record.suspension)?,
+            (None, None) => return Err(Problem::not_found("the tenant is not served any more")),
+        };
+        tenant.set_suspension(record.suspension);
+        Ok(tenant)
+    }
+
+    /// Keeps a plugin for a tenant of such settings, once it has said what it is. None where that is more than
+    /// the quota.
     pub(super) async fn install(
         &self,
         config: TenantConfig,
         plugin: &Plugin,
         code: Vec<u8>,
-    ) -> Result<PluginRecord, Problem> {
+        quota: PluginQuota,
+    ) -> Result<Option<PluginRecord>, Problem> {
         let tenant = config.id.clone();
         let manifest = self.host().try_out(config, plugin.clone()).await?;
         let record = PluginRecord {
@@ -179,8 +196,8 @@ impl Service {
             bytes: plugin.size(),
             installed_at_ms: self.host().now_ms(),
         };
-        self.registry().put_plugin(&tenant, record.clone(), code).await?;
-        Ok(record)
+        let installed = self.registry().put_plugin(&tenant, record.clone(), code, quota).await?;
+        Ok((installed != Installed::Full).then_some(record))
     }
 
     /// Does what a configuration file says of its tenants, where it says something else than the last
@@ -217,8 +234,9 @@ impl Service {
             return Ok(());
         }
         if let Some(code) = code {
-            let plugin = self.host().plugins().load(file.plugin(entry)).await?;
-            self.install(entry.config.clone(), &plugin, code).await?;
+            let plugin = self.compile(id, file.plugin(entry), None).await?;
+            // Whoever writes the file is the operator.
+            self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE).await?;
         }
         if known.is_none() {
             let record = TenantRecord::new(id.clone(), settings.kept(), self.host().now_ms());

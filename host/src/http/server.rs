@@ -4,23 +4,29 @@ use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum::routing::get;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
+use super::connections::{Listener, Peer, Tracking, descriptors};
 use super::observe::observe;
+use super::output::json;
 use super::problem::{Kind, Problem};
 use super::specification::complete;
 use super::{Service, demo, page, routes};
@@ -30,12 +36,13 @@ use crate::store::StoreError;
 
 /// Most bytes of a request's head: more is no honest client of ours.
 const HEAD_BYTES: usize = 16 << 10;
-/// Longest time to send a head.
-const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// What Swagger UI needs: styles of its own making, and pictures within them.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Where the specification is.
+const SPECIFICATION: &str = "/openapi.json";
 
 /// Certificate and key of a server, in PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +108,7 @@ impl From<Problem> for ServeError {
 pub struct Listening {
     service: Service,
     address: SocketAddr,
-    handle: Handle<SocketAddr>,
+    handle: Handle<Peer>,
     tls: Option<(TlsFiles, RustlsConfig)>,
     server: JoinHandle<io::Result<()>>,
     looking_after: JoinHandle<()>,
@@ -111,16 +118,17 @@ impl Service {
     /// Every route with everything before it, to be served or to be called by a test.
     pub fn router(&self) -> Router {
         let settings = *self.settings();
-        let (api, openapi) = routes::router(settings.metrics).split_for_parts();
-        let docs = Router::from(SwaggerUi::new("/docs").url("/openapi.json", complete(openapi)));
-        let docs = docs.layer(SetResponseHeaderLayer::overriding(
+        let (api, openapi) = routes::router(self).split_for_parts();
+        let docs = Router::from(SwaggerUi::new("/docs").config(SwaggerConfig::from(SPECIFICATION)));
+        let docs = docs.merge(specification(&complete(openapi))).layer(SetResponseHeaderLayer::overriding(
             header::CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(DOCS_POLICY),
         ));
         let demo = if self.demo().is_some() { demo::router() } else { Router::new() };
         let sniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let fresh = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        api.merge(demo)
+        let all = api
+            .merge(demo)
             .merge(page::router(self.demo().is_some()))
             .merge(docs)
             .fallback(nowhere)
@@ -128,8 +136,12 @@ impl Service {
                 Problem::new(Kind::METHOD, "see /openapi.json for what each path takes")
             })
             .layer(DefaultBodyLimit::max(settings.body_bytes))
-            .layer(from_fn_with_state(self.clone(), in_time))
-            .layer(CatchPanicLayer::custom(panicked))
+            .layer(from_fn_with_state(self.clone(), in_time));
+        let all = match self.demo() {
+            Some(_) => all.layer(from_fn_with_state(self.clone(), demo::own_names)),
+            None => all,
+        };
+        all.layer(CatchPanicLayer::custom(panicked))
             .layer(SetResponseHeaderLayer::if_not_present(sniff.0, sniff.1))
             .layer(SetResponseHeaderLayer::if_not_present(fresh.0, fresh.1))
             .layer(from_fn_with_state(self.clone(), observe))
@@ -159,19 +171,27 @@ impl Service {
         self.open(file).await?;
         let handle = Handle::new();
         let router = self.router().into_make_service();
-        let config = tls.as_ref().map(|(_, config)| config.clone());
-        let server = axum_server::from_tcp(listener).map_err(cannot)?.handle(handle.clone());
-        let server = match config {
-            Some(config) => {
-                let mut server = server.acceptor(axum_server::tls_rustls::RustlsAcceptor::new(config));
-                bounded(server.http_builder());
-                tokio::spawn(server.serve(router))
+        let wanted = self.settings().connections;
+        let limits = wanted.within(descriptors());
+        if limits.all < wanted.all {
+            tracing::warn!(
+                "the limit on open files leaves room for {} connections of {}",
+                limits.all,
+                wanted.all
+            );
+        }
+        let metrics = Arc::clone(self.metrics());
+        let listener = Listener::new(listener, limits, Arc::clone(&metrics)).map_err(cannot)?;
+        // After a failure it waits for a moment before it accepts again.
+        let server = Server::<Peer>::from_listener(listener).handle(handle.clone());
+        let mut server = server.accept_error_handler(move |peer, error| metrics.not_accepted(peer, error));
+        bounded(server.http_builder());
+        let server = match &tls {
+            Some((_, config)) => {
+                let handshake = RustlsAcceptor::new(config.clone()).handshake_timeout(limits.head);
+                tokio::spawn(server.acceptor(handshake.acceptor(Tracking)).serve(router))
             }
-            None => {
-                let mut server = server;
-                bounded(server.http_builder());
-                tokio::spawn(server.serve(router))
-            }
+            None => tokio::spawn(server.acceptor(Tracking).serve(router)),
         };
         let looking_after = tokio::spawn(self.clone().look_after());
         Ok(Listening { service: self, address, handle, tls, server, looking_after })
@@ -241,17 +261,24 @@ async fn pem_files(files: &TlsFiles) -> Result<(Vec<u8>, Vec<u8>), ServeError> {
         .unwrap_or_else(|lost| Err(ServeError::Tls { file: "PEM".into(), source: io::Error::other(lost) }))
 }
 
-/// Bounds on what a client may send before anything looks at it.
+/// Bounds on what a client may send before anything looks at it. How long it may take is the listener's business:
+/// the time that hyper gives a head begins with the end of the answer before it, and so ends idle connections.
 fn bounded(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(None)
         .max_buf_size(HEAD_BYTES)
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .max_header_list_size(HEAD_BYTES as u32);
+}
+
+/// Written once, and not for each stranger who asks.
+fn specification(openapi: &OpenApi) -> Router<Service> {
+    let (kind, body) = ([(header::CONTENT_TYPE, "application/json")], Bytes::from(json(openapi)));
+    Router::new().route(SPECIFICATION, get(move || async move { (kind, body) }))
 }
 
 async fn nowhere() -> Problem {
@@ -280,7 +307,7 @@ async fn in_time(State(service): State<Service>, request: Request, next: Next) -
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<String>().map(String::as_str);
     let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
-    tracing::error!("a request ended in a panic: {words}");
+    tracing::error!(words, "a request ended in a panic");
     Problem::new(Kind::INTERNAL, "the operator finds the reason in the log, by the request's id")
         .into_response()
 }

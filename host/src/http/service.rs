@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::access::Keys;
-use super::demo::Demo;
+use super::connections::ConnectionLimits;
+use super::demo::{Demo, DemoSettings};
+use super::following::{FOLLOW_EVERY, Roster};
+use super::known_keys::Keys;
 use super::observe::HttpMetrics;
 use super::problem::Problem;
+use super::quota::Quotas;
 use super::rate::{RateSettings, Rates};
-use super::roster::{FOLLOW_EVERY, Roster};
 use crate::runtime::{Checked, Host, TenantsFile};
 use crate::store::memory::{MemoryEvents, MemoryRegistry};
 use crate::store::{ANSWER_KEPT_MS, Events, Health, Registry, Report, StoreError};
@@ -24,6 +26,8 @@ pub struct ServiceSettings {
     pub body_bytes: usize,
     /// Longest request, but for streams of events.
     pub request_time: Duration,
+    /// Connections that may be open at once.
+    pub connections: ConnectionLimits,
     /// Streams of events that may be open at once.
     pub streams: usize,
     /// Whether `/metrics` is served.
@@ -36,6 +40,7 @@ impl Default for ServiceSettings {
             rate: RateSettings::default(),
             body_bytes: 64 << 10,
             request_time: Duration::from_secs(30),
+            connections: ConnectionLimits::default(),
             streams: 10_000,
             metrics: true,
         }
@@ -56,6 +61,7 @@ struct Inner {
     settings: ServiceSettings,
     keys: Keys,
     rates: Rates,
+    quotas: Quotas,
     roster: Roster,
     metrics: Arc<HttpMetrics>,
     streams: Arc<Semaphore>,
@@ -70,7 +76,7 @@ pub struct ServiceBuilder {
     events: Option<Arc<dyn Events>>,
     registry: Option<Arc<dyn Registry>>,
     settings: ServiceSettings,
-    has_demo: bool,
+    demo: Option<DemoSettings>,
 }
 
 impl ServiceBuilder {
@@ -97,8 +103,8 @@ impl ServiceBuilder {
 
     /// With the page, on which anybody may join as whoever they like. Not for strangers.
     #[must_use]
-    pub const fn demo(mut self, has_demo: bool) -> Self {
-        self.has_demo = has_demo;
+    pub fn demo(mut self, demo: DemoSettings) -> Self {
+        self.demo = Some(demo);
         self
     }
 
@@ -111,10 +117,11 @@ impl ServiceBuilder {
         let inner = Inner {
             keys: Keys::new(Arc::clone(&registry)),
             rates: Rates::new(self.settings.rate),
+            quotas: Quotas::default(),
             metrics: Arc::new(HttpMetrics::new(getrandom::u64()?)),
             streams: Arc::new(Semaphore::new(self.settings.streams.min(Semaphore::MAX_PERMITS))),
             events: self.events.unwrap_or_else(|| Arc::new(MemoryEvents::new())),
-            demo: self.has_demo.then(Demo::default),
+            demo: self.demo.map(Demo::new),
             host: self.host,
             settings: self.settings,
             roster: Roster::default(),
@@ -131,7 +138,7 @@ impl Service {
     #[must_use]
     pub fn builder(host: Host) -> ServiceBuilder {
         let settings = ServiceSettings::default();
-        ServiceBuilder { host, events: None, registry: None, settings, has_demo: false }
+        ServiceBuilder { host, events: None, registry: None, settings, demo: None }
     }
 
     /// The host behind it.
@@ -171,6 +178,10 @@ impl Service {
         &self.inner.rates
     }
 
+    pub(super) fn quotas(&self) -> &Quotas {
+        &self.inner.quotas
+    }
+
     pub(super) fn roster(&self) -> &Roster {
         &self.inner.roster
     }
@@ -199,7 +210,9 @@ impl Service {
 
     /// Serves the tenants of the registry, and those of a file where it says something new.
     pub(super) async fn open(&self, file: &TenantsFile) -> Result<(), Problem> {
-        self.follow().await?;
+        // So that no request has to wait for it.
+        self.keys().seal().await?;
+        self.follow_ready().await?;
         self.declare(file).await?;
         if let Some(demo) = self.demo() {
             demo.open(self).await?;
@@ -243,7 +256,12 @@ impl Service {
     async fn forget(&self) {
         self.rates().forget();
         self.keys().forget_old();
+        self.demo().into_iter().for_each(Demo::forget);
+        if self.host().trust_clock().is_err() {
+            return;
+        }
         let now_ms = self.host().now_ms();
+        self.quotas().forget(now_ms);
         let forgotten = async {
             self.registry().forget_answers(now_ms.saturating_sub(ANSWER_KEPT_MS)).await?;
             self.registry().forget_keys(now_ms.saturating_sub(ANSWER_KEPT_MS)).await

@@ -2,15 +2,49 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+
+use super::steady::Uptime;
+
+/// How far a clock is from those that it is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skew {
+    /// By how much it is ahead, in milliseconds; below zero where it is behind.
+    pub ahead_ms: i64,
+    /// Whether that is too much: nothing is to be decided by time until it is right again.
+    pub is_off: bool,
+}
+
+impl Skew {
+    /// All clocks agree.
+    pub const NONE: Self = Self { ahead_ms: 0, is_off: false };
+
+    /// The same as a sentence without a subject.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let direction = if self.ahead_ms > 0 { "ahead" } else { "behind" };
+        format!("{} s {direction}", self.ahead_ms.unsigned_abs() / 1000)
+    }
+}
+
 /// Time. The host's alone: no store's own clock is asked, so that every store agrees and a test
 /// can move it.
 pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
+
+    /// How far it is off. A clock that compares itself with no other is right.
+    fn skew(&self) -> Skew {
+        Skew::NONE
+    }
+
+    /// Compares it with the clock of the ledger's server: what that showed at some moment of a question
+    /// that took so long and has just ended. None where the ledger has no clock of its own, or did not
+    /// answer.
+    fn compare(&self, _server_ms: Option<u64>, _took: Duration) {}
 }
 
 /// The machine's clock.
@@ -40,6 +74,17 @@ impl ManualClock {
         let moved = |now: u64| Some(now.saturating_add(ms));
         // The closure never declines, so this cannot fail.
         let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved);
+    }
+
+    /// Sets it to this time, as a clock is set that was wrong.
+    pub fn set(&self, now_ms: u64) {
+        self.0.store(now_ms, Ordering::SeqCst);
+    }
+}
+
+impl Uptime for ManualClock {
+    fn elapsed_ms(&self) -> u64 {
+        self.now_ms()
     }
 }
 

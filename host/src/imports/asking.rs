@@ -124,7 +124,8 @@ mod tests {
     use super::*;
 
     fn asking(limit_ms: u64) -> Asking {
-        let mut asking = Asking::new(Arc::new(StoreHealth::of(&crate::store::memory::MemoryCounter::new())));
+        let health = StoreHealth::of(&crate::store::memory::MemoryCounter::new());
+        let mut asking = Asking::new(Arc::new(health));
         asking.until(Deadline::after(Duration::from_millis(limit_ms)));
         asking
     }

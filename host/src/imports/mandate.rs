@@ -71,6 +71,27 @@ impl Mandate {
         Ok(Order { key, ..order })
     }
 
+    /// Whether an order that was recorded before under the same key is what is asked for now, although the
+    /// plugin makes another order of it today. What somebody left open is what it was then.
+    pub(super) fn asked_before(&self, order: &Order, recorded: &Order) -> bool {
+        match self {
+            Self::Order(request) => asks_for(request, recorded),
+            // Of a message only the plugin knows what was left open: how it is drawn, how long it lives, what is
+            // written on it. How much it is, for how many and for whom is always said.
+            Self::Message(_) => {
+                let names = |audience: &Audience| match audience {
+                    Audience::Everyone | Audience::EveryoneBut(_) => None,
+                    Audience::Only(users) => Some(Arc::clone(users)),
+                };
+                order.room == recorded.room
+                    && order.total == recorded.total
+                    && order.shares == recorded.shares
+                    && names(&order.audience) == names(&recorded.audience)
+            }
+            Self::Nothing | Self::Packet { .. } => false,
+        }
+    }
+
     /// Whether the plugin may ask for the packets of this room.
     pub(super) fn check_room(&self, room: &str) -> Result<(), Breach> {
         match self {
@@ -85,8 +106,13 @@ impl Mandate {
 }
 
 fn is_requested(request: &Request, order: &Order) -> bool {
-    order.key.as_str() == request.key
-        && order.room.as_str() == request.room
+    order.key.as_str() == request.key && asks_for(request, order)
+}
+
+/// Whether an order is one that a request asks for, whatever its key. What the request leaves open may be
+/// anything.
+pub(crate) fn asks_for(request: &Request, order: &Order) -> bool {
+    order.room.as_str() == request.room
         && order.sender == request.sender
         && order.total.get() == request.total
         && order.shares == request.shares

@@ -17,7 +17,7 @@ const REQUEST: &str = "request:";
 
 /// The key of an order that was requested. It stands in the ledger as it is, unless it looks like a key
 /// that was made here.
-pub(super) fn of_request(key: Name) -> Result<Name, Breach> {
+pub(crate) fn of_request(key: Name) -> Result<Name, Breach> {
     match [MESSAGE, REQUEST].iter().any(|kind| key.as_str().starts_with(kind)) {
         true => named(REQUEST, &[key.as_str()]),
         false => Ok(key),
@@ -25,7 +25,7 @@ pub(super) fn of_request(key: Name) -> Result<Name, Breach> {
 }
 
 /// The key of an order that was typed.
-pub(super) fn of_message(room: &str, id: &str) -> Result<Name, Breach> {
+pub(crate) fn of_message(room: &str, id: &str) -> Result<Name, Breach> {
     named(MESSAGE, &[room, id])
 }
 

@@ -7,9 +7,11 @@ use super::asking::{Asking, Deadline, StoreHealth};
 use super::mandate::Mandate;
 use super::memory::Memory;
 use super::witness::Witness;
-use super::{Breach, Clock, Entropy};
-use crate::domain::{Amount, Claim, Grant, Grants, Limits, PacketId, PacketKey, Policy, TenantId, UserId};
-use crate::store::{Counter, Ledger, Loaded};
+use super::{Breach, Clock, Entropy, OpenPackets};
+use crate::domain::{
+    Amount, Claim, Grant, Grants, Limit, Limits, PacketId, PacketKey, Policy, TenantId, UserId,
+};
+use crate::store::{Counter, Ledger, Loaded, StoreError};
 
 /// Everything that a tenant's plugin may reach. Shared by all instances of the tenant.
 pub(crate) struct Surroundings {
@@ -22,6 +24,7 @@ pub(crate) struct Surroundings {
     /// What the plugin asks for and the tenant grants.
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,
+    pub(crate) open_packets: Arc<OpenPackets>,
     /// How the stores are doing: every call says what it found.
     pub(crate) health: Arc<StoreHealth>,
 }
@@ -30,6 +33,12 @@ impl Surroundings {
     /// The tenant is added here, so a plugin can name its own packets alone.
     pub(crate) fn key(&self, packet: PacketId) -> PacketKey {
         PacketKey { tenant: self.tenant.clone(), packet }
+    }
+
+    /// Whether the tenant's quota has room for one more packet.
+    pub(crate) async fn has_room(&self) -> Result<bool, StoreError> {
+        let (most, now_ms) = (self.limits.open_packets, self.clock.now_ms());
+        self.open_packets.has_room(&self.tenant, &*self.ledger, most, now_ms).await
     }
 
     /// Under which id a packet that is sent now is recorded.
@@ -46,8 +55,8 @@ pub(crate) struct InstanceState {
     pub(super) witness: Witness,
     host_calls: u32,
     pub(super) log_bytes: usize,
-    /// Whether log lines were left out of this call.
-    pub(crate) log_was_cut: bool,
+    /// Limits that this call reached and that did not stop it, each once.
+    pub(crate) reached: Vec<Limit>,
     pub(super) asking: Asking,
 }
 
@@ -61,7 +70,7 @@ impl InstanceState {
             witness: Witness::default(),
             host_calls: 0,
             log_bytes: 0,
-            log_was_cut: false,
+            reached: Vec::new(),
         }
     }
 
@@ -71,8 +80,15 @@ impl InstanceState {
         self.witness.clear();
         self.host_calls = 0;
         self.log_bytes = 0;
-        self.log_was_cut = false;
+        self.reached.clear();
         self.asking.begin();
+    }
+
+    /// The call goes on without what this limit is about.
+    pub(super) fn reach(&mut self, limit: Limit) {
+        if !self.reached.contains(&limit) {
+            self.reached.push(limit);
+        }
     }
 
     /// When the next call must have its answer.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::Limit;
-use crate::imports::Said;
+use crate::imports::{Said, Skew};
 use crate::store::StoreError;
 
 /// What is asked of a plugin.
@@ -72,12 +72,20 @@ pub enum CallError {
         /// In milliseconds.
         retry_after_ms: u64,
     },
-    /// The tenant's plugin is suspended: it broke again and again, or an operator said so. Nothing
-    /// was done.
-    #[error("the tenant's plugin is suspended{}", until(*.retry_after_ms))]
+    /// The tenant is suspended, by the operator or by itself; or its plugin is, which broke again and
+    /// again. Nothing was done.
+    #[error("{}", suspended(*.retry_after_ms))]
     Suspended {
-        /// In milliseconds; None until an operator says otherwise.
+        /// In milliseconds, of a plugin; None of a tenant: until somebody says otherwise.
         retry_after_ms: Option<u64>,
+    },
+    /// The tenant has as much as it may have. Nothing was done; ask again when it has less.
+    #[error("{why}")]
+    Quota {
+        /// Of what.
+        limit: Limit,
+        /// In words.
+        why: Arc<str>,
     },
     /// What was asked cannot be asked, said in one sentence. Nothing was done.
     #[error("{0}")]
@@ -85,6 +93,13 @@ pub enum CallError {
     /// The call took too long and was stopped. What it had begun may have taken effect; ask again.
     #[error("the call took longer than {0} ms")]
     TimedOut(u64),
+    /// The host's clock is off, and what was asked is decided by time. Nothing was done; ask another host, or
+    /// later.
+    #[error("this host's clock is {}; nothing was done", Skew { ahead_ms: *ahead_ms, is_off: true }.in_words())]
+    ClockOff {
+        /// By how much it is ahead, in milliseconds.
+        ahead_ms: i64,
+    },
     /// A store has no room for another call. Nothing was done; ask again later.
     #[error("a store is overloaded; nothing was done")]
     Overloaded,
@@ -104,8 +119,11 @@ pub enum CallError {
     Other(Arc<str>),
 }
 
-fn until(retry_after_ms: Option<u64>) -> String {
-    retry_after_ms.map_or_else(String::new, |ms| format!(" for {ms} ms"))
+fn suspended(retry_after_ms: Option<u64>) -> String {
+    match retry_after_ms {
+        Some(ms) => format!("the tenant's plugin is suspended for {ms} ms"),
+        None => "the tenant is suspended".into(),
+    }
 }
 
 impl CallError {
@@ -116,6 +134,8 @@ impl CallError {
             Self::Busy | Self::Overloaded => "busy",
             Self::RateLimited { .. } => "rate-limited",
             Self::Suspended { .. } => "suspended",
+            Self::Quota { .. } => "quota-reached",
+            Self::ClockOff { .. } => "clock",
             Self::Invalid(_) => "invalid-argument",
             Self::TimedOut(_) => "timed-out",
             Self::Unavailable => "unavailable",
@@ -132,7 +152,9 @@ impl CallError {
             Self::RateLimited { .. } => Some(Limit::Rate),
             Self::TimedOut(_) => Some(Limit::Time),
             Self::Trapped { limit, .. } => *limit,
+            Self::Quota { limit, .. } => Some(*limit),
             Self::Suspended { .. }
+            | Self::ClockOff { .. }
             | Self::Invalid(_)
             | Self::Overloaded
             | Self::Unavailable

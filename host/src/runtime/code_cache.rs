@@ -5,10 +5,10 @@
 //! follows, the digest of the component, the engine that compiled it. Whatever is wrong with a
 //! file costs a compilation and nothing else.
 
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{self, Metadata};
 use std::hash::{Hash as _, Hasher};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +18,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::plugin::Digest;
+use crate::store::private;
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,14 @@ pub enum CodeCacheError {
         "the code cache {0} can be written by other users; run `chmod 700` on it, and empty it if it was used"
     )]
     Shared(String),
+    /// Others could put another directory in its place.
+    #[error("the code cache {directory} can be replaced by other users: {above}")]
+    Exposed {
+        /// Its path.
+        directory: String,
+        /// Which directory lets them, and what to do.
+        above: String,
+    },
 }
 
 impl CodeCacheError {
@@ -67,17 +76,17 @@ impl CodeCacheError {
 }
 
 impl CodeCache {
-    /// Opens a directory, and makes it for its user alone where there is none. The directories
-    /// above it are not looked at.
+    /// Opens a directory, and makes it for its user alone where there is none.
     ///
     /// # Errors
-    /// When it is no directory, a link, another user's, or one that others can write to.
+    /// When it is no directory, a link, another user's, or one that others can write to, or put another one in
+    /// the place of.
     pub fn open(directory: &Path) -> Result<Self, CodeCacheError> {
         let name = || directory.display().to_string();
         let unusable = |source| CodeCacheError::Unusable { directory: name(), source };
         // Without the slash at its end, with which a link would be followed.
         let path: PathBuf = directory.components().collect();
-        match DirBuilder::new().mode(0o700).recursive(true).create(&path) {
+        match private::make_directory(&path) {
             // What is there instead is told below.
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable(error)),
             _ => {}
@@ -97,6 +106,9 @@ impl CodeCache {
         let owner = ours.map_err(unusable)?.uid();
         if found.uid() != owner {
             return Err(CodeCacheError::NotOurs(name()));
+        }
+        if let Some(above) = private::exposed_above(&path).map_err(unusable)? {
+            return Err(CodeCacheError::Exposed { directory: name(), above: above.to_string() });
         }
         let directory = path.canonicalize().map_err(unusable)?;
         let (hits, misses) = Default::default();
@@ -223,12 +235,14 @@ fn is_open_to_others(found: &Metadata) -> bool {
 }
 
 #[expect(unsafe_code, reason = "compiled code is loaded without compiling it")]
-fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, String> {
-    // SAFETY: the bytes must be what `Component::serialize` gave. They come from a file that only
-    // the user of this process can write, in a directory that only this user can write; a tenant
-    // gives components, never files in it. Against accidents, all of it has the checksum that was
-    // written with it, and it says to be of this component and this engine. The bytes that were
-    // checked are the bytes that are loaded: they are in memory, and no longer in the file.
+pub(super) fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, String> {
+    // SAFETY: the bytes must be what `Component::serialize` or `Engine::precompile_component` gave.
+    // They come from one of two places. Either from a file that only the user of this process can
+    // write, in a directory that only this user can write; a tenant gives components, never files in
+    // it. Against accidents, all of it has the checksum that was written with it, and it says to be of
+    // this component and this engine. Or from the pipe of a child that is this very program, and that
+    // was given the component and nothing else. The bytes that were checked are the bytes that are
+    // loaded: they are in memory, and no longer in the file or the pipe.
     let loaded = unsafe { Component::deserialize(engine, code) };
     loaded.map_err(|error| format!("{error:#}"))
 }

@@ -56,7 +56,9 @@ impl Engine {
     /// When this machine cannot run wasmtime, or has not so much room.
     pub fn with_room(instances: u32) -> Result<Self, EngineError> {
         let instances = instances.max(1);
-        let wasmtime = wasmtime::Engine::new(&Self::config(instances))
+        // What an instance leaves is cleaned by whoever needs the place next, which takes its time: some
+        // places more than instances, so that nobody finds none.
+        let wasmtime = wasmtime::Engine::new(&Self::config(instances.saturating_add(256)))
             .map_err(|error| EngineError::Wasmtime(format!("{error:#}")))?;
         let ticker = Arc::new(Ticker::start(wasmtime.clone())?);
         let room = Arc::new(Semaphore::new(instances as usize));
@@ -68,11 +70,16 @@ impl Engine {
         wasmtime::Engine::same(&self.wasmtime, &other.wasmtime)
     }
 
-    fn config(instances: u32) -> Config {
+    /// An engine for a process that compiles one plugin and runs none: what it makes is the same, and it has
+    /// no threads beside the one that it is used on.
+    pub(super) fn for_compiling() -> Result<wasmtime::Engine, EngineError> {
+        let mut config = Self::config(1);
+        config.parallel_compilation(false);
+        wasmtime::Engine::new(&config).map_err(|error| EngineError::Wasmtime(format!("{error:#}")))
+    }
+
+    fn config(places: u32) -> Config {
         let mut pool = PoolingAllocationConfig::default();
-        // What an instance leaves is cleaned by whoever needs the place next, which takes its time: some
-        // places more than instances, so that nobody finds none.
-        let places = instances.saturating_add(256);
         pool.total_component_instances(places)
             .total_core_instances(places.saturating_mul(4))
             .total_memories(places)
@@ -119,5 +126,23 @@ impl Drop for Ticker {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+    use super::*;
+
+    #[test]
+    fn a_compiling_process_makes_what_this_one_would_make() {
+        let hash = |engine: &wasmtime::Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        let (own, compiling) = (Engine::new().unwrap(), Engine::for_compiling().unwrap());
+        assert_eq!(hash(&own.wasmtime), hash(&compiling));
     }
 }

@@ -1,21 +1,22 @@
 //! What a chat platform embeds: many tenants on the same stores.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::clock_watch::ClockWatch;
 use super::metrics::{Metrics, Now};
 use super::pool::{Owner, Pool};
 use super::tenant::Serving;
 use super::turns::Turns;
 use super::{
-    CallError, CodeCache, Engine, EngineError, Plugin, Plugins, Settlements, Tenant, TenantConfig,
-    TenantError,
+    CallError, CodeCache, Compiler, Engine, EngineError, Plugin, Plugins, Refunds, Settlements, Tenant,
+    TenantConfig, TenantError,
 };
-use crate::domain::{Amount, Grants, Manifest, PacketKey, TenantId};
-use crate::imports::{Clock, Entropy, StoreHealth, Surroundings, SystemClock};
+use crate::domain::{Grants, Manifest, Suspension, TenantId};
+use crate::imports::{Clock, Entropy, OpenPackets, Skew, SteadyClock, StoreHealth, Surroundings};
 use crate::store::memory::{MemoryCounter, MemoryLedger};
-use crate::store::{Backlog, Counter, Due, Health, Ledger, Parked, Report, Settled, StoreError};
+use crate::store::{Backlog, Counter, Health, Ledger, Parked, Report, Settled, StoreError};
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
 /// policy and limits for each. Cheap to clone.
@@ -26,6 +27,7 @@ pub struct Host {
     tenants: Arc<RwLock<HashMap<TenantId, Tenant>>>,
     plugins: Arc<Plugins>,
     settlements: Arc<Mutex<Settlements>>,
+    pub(super) expected: Arc<RwLock<HashSet<TenantId>>>,
 }
 
 /// What all tenants of a host share.
@@ -36,16 +38,24 @@ pub(super) struct Shared {
     pub(super) counter: Arc<dyn Counter>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock_watch: ClockWatch,
     pub(super) metrics: Metrics,
     pub(super) health: Arc<StoreHealth>,
     entropy: Arc<Entropy>,
     owners: AtomicU64,
+    /// Of each tenant, whatever becomes of its plugin and its settings.
+    open_packets: Mutex<HashMap<TenantId, Arc<OpenPackets>>>,
 }
 
 impl Shared {
     /// A number that nobody had before.
     pub(super) fn new_owner(&self) -> Owner {
         Owner(self.owners.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn open_packets(&self, tenant: &TenantId) -> Arc<OpenPackets> {
+        let mut all = self.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(tenant.clone()).or_default())
     }
 
     /// What a plugin of this tenant may reach, if it asks for `asks`.
@@ -59,50 +69,14 @@ impl Shared {
             policy: config.policy.clone(),
             grants,
             limits: config.limits,
+            open_packets: self.open_packets(&config.id),
             health: Arc::clone(&self.health),
         }
     }
 }
 
-/// What a sweep of expired packets did.
-#[derive(Clone, Debug, Default)]
-pub struct Refunds {
-    /// What went back to senders, packet by packet.
-    pub refunded: Vec<(PacketKey, Amount)>,
-    /// Packets that could not be refunded now, and why.
-    pub failed: Vec<(PacketKey, CallError)>,
-}
-
-impl Refunds {
-    /// Refunds what is due, of one tenant or of all that `tenant` knows.
-    pub(super) async fn sweep(
-        ledger: &dyn Ledger,
-        of: Option<&TenantId>,
-        now_ms: u64,
-        tenant: impl Fn(&TenantId) -> Option<Tenant>,
-    ) -> Result<Self, CallError> {
-        const AT_ONCE: u32 = 256;
-        let mut refunds = Self::default();
-        let mut cursor = None;
-        loop {
-            let due = ledger.due(of, now_ms, cursor, AT_ONCE).await?;
-            let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
-            for Due { key, expires_at_ms } in due {
-                // Others may serve tenants of the same ledger.
-                let Some(tenant) = tenant(&key.tenant) else { continue };
-                match tenant.refund(&key, expires_at_ms).await {
-                    Ok(Some(amount)) => refunds.refunded.push((key, amount)),
-                    Ok(None) => {}
-                    Err(error) => refunds.failed.push((key, error)),
-                }
-            }
-            cursor = last;
-            if is_last {
-                return Ok(refunds);
-            }
-        }
-    }
-}
+/// What could serve a tenant, and does not yet.
+pub(crate) struct Prepared(pub(super) Serving);
 
 /// How a host's stores are doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +85,15 @@ pub struct Checked {
     pub ledger: Report,
     /// Without the counter the ledger decides alone: slower, and right.
     pub counter: Report,
+    /// How far this host's clock is off. While it is, nothing is decided by time.
+    pub clock: Skew,
 }
 
 impl Checked {
     /// Whether the host can do its work.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
-        self.ledger.works()
+        self.ledger.works() && !self.clock.is_off
     }
 }
 
@@ -131,6 +107,7 @@ pub struct HostBuilder {
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Entropy>,
     code_cache: Option<Arc<CodeCache>>,
+    compiler: Compiler,
     named_in_metrics: Option<usize>,
 }
 
@@ -188,6 +165,13 @@ impl HostBuilder {
         self
     }
 
+    /// With this compiler of plugins, which compiles in this process where nothing else is said.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
     /// With so many tenants that have their own names in metrics: the first that are added. The
     /// others are counted together, since each name is a time series for whoever collects them.
     #[must_use]
@@ -210,29 +194,35 @@ impl HostBuilder {
             Some(entropy) => entropy,
             None => Entropy::from_os()?,
         };
-        let plugins = Plugins::new(engine.clone());
+        let plugins = Plugins::new(engine.clone()).with_compiler(self.compiler);
         let plugins = match self.code_cache {
             Some(cache) => plugins.with_cache(cache),
             None => plugins,
         };
         let counter = self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new()));
+        let ledger = self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new()));
+        counter.follow(ledger.history());
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SteadyClock::of_the_machine()));
         let shared = Shared {
             pool: Pool::new(engine.clone()),
             engine,
             turns: Arc::default(),
             health: Arc::new(StoreHealth::of(&*counter)),
             counter,
-            ledger: self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new())),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            ledger,
+            clock_watch: ClockWatch::new(Arc::clone(&clock)),
+            clock,
             metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
             entropy: Arc::new(entropy),
             owners: AtomicU64::new(0),
+            open_packets: Mutex::default(),
         };
         Ok(Host {
             shared: Arc::new(shared),
             tenants: Arc::default(),
             plugins: Arc::new(plugins),
             settlements: Arc::default(),
+            expected: Arc::default(),
         })
     }
 }
@@ -262,12 +252,31 @@ impl Host {
     /// When there is a tenant of that name, or the plugin does not say what it is, or asks for what the
     /// tenant does not grant.
     pub async fn add(&self, config: TenantConfig, plugin: Plugin) -> Result<Tenant, TenantError> {
-        let id = config.id.clone();
-        if self.tenant(&id).is_some() {
-            return Err(TenantError::Exists(id));
+        if self.tenant(&config.id).is_some() {
+            return Err(TenantError::Exists(config.id));
         }
-        let serving = Serving::prepare(&self.shared, config, plugin).await?;
+        self.add_prepared(self.prepare(config, plugin).await?, Suspension::default())
+    }
+
+    /// A plugin that has said what it is and could serve such a tenant, new or not. It does not begin to: what
+    /// has to be written down first can be.
+    pub(crate) async fn prepare(
+        &self,
+        config: TenantConfig,
+        plugin: Plugin,
+    ) -> Result<Prepared, TenantError> {
+        Ok(Prepared(Serving::prepare(&self.shared, config, plugin).await?))
+    }
+
+    /// A new tenant, served by what was prepared, and suspended from the beginning where it shall be.
+    pub(crate) fn add_prepared(
+        &self,
+        Prepared(serving): Prepared,
+        suspension: Suspension,
+    ) -> Result<Tenant, TenantError> {
+        let id = serving.id().clone();
         let tenant = Tenant::new(Arc::clone(&self.shared), serving);
+        tenant.set_suspension(suspension);
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have added one meanwhile.
         if tenants.contains_key(&id) {
@@ -282,7 +291,7 @@ impl Host {
     /// # Errors
     /// Those of [`add`](Self::add), but that there may be a tenant of that name.
     pub async fn try_out(&self, config: TenantConfig, plugin: Plugin) -> Result<Arc<Manifest>, TenantError> {
-        Ok(Serving::prepare(&self.shared, config, plugin).await?.manifest())
+        Ok(self.prepare(config, plugin).await?.0.manifest())
     }
 
     /// The tenant of this name.
@@ -303,6 +312,9 @@ impl Host {
     /// Serves a tenant no more; false where there is none. Its books stay as they are.
     pub fn remove(&self, id: &TenantId) -> bool {
         let removed = self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let mut open_packets = self.shared.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
+        open_packets.remove(id);
+        drop(open_packets);
         removed.inspect(Tenant::retire).is_some()
     }
 
@@ -370,9 +382,23 @@ impl Host {
     pub async fn check(&self) -> Checked {
         let Shared { health, ledger, counter, .. } = &*self.shared;
         let asked = (health.ledger.check(ledger.check()), health.counter.check(counter.check()));
-        let (ledger, asked) = futures::join!(asked.0, asked.1);
+        let (ledger, asked, clock) = futures::join!(asked.0, asked.1, self.check_clock());
         let known = counter.health().filter(|known| !known.works());
-        Checked { ledger, counter: known.unwrap_or(asked) }
+        Checked { ledger, counter: known.unwrap_or(asked), clock }
+    }
+
+    /// Compares the host's clock with that of the ledger's server, where it has one: once a second at most,
+    /// however often this is called.
+    pub async fn check_clock(&self) -> Skew {
+        self.shared.clock_watch.check(&*self.shared.ledger).await
+    }
+
+    /// Whether things may be decided by the host's clock.
+    ///
+    /// # Errors
+    /// When it is off: see [`Skew`].
+    pub fn trust_clock(&self) -> Result<(), CallError> {
+        self.shared.clock_watch.trust()
     }
 
     /// How the stores are doing, as far as calls, checks and the stores themselves have told. Asks nobody.
@@ -387,8 +413,9 @@ impl Host {
     /// Frees the seats whose lease has ended; gives how many.
     ///
     /// # Errors
-    /// When the counter is away.
+    /// When the counter is away, or the host's clock is off.
     pub async fn end_leases(&self) -> Result<u64, StoreError> {
+        self.trust_clock().map_err(|error| StoreError::Unavailable(error.into()))?;
         self.shared.counter.sweep(self.now_ms()).await
     }
 
@@ -409,9 +436,19 @@ impl Host {
     /// is not in the way of the next: it is told of in the answer, and tried again by the next sweep.
     ///
     /// # Errors
-    /// When the ledger cannot say which packets are due.
+    /// When the ledger cannot say which packets are due, or the host's clock is off.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
+        self.trust_clock()?;
         Refunds::sweep(&*self.shared.ledger, None, self.now_ms(), |id| self.tenant(id)).await
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// How many refunds failed, and are tried again.
+    pub(super) fn note_failing_refunds(&self, packets: usize) {
+        self.shared.metrics.failing_refunds(packets);
     }
 
     /// How the host is doing, in the text format of Prometheus.
@@ -432,6 +469,9 @@ impl Host {
             compile_time: self.plugins.compile_time(),
             cache_hits: cache.map_or(0, CodeCache::hits),
             cache_misses: cache.map_or(0, CodeCache::misses),
+            compiling: self.plugins.compiler().count(),
+            refused_plugins: self.plugins.refused(),
+            clock_ahead_ms: self.shared.clock.skew().ahead_ms,
         })
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use super::{CallError, Plugin};
+use crate::domain::Limit;
 use crate::imports::{Breach, Calls, Deadline, Exports, InstanceState, Surroundings};
 
 pub(super) struct Instance {
@@ -20,8 +21,8 @@ pub(super) struct Instance {
 /// What became of a call, beside its answer.
 pub(super) struct Done<T> {
     pub(super) answer: Result<T, CallError>,
-    /// Whether the plugin wrote more into the log than it may.
-    pub(super) log_was_cut: bool,
+    /// Limits that were reached and did not stop it, such as that of the log.
+    pub(super) reached: Vec<Limit>,
 }
 
 impl Instance {
@@ -56,7 +57,7 @@ impl Instance {
         let answer = act(calls).await;
         let state = self.store.data_mut();
         let answer = answer.map_err(|error| trapped(&error, state));
-        Done { answer, log_was_cut: state.log_was_cut }
+        Done { answer, reached: std::mem::take(&mut state.reached) }
     }
 
     pub(super) const fn calls(&self) -> u32 {
@@ -86,7 +87,7 @@ fn trapped(error: &wasmtime::Error, state: &mut InstanceState) -> CallError {
         (None, None) => error.root_cause().to_string(),
     };
     let tenant = state.around.tenant.as_str();
-    tracing::warn!(tenant, "a plugin's instance was dropped: {error:#}");
+    tracing::warn!(tenant, why = format!("{error:#}"), "a plugin's instance was dropped");
     CallError::Trapped { limit: breach.and_then(Breach::limit), why: why.into() }
 }
 

@@ -3,7 +3,7 @@
 //! Names of tenants are labels only for the first tenants of a host; the others are counted
 //! together, as `_other`. Everything else that is a label is one of a few words.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,8 +51,12 @@ struct Gauges {
     plugins: Gauge,
     compile_seconds: Gauge<f64, AtomicU64>,
     code_cache: Family<Labels<1>, Gauge>,
+    compiling: Family<Labels<1>, Gauge>,
+    refused_plugins: Family<Labels<1>, Gauge>,
+    failing_refunds: Gauge,
     backlog: Family<Labels<1>, Gauge>,
     oldest_seconds: Family<Labels<1>, Gauge<f64, AtomicU64>>,
+    clock_offset_seconds: Gauge<f64, AtomicU64>,
 }
 
 /// What is true at this moment.
@@ -66,6 +70,11 @@ pub(super) struct Now {
     pub(super) compile_time: Duration,
     pub(super) cache_hits: u64,
     pub(super) cache_misses: u64,
+    /// Plugins that are compiled, and those that wait for it.
+    pub(super) compiling: (usize, usize),
+    /// By the code of the reason.
+    pub(super) refused_plugins: BTreeMap<&'static str, u64>,
+    pub(super) clock_ahead_ms: i64,
 }
 
 /// What is counted for one tenant. Looked up once, since every request comes here.
@@ -135,6 +144,15 @@ impl Metrics {
         registry.register_with_unit("compile", help, Unit::Seconds, gauges.compile_seconds.clone());
         let help = "Plugins that were looked for in the cache of compiled code, by result";
         registry.register("code_cache_loads", help, gauges.code_cache.clone());
+        let help = "Plugins at the compiler, by state: compiled or waiting";
+        registry.register("compiling", help, gauges.compiling.clone());
+        let help = "Plugins that were not loaded since the host was built, by code of the reason";
+        registry.register("refused_plugins", help, gauges.refused_plugins.clone());
+        let help = "Packets past their time whose refund failed, and is tried again";
+        registry.register("failing_refunds", help, gauges.failing_refunds.clone());
+        let help = "How far the host's clock is ahead of those that it is compared with";
+        let offset = gauges.clock_offset_seconds.clone();
+        registry.register_with_unit("clock_offset", help, Unit::Seconds, offset);
         let help = "Claims that wait for settlement, or for a person, by class";
         registry.register("settlement_backlog", help, gauges.backlog.clone());
         let help = "Age of the oldest claim that waits for settlement, by class";
@@ -206,6 +224,10 @@ impl Metrics {
         self.gauges.backlog.get_or_create(&[("class", "parked".into())]).set(parked);
     }
 
+    pub(super) fn failing_refunds(&self, packets: usize) {
+        self.gauges.failing_refunds.set(i64::try_from(packets).unwrap_or(i64::MAX));
+    }
+
     pub(super) fn text(&self, now: &Now) -> String {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.gauges.tenants.set(gauge(now.tenants));
@@ -220,6 +242,14 @@ impl Metrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.gauges.code_cache.get_or_create(&[("result", result.into())]).set(count);
         }
+        for (state, count) in [("compiled", now.compiling.0), ("waiting", now.compiling.1)] {
+            self.gauges.compiling.get_or_create(&[("state", state.into())]).set(gauge(count));
+        }
+        for (code, count) in &now.refused_plugins {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            self.gauges.refused_plugins.get_or_create(&[("code", (*code).into())]).set(count);
+        }
+        self.gauges.clock_offset_seconds.set(now.clock_ahead_ms as f64 / 1000.0);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             // A string does not refuse to be written to.

@@ -7,8 +7,11 @@
 mod announcer;
 mod breaker;
 mod call;
+mod clock_watch;
 mod code_cache;
+mod compiler;
 mod engine;
+mod expiry;
 mod host;
 mod instance;
 mod label;
@@ -17,6 +20,7 @@ mod metrics;
 mod plugin;
 mod pool;
 mod reconcile;
+mod seldom;
 mod settlement;
 mod tenant;
 mod turns;
@@ -25,8 +29,11 @@ mod workers;
 pub use announcer::Announcer;
 pub use call::{CallError, Operation};
 pub use code_cache::{CodeCache, CodeCacheError};
+pub use compiler::{CompileLimits, Compiler, compile_for_parent};
 pub use engine::{Engine, EngineError};
-pub use host::{Checked, Host, HostBuilder, HostError, Refunds};
+pub use expiry::Refunds;
+pub(crate) use host::Prepared;
+pub use host::{Checked, Host, HostBuilder, HostError};
 pub(crate) use label::Label;
 pub use plugin::{
     Digest, DigestError, Form, Inspection, Plugin, PluginError, PluginFile, PluginManifest, PluginSource,

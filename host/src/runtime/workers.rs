@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::Host;
+use super::seldom::Seldom;
+use super::{Host, expiry};
 
 /// How often each worker looks for work.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +38,14 @@ impl Workers {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(settle(host.clone(), pace.settle, stopped.clone()));
+        // Each by itself: what delays one of them delays no other.
+        tasks.spawn(expiry::refund(host.clone(), pace.sweep, stopped.clone()));
+        tasks.spawn(count(host.clone(), pace.sweep, stopped.clone()));
         tasks.spawn(sweep(host.clone(), pace.sweep, stopped));
         Self { tasks, stop }
     }
 
-    /// Lets each worker finish what it is doing, and settlement its queue.
+    /// Lets each worker finish what it is doing, settlement its queue, and refunds for some seconds.
     pub async fn stop(mut self) {
         // Workers that are gone already need no word.
         let _ = self.stop.send(true);
@@ -52,6 +56,7 @@ impl Workers {
 /// Settles until the queue is empty, then waits. What cannot be settled stays in the queue.
 async fn settle(host: Host, idle: Duration, mut stopped: watch::Receiver<bool>) {
     const AT_ONCE: u32 = 256;
+    let mut log = Seldom::default();
     loop {
         match host.settle(AT_ONCE).await {
             Ok(settled) if !settled.is_empty() => continue,
@@ -60,7 +65,11 @@ async fn settle(host: Host, idle: Duration, mut stopped: watch::Receiver<bool>) 
             Err(error) if error.may_pass() => {
                 tracing::debug!(code = error.code(), "settlement waits: {error}")
             }
-            Err(error) => tracing::warn!(code = error.code(), "settlement waits: {error}"),
+            Err(error) => {
+                if let Some(left_out) = log.tell(error.code()) {
+                    tracing::warn!(code = error.code(), left_out, "settlement waits: {error}");
+                }
+            }
         }
         if *stopped.borrow() || pause(idle, &mut stopped).await {
             // One more look: claims may have been committed since the last.
@@ -70,31 +79,16 @@ async fn settle(host: Host, idle: Duration, mut stopped: watch::Receiver<bool>) 
     }
 }
 
-async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) {
-    /// The backlog is counted once in so many sweeps: the longer it is, the more counting costs.
-    const COUNT_EVERY: u32 = 10;
-    let (mut round, mut do_leases_wait) = (0_u32, false);
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopped.changed() => return,
-        }
-        match host.expire_due().await {
-            Ok(refunds) => refunds.failed.iter().for_each(|(key, error)| {
-                let (tenant, packet) = (&key.tenant, key.packet);
-                tracing::warn!(code = error.code(), %tenant, %packet, "a refund waits: {error}");
-            }),
-            Err(error) => tracing::warn!(code = error.code(), "expiry waits: {error}"),
-        }
-        if round.is_multiple_of(COUNT_EVERY)
-            && let Err(error) = host.backlog().await
-        {
-            tracing::warn!(code = error.code(), "the backlog is not known: {error}");
-        }
-        round = round.wrapping_add(1);
+/// Ends leases, and drops instances that have nothing to do.
+async fn sweep(host: Host, every: Duration, stopped: watch::Receiver<bool>) {
+    let mut do_leases_wait = false;
+    let mut ticks = Ticks::new(every, stopped);
+    while ticks.next().await {
         host.drop_idle();
+        if host.check_clock().await.is_off {
+            // What is decided by time waits. The clock's watch has said so.
+            continue;
+        }
         match host.end_leases().await {
             Ok(_) => do_leases_wait = false,
             // Once: only memory waits for it, and a counter that is away tells so by itself.
@@ -102,6 +96,46 @@ async fn sweep(host: Host, every: Duration, mut stopped: watch::Receiver<bool>) 
                 tracing::info!(code = error.code(), "leases are ended later: {error}");
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// Counts what waits for settlement.
+async fn count(host: Host, every: Duration, stopped: watch::Receiver<bool>) {
+    /// Once in so many sweeps: the longer the backlog is, the more counting costs.
+    const SELDOM: u32 = 10;
+    let (mut log, mut ticks) = (Seldom::default(), Ticks::new(every * SELDOM, stopped));
+    while ticks.next().await {
+        // How long it waits is told by the clock as well.
+        if host.trust_clock().is_err() {
+            continue;
+        }
+        if let Err(error) = host.backlog().await
+            && let Some(left_out) = log.tell(error.code())
+        {
+            tracing::warn!(code = error.code(), left_out, "the backlog is not known: {error}");
+        }
+    }
+}
+
+/// Ticks until the workers are stopped.
+struct Ticks {
+    every: Interval,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Ticks {
+    fn new(every: Duration, stopped: watch::Receiver<bool>) -> Self {
+        let mut every = interval(every);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { every, stopped }
+    }
+
+    /// Waits for the next one; false if the workers were stopped meanwhile.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.every.tick() => true,
+            _ = self.stopped.changed() => false,
         }
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Ledger, Loaded, Parked, Place,
     Received, Recorded, Settled, StoreError,
 };
 use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
@@ -141,6 +141,23 @@ impl Ledger for Announced {
         let answer = self.ledger.record(tenant, id, order, now_ms).await;
         unsaid.after(&answer, |answer| matches!(answer, Recorded::Recorded(_)));
         answer
+    }
+
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError> {
+        self.ledger.recorded(tenant, sender, key).await
+    }
+
+    fn history(&self) -> History {
+        self.ledger.history()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.ledger.server_ms().await
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {

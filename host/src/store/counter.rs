@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Report, StoreError};
+use super::{History, Report, StoreError};
 use crate::domain::{Amount, Audience, PacketKey, UserId};
 
 /// What grab needs to know of a packet. Shared, since every view carries it.
@@ -164,6 +164,10 @@ pub trait Counter: Send + Sync + 'static {
 
     /// Frees the memory of what has ended by now; gives the number of leases that ended.
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError>;
+
+    /// From now on counters of this history are there and no others: whatever was counted while the history
+    /// had another name is missing. For a ledger that has lost its last moments: see [`History`].
+    fn follow(&self, history: History);
 
     /// A call about this packet failed, and users were told that they may open all the same: until the
     /// lease ends, its [seats](Self::seats) are lenient. Does not wait for a server.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::StoreError;
+use super::{History, StoreError};
 use crate::domain::{Event, EventId, RoomKey};
 
 /// Events that a room keeps at least, as long as they are younger than [`KEPT_MS`].
@@ -69,6 +69,10 @@ pub trait Events: Send + Sync + 'static {
 
     /// At most `limit` events after this place.
     async fn since(&self, room: &RoomKey, after: EventId, limit: u32) -> Result<Since, StoreError>;
+
+    /// From now on rooms are told of packets of this history of the ledger: what was told of a packet while the
+    /// history had another name says nothing of its versions. See [`History`].
+    fn follow(&self, history: History);
 
     /// Wakes whoever waits for it when something may be new in the room, on whichever host it was
     /// posted; also when nothing is. The number means nothing.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{History, StoreError};
 use crate::domain::{
     Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, TenantId, UserId,
 };
@@ -299,6 +299,14 @@ pub trait Ledger: Send + Sync + 'static {
         now_ms: u64,
     ) -> Result<Recorded, StoreError>;
 
+    /// The packet that was recorded under this key of its sender; None where there is none.
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError>;
+
     /// Reads a packet and the claims of these users; None where there is no such packet.
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError>;
 
@@ -414,6 +422,13 @@ pub trait Ledger: Send + Sync + 'static {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError>;
+
+    /// Which history of the books it tells, as far as it knows: see [`History`].
+    fn history(&self) -> History;
+
+    /// What the clock of its server shows, in milliseconds since the Unix epoch; None for a ledger on this
+    /// machine. No rule of the books goes by it: a host finds out by it that its own clock is wrong.
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError>;
 
     /// Whether the books can be read now; as cheap as a question can be.
     async fn check(&self) -> Result<(), StoreError>;

@@ -14,10 +14,12 @@ mod events;
 pub mod finished;
 pub(crate) mod gatherer;
 mod health;
+mod history;
 mod ledger;
 pub mod memory;
 pub(crate) mod patience;
 pub mod postgres;
+pub(crate) mod private;
 pub mod redis;
 mod registry;
 pub mod sqlite;
@@ -28,11 +30,13 @@ pub use counter::{
 pub use error::{StoreError, WritesRefused};
 pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
 pub use health::{CHECK_TIME, FRESH, Health, Report, Standing};
+pub(crate) use history::Followed;
+pub use history::History;
 pub use ledger::{
     Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Ledger, Loaded,
     Parked, Place, Queue, RETRY_MS, Receipt, Received, Recorded, Refusal, Settled,
 };
 pub use registry::{
-    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, MAX_PLUGIN_BYTES, PluginRecord, RUNNING_MS, Registry,
-    RequestKey, TenantRecord,
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
+    RUNNING_MS, Registry, RequestKey, TenantRecord,
 };

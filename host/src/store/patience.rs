@@ -14,6 +14,9 @@ pub(crate) const LOCK: Duration = Duration::from_secs(2);
 /// For a connection: a free one, or a new one.
 pub(crate) const CONNECTION: Duration = Duration::from_secs(2);
 
+/// So far clocks may be apart: half of the time that a seat is kept for whoever took it.
+pub(crate) const CLOCKS_APART: Duration = Duration::from_secs(30);
+
 const _: () = assert!(LOCK.as_millis() < STATEMENT.as_millis());
 const _: () = assert!(STATEMENT.as_millis() < ANSWER.as_millis());
 const _: () = assert!(CONNECTION.as_millis() < ANSWER.as_millis());

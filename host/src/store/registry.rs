@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::{ApiKey, KeyId, Name, TenantId};
+use crate::domain::{ApiKey, KeyId, Name, Suspension, TenantId};
 
 /// A request under way is taken for dead after this time: whoever asks again may carry it out.
 pub const RUNNING_MS: u64 = 60_000;
@@ -76,8 +76,8 @@ pub struct TenantRecord {
     pub plugin: Option<String>,
     /// What served before: None where nothing did, an inner None for the embedded plugin.
     pub former: Option<Option<String>>,
-    /// Whether an operator suspended it.
-    pub is_suspended: bool,
+    /// Who suspended it.
+    pub suspension: Suspension,
     /// The digest of what a configuration file last said of it; None where none did.
     pub declared: Option<String>,
     /// When it was made.
@@ -94,7 +94,7 @@ impl TenantRecord {
             settings,
             plugin: None,
             former: None,
-            is_suspended: false,
+            suspension: Suspension { by_operator: false, by_tenant: false },
             declared: None,
             created_at_ms: now_ms,
         }
@@ -123,14 +123,48 @@ pub struct PluginRecord {
     pub installed_at_ms: u64,
 }
 
+/// What a tenant may have installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PluginQuota {
+    /// Most plugins.
+    pub plugins: u32,
+    /// Most bytes of all of them.
+    pub bytes: u64,
+}
+
+impl PluginQuota {
+    /// As many as there are: for whoever looks after the service.
+    pub const NONE: Self = Self { plugins: u32::MAX, bytes: u64::MAX };
+}
+
+/// Answer to [`Registry::put_plugin`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// It is installed now.
+    Now,
+    /// One of this digest was installed before, and stays as it is.
+    Before,
+    /// It is not: the tenant has as much as it may have.
+    Full,
+}
+
 /// The service's own records. What it has acknowledged is durable as far as the backend is. Time is
 /// the caller's.
 ///
 /// Refused is what cannot be written down: a time past `i64::MAX`, a text with a zero character.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
+    /// The secret that the service seals its keys with: the first that was proposed, for ever. It opens
+    /// nothing by itself.
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError>;
+
     /// Keeps a key. Refused where there is one of this id.
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError>;
+
+    /// Keeps a key where its owner has fewer than `most` keys that are valid at the time when it was made;
+    /// false where it has more, and of several at once no more than fit. Refused where there is one of
+    /// this id.
+    async fn add_key_within(&self, key: ApiKey, most: u32) -> Result<bool, StoreError>;
 
     /// The key of this id, whatever became of it.
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
@@ -210,14 +244,26 @@ pub trait Registry: Send + Sync + 'static {
     /// revision, which is the registry's as well, None where somebody else was faster.
     async fn put_tenant(&self, record: TenantRecord) -> Result<Option<u64>, StoreError>;
 
-    /// Installs a plugin for a tenant; false where one of this digest was installed before, which
-    /// then stays as it is. Refused where it has more than [`MAX_PLUGIN_BYTES`].
+    /// Installs a plugin for a tenant, if it then has no more than the quota; of several at once no more
+    /// than fit. Refused where it has more than [`MAX_PLUGIN_BYTES`].
     async fn put_plugin(
         &self,
         tenant: &TenantId,
         plugin: PluginRecord,
         code: Vec<u8>,
-    ) -> Result<bool, StoreError>;
+        quota: PluginQuota,
+    ) -> Result<Installed, StoreError>;
+
+    /// Removes a tenant's plugin if the tenant's revision still is this one, and raises that, so that nobody
+    /// who has read the plugin meanwhile can let it serve; gives the new revision. None where somebody else
+    /// was faster, or there is no such plugin. If it served before, nothing did any more. Whether it serves now
+    /// is the caller's to know.
+    async fn remove_plugin(
+        &self,
+        tenant: &TenantId,
+        digest: &str,
+        revision: u64,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// A tenant's plugins, in the order of installing.
     async fn plugins(&self, tenant: &TenantId) -> Result<Vec<PluginRecord>, StoreError>;

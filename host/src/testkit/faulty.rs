@@ -8,9 +8,9 @@ use crate::domain::{
     Amount, Claim, Event, EventId, Name, Order, Packet, PacketId, PacketKey, RoomKey, Share, TenantId, UserId,
 };
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, Lease,
-    Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Report, Seating, Settled, Since,
-    StoreError, Swapped, View, WritesRefused,
+    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, History,
+    Lease, Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Report, Seating, Settled,
+    Since, StoreError, Swapped, View, WritesRefused,
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -39,7 +39,7 @@ pub enum Fault {
 
 /// A store with a switch in front.
 pub struct Faulty<S: ?Sized> {
-    store: Arc<S>,
+    pub(super) store: Arc<S>,
     fault: AtomicU8,
     asked: AtomicUsize,
     checked: AtomicUsize,
@@ -82,7 +82,10 @@ impl<S: ?Sized> Faulty<S> {
     }
 
     /// A call that changes something.
-    async fn change<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn change<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         if self.is(Fault::RefusesWrites) {
             self.asked.fetch_add(1, Ordering::SeqCst);
             return Err(WritesRefused::new("the disk is full").into());
@@ -90,7 +93,10 @@ impl<S: ?Sized> Faulty<S> {
         self.pass(call).await
     }
 
-    async fn pass<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(super) async fn pass<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.is(Fault::Overloaded) {
             return Err(StoreError::overloaded("too many calls are waiting"));
@@ -160,6 +166,9 @@ impl Counter for Faulty<dyn Counter> {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.change(self.store.sweep(now_ms)).await
     }
+    fn follow(&self, history: History) {
+        self.store.follow(history);
+    }
     fn let_through(&self, key: &PacketKey, lease: Lease) {
         self.store.let_through(key, lease);
     }
@@ -183,6 +192,20 @@ impl Ledger for Faulty<dyn Ledger> {
         now_ms: u64,
     ) -> Result<Recorded, StoreError> {
         self.change(self.store.record(tenant, id, order, now_ms)).await
+    }
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError> {
+        self.pass(self.store.recorded(tenant, sender, key)).await
+    }
+    fn history(&self) -> History {
+        self.store.history()
+    }
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.pass(self.store.server_ms()).await
     }
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
         // Reading has no effect to lose the answer of.
@@ -321,6 +344,9 @@ impl Events for Faulty<dyn Events> {
     }
     async fn since(&self, room: &RoomKey, after: EventId, limit: u32) -> Result<Since, StoreError> {
         self.pass(self.store.since(room, after, limit)).await
+    }
+    fn follow(&self, history: History) {
+        self.store.follow(history);
     }
     async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {
         self.pass(self.store.listen(room)).await

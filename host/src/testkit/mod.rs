@@ -31,6 +31,7 @@
 //! [`conformance`](crate::store::conformance) on it.
 
 mod faulty;
+mod records;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

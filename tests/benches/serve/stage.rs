@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hongbao_host::domain::{
     Amount, Grants, Limits, Name, PacketId, Policy, Request, Scope, Sent, TenantId, UserId,
 };
-use hongbao_host::http::{Listening, NewKey, RateSettings, Service, ServiceSettings};
+use hongbao_host::http::{Listening, NewKey, RateSettings, Seal, Service, ServiceSettings};
 use hongbao_host::runtime::{Announcer, Host, Tenant, TenantConfig, TenantEntry, TenantsFile};
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::finished::FinishedCache;
@@ -78,7 +78,7 @@ impl Stage {
             scopes: [Scope::Member].into_iter().collect(),
             expires_at_ms: None,
         };
-        let (kept, key) = new.make(host.now_ms()).unwrap();
+        let (kept, key) = new.make(&Seal::of(&*stores.registry).await.unwrap(), host.now_ms()).unwrap();
         stores.registry.add_key(kept).await.unwrap();
         let config = TenantConfig::new(id.clone())
             .grants(Grants::ALL)

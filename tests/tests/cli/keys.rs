@@ -14,7 +14,7 @@ fn a_key_is_made_listed_and_revoked() {
     ]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let key = made.out.trim();
-    assert_eq!((key.len(), &key[..3]), (84, "hb_"));
+    assert_eq!((key.len(), &key[..3]), (117, "hb_"));
     assert_eq!(made.err, "Keep it well: it is not shown again.\n");
     let operator = run(&["key", "create", "--label", "ops", "--operator", "--data", data]);
     assert_eq!(operator.code, Some(0), "{operator:?}");

@@ -5,6 +5,7 @@
 
 mod audit;
 mod bad_input;
+mod compiling;
 mod config;
 mod crowd;
 mod data_directory;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::process::{hongbao, run};
 
 /// A service, ended with the test.
-struct Service {
+pub struct Service {
     child: Child,
     lines: Receiver<String>,
     log: Arc<Mutex<String>>,
@@ -27,8 +27,12 @@ impl Drop for Service {
 }
 
 impl Service {
-    fn start(args: &[&str]) -> Self {
-        let mut child = hongbao(&[&["serve", "--listen", "127.0.0.1:0"], args].concat()).spawn().unwrap();
+    pub fn start(args: &[&str]) -> Self {
+        Self::of(hongbao(&[&["serve", "--listen", "127.0.0.1:0"], args].concat()))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let out = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -46,7 +50,7 @@ impl Service {
     }
 
     /// What it has logged so far.
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         thread::sleep(Duration::from_millis(200));
         self.log.lock().unwrap().clone()
     }
@@ -60,18 +64,23 @@ impl Service {
         }
     }
 
-    fn address(&self) -> String {
+    pub fn address(&self) -> String {
         self.line("serves on http://")
     }
 
-    fn signal(&self, name: &str) {
+    /// That of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, name: &str) {
         let sent =
             Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// The exit code, within some seconds.
-    fn ended(&mut self) -> Option<i32> {
+    pub fn ended(&mut self) -> Option<i32> {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(20) {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -84,7 +93,7 @@ impl Service {
 }
 
 /// The head and the body of an answer.
-fn get(address: &str, path: &str, key: &str) -> String {
+pub fn get(address: &str, path: &str, key: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
@@ -242,6 +251,95 @@ fn a_disk_that_takes_no_more_is_not_ready_with_the_reason_and_heals() {
     let log = service.log();
     assert!(log.matches("has failed a check").count() <= 2, "once for each store: {log}");
     assert!(log.contains("works again"), "{log}");
+}
+
+/// Starts a service that may have so many descriptors open.
+fn with_descriptors(descriptors: u32, args: &[&str]) -> Service {
+    let whole = hongbao(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let mut command = Command::new("prlimit");
+    command
+        .arg(format!("--nofile={descriptors}:{descriptors}"))
+        .arg(whole.get_program())
+        .args(whole.get_args());
+    command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Service::of(command)
+}
+
+/// Processor time that it has used, in hundredths of a second.
+fn used(service: &Service) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.child.id())).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_leave_descriptors_to_the_books() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let operator = run(&["key", "create", "--label", "ops", "--operator", "--data", data]).out;
+    let service = with_descriptors(100, &["--data", data]);
+    let (address, operator) = (service.address(), operator.trim());
+    let silent: Vec<_> = (0..300).filter_map(|_| TcpStream::connect(&address).ok()).collect();
+    assert!(silent.len() >= 200, "the system takes them");
+    for _ in 0..20 {
+        let begun = Instant::now();
+        assert!(get(&address, "/healthz", "").starts_with("HTTP/1.1 200"));
+        assert!(get(&address, "/readyz", "").contains("\"ready\":true"));
+        assert!(get(&address, "/v1/tenants", operator).starts_with("HTTP/1.1 200"));
+        assert!(begun.elapsed() < Duration::from_secs(5), "it takes {:?}", begun.elapsed());
+        thread::sleep(Duration::from_millis(100));
+    }
+    drop(silent);
+    let log = service.log();
+    assert!(!log.contains("cannot be accepted") && !log.contains("has failed a check"), "{log}");
+}
+
+/// Something else has taken the descriptors.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_descriptor_it_waits_and_says_so_and_serves_again() {
+    let service = Service::start(&["--demo"]);
+    let address = service.address();
+    let held: Vec<_> = (0..40).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    thread::sleep(Duration::from_millis(300));
+    let limit = |descriptors: &str| {
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &service.child.id().to_string(), &format!("--nofile={descriptors}:")]);
+        assert!(command.status().unwrap().success());
+    };
+    limit("30");
+    // Each connection that is refused one makes room by closing a silent one.
+    let waiting: Vec<_> = (0..10).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let before = used(&service);
+    thread::sleep(Duration::from_secs(2));
+    let spent = used(&service) - before;
+    assert!(spent < 100, "{spent} hundredths of a second of two seconds");
+    limit("1024");
+    assert!(get(&address, "/healthz", "").starts_with("HTTP/1.1 200"));
+    let log = service.log();
+    let said = log.matches("connections cannot be accepted").count();
+    assert!((1..=2).contains(&said), "{said}: {log}");
+    drop((held, waiting));
+}
+
+#[test]
+fn a_demo_for_others_is_one_by_its_own_word() {
+    let said = run(&["serve", "--demo", "--listen", "0.0.0.0:0"]);
+    assert_eq!(said.code, Some(64), "{said:?}");
+    assert!(said.err.contains("--demo-public") && said.err.lines().count() == 1, "{said:?}");
+    assert_eq!(run(&["serve", "--demo-public", "--listen", "127.0.0.1:0"]).code, Some(64), "without a demo");
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("hongbao.toml");
+    std::fs::write(&config, "[serve]\nlisten = '[::]:0'\n").unwrap();
+    let said = run(&["serve", "--demo", "--config", config.to_str().unwrap()]);
+    assert_eq!(said.code, Some(64), "{said:?}");
+    let mut command = hongbao(&["serve", "--demo", "--demo-public", "--listen", "0.0.0.0:0"]);
+    command.stdin(Stdio::null());
+    let service = Service::of(command);
+    let port = service.address().rsplit_once(':').unwrap().1.to_owned();
+    assert!(get(&format!("127.0.0.1:{port}"), "/healthz", "").starts_with("HTTP/1.1 200"));
+    assert!(service.log().contains("gives a key to everybody"), "{}", service.log());
 }
 
 #[test]

@@ -10,6 +10,7 @@
 )]
 
 mod cached;
+mod compiling;
 mod damaged;
 mod directory;
 mod loading;

@@ -9,6 +9,7 @@
     reason = "a failing test may stop anywhere"
 )]
 
+mod background;
 mod breaker;
 mod cards;
 mod computing;

@@ -10,6 +10,7 @@ mod cache;
 mod caller;
 mod check;
 mod deaths;
+mod history;
 mod keys;
 mod load;
 mod process;

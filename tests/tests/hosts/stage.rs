@@ -36,6 +36,11 @@ fn servers() -> &'static (Redis, Postgres) {
     SERVERS.get_or_init(|| (Redis::start(), Postgres::start_with(&["-c", "fsync=off"])))
 }
 
+/// Does something to the databases as a whole.
+pub fn psql(sql: &str) {
+    servers().1.psql("postgres", sql);
+}
+
 /// A host, which keeps its port from one process to the next.
 pub struct Host {
     pub url: String,

@@ -156,5 +156,9 @@ async fn the_specification_names_every_path_and_parses() {
     }
     let docs = stage.get("/docs/", "").await;
     assert!(docs.status.is_success() && docs.text.contains("swagger"), "{docs:?}");
+    let begins = stage.get("/docs/swagger-initializer.js", "").await;
+    assert!(begins.text.contains("\"/openapi.json\""), "{begins:?}");
+    let specification = stage.get("/openapi.json", "").await;
+    assert_eq!(specification.header("content-type"), Some("application/json"));
     stage.stop().await;
 }

@@ -10,7 +10,7 @@ use crate::stage::{Stage, Stores};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_asks_too_often_waits_and_others_do_not() {
-    let rate = RateSettings { key_per_second: None, user_per_second: NonZeroU32::new(3) };
+    let rate = RateSettings { user_per_second: NonZeroU32::new(3), ..RateSettings::default() };
     let settings = ServiceSettings { rate, ..ServiceSettings::default() };
     let stage = Stage::with(Stores::default(), settings, None).await;
     let keys = stage.tenant("acme").await;
@@ -29,7 +29,8 @@ async fn a_user_who_asks_too_often_waits_and_others_do_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_asks_too_often_waits_and_others_do_not() {
-    let rate = RateSettings { key_per_second: NonZeroU32::new(8), user_per_second: None };
+    let rate =
+        RateSettings { key_per_second: NonZeroU32::new(8), user_per_second: None, ..RateSettings::default() };
     let settings = ServiceSettings { rate, ..ServiceSettings::default() };
     let stage = Stage::with(Stores::default(), settings, None).await;
     let keys = stage.tenant("acme").await;

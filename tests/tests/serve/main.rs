@@ -9,9 +9,16 @@
 )]
 
 mod access;
+mod administration;
 mod api;
 mod bodies;
+mod changed;
+mod clock;
+mod compiling;
+mod connections;
+mod demo;
 mod events;
+mod http2;
 mod keys;
 mod limits;
 mod messages;
@@ -19,7 +26,9 @@ mod names;
 mod once;
 mod operations;
 mod problems;
+mod quotas;
 mod stage;
+mod suspension;
 mod tenants;
 mod tls;
 mod typed;

@@ -19,7 +19,8 @@ async fn probes_and_metrics_need_no_key() {
     let ready = stage.get("/readyz", "").await.ok();
     assert_eq!(
         ready,
-        json!({"ready": true, "counter": "ok", "ledger": "ok", "registry": "ok", "host": "ok", "reasons": {}})
+        json!({"ready": true, "counter": "ok", "ledger": "ok", "registry": "ok", "clock": "ok", "host": "ok",
+               "reasons": {}})
     );
     let metrics = stage.get("/metrics", "").await;
     assert!(

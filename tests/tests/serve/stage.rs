@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongbao_host::domain::{Name, Scope};
-use hongbao_host::http::{Listening, NewKey, RateSettings, Service, ServiceSettings, TlsFiles};
-use hongbao_host::imports::ManualClock;
-use hongbao_host::runtime::{Announcer, Host, Pace, TenantsFile, Workers};
+use hongbao_host::http::{
+    DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles,
+};
+use hongbao_host::imports::{Clock, ManualClock};
+use hongbao_host::runtime::{Announcer, Compiler, Host, HostBuilder, Pace, TenantsFile, Workers};
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
 use hongbao_host::store::{Counter, Events, Ledger, Registry};
@@ -101,32 +103,73 @@ impl Stage {
         Self::at(clock, stores, settings, tls).await
     }
 
+    pub async fn with_demo(stores: Stores, demo: DemoSettings) -> Self {
+        let clock = Arc::new(ManualClock::new(NOW_MS));
+        let host = Host::builder().clock(clock.clone());
+        Self::made(host, clock.clone(), clock, stores, unhurried(), None, Some(demo)).await
+    }
+
     pub async fn at(
         clock: Arc<ManualClock>,
         stores: Stores,
         settings: ServiceSettings,
         tls: Option<TlsFiles>,
     ) -> Self {
+        Self::by(clock.clone(), clock, stores, settings, tls).await
+    }
+
+    /// With this compiler of plugins.
+    pub async fn compiling(
+        compiler: Compiler,
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        tls: Option<TlsFiles>,
+    ) -> Self {
+        let host = Host::builder().clock(clock.clone()).compiler(compiler);
+        Self::made(host, clock.clone(), clock, stores, settings, tls, None).await
+    }
+
+    /// A host that goes by `host_clock`, which looks at `clock`.
+    pub async fn by(
+        host_clock: Arc<dyn Clock>,
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        tls: Option<TlsFiles>,
+    ) -> Self {
+        let host = Host::builder().clock(Arc::clone(&host_clock));
+        Self::made(host, host_clock, clock, stores, settings, tls, None).await
+    }
+
+    async fn made(
+        host: HostBuilder,
+        host_clock: Arc<dyn Clock>,
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        tls: Option<TlsFiles>,
+        demo: Option<DemoSettings>,
+    ) -> Self {
         let (announced, changes) = Announced::new(Arc::clone(&stores.ledger));
-        let host = Host::builder()
-            .counter(Arc::clone(&stores.counter))
-            .ledger(Arc::new(announced))
-            .clock(clock.clone())
-            .build()
-            .unwrap();
+        let host = host.counter(Arc::clone(&stores.counter)).ledger(Arc::new(announced)).build().unwrap();
         let announcer =
-            Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), clock.clone());
+            Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), host_clock);
         let scopes = [Scope::Operator].into_iter().collect();
         let label = Name::new("first").unwrap();
         let new = NewKey { tenant: None, user: None, label, scopes, expires_at_ms: None };
-        let (key, operator) = new.make(NOW_MS).unwrap();
+        let seal = Seal::of(&*stores.registry).await.unwrap();
+        let (key, operator) = new.make(&seal, NOW_MS).unwrap();
         stores.registry.add_key(key).await.unwrap();
         let service = Service::builder(host.clone())
             .events(Arc::clone(&stores.events))
             .registry(Arc::clone(&stores.registry))
-            .settings(settings)
-            .build()
-            .unwrap();
+            .settings(settings);
+        let service = match demo {
+            Some(demo) => service.demo(demo),
+            None => service,
+        };
+        let service = service.build().unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listening = service.listen(anywhere, tls, &TenantsFile::default()).await.unwrap();
@@ -211,7 +254,7 @@ impl Stage {
 
 /// Settings under which nobody asks too often: `limits` is about that.
 pub fn unhurried() -> ServiceSettings {
-    let rate = RateSettings { key_per_second: None, user_per_second: None };
+    let rate = RateSettings { key_per_second: None, user_per_second: None, admin_per_second: None };
     ServiceSettings { rate, ..ServiceSettings::default() }
 }
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::stage::{Stage, Stores};
 
 /// A certificate for 127.0.0.1 that signs itself, written where the files say.
-fn certificate(folder: &TempDir) -> (TlsFiles, String) {
+pub fn certificate(folder: &TempDir) -> (TlsFiles, String) {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
     let files = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
     let pem = made.cert.pem();

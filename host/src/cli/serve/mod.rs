@@ -3,7 +3,8 @@
 mod table;
 
 use std::io::{IsTerminal as _, Write as _, stdout};
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use super::exit::{Exit, InputError};
 use super::lock::Use;
 use super::stores::{Books, Stores};
 use crate::domain::{Name, Scope};
-use crate::http::{Listening, NewKey, Service};
-use crate::runtime::{Announcer, CodeCache, Host, HostBuilder, Pace, Tenant, Workers};
+use crate::http::{Listening, NewKey, Seal, Service};
+use crate::runtime::{Announcer, CodeCache, Compiler, Host, HostBuilder, Pace, Tenant, Workers};
 use crate::store::Registry;
 use crate::store::announced::Announced;
 
@@ -29,26 +30,32 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
         let why = "serve takes its plugins from [plugins] and [tenants] of the configuration, or from calls";
         return Err(InputError::Usage(why).into());
     }
+    // The soft limit is often 1,024, which is for programs that use select(2).
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!("the limit of open files cannot be raised: {error}");
+    }
     let mut stores = Stores::named(&args.stores)?;
     stores.serve.validate(&stores.tenants)?;
+    let (address, tls) = (stores.serve.address(args), stores.serve.tls(args));
+    for_others(args, address)?;
     if stores.books == Books::Memory && !args.demo {
         stores.books = Books::Directory(DATA.into());
     }
     let _file_size = ignore_file_size_limit();
     let _lock = stores.lock(Use::Alone)?;
-    let (counter, ledger) = (stores.counter_or_later().await?, stores.ledger().await?);
+    let (counter, ledger) = (stores.counter_or_later().await?, stores.served_ledger().await?);
     let (registry, events) = (stores.registry().await?, stores.events_or_later().await?);
     let (announced, changes) = Announced::new(Arc::clone(&ledger));
     let host = Host::builder().counter(counter).ledger(Arc::new(announced));
-    let host = cached(host, &stores)?.build()?;
+    let compiler = Compiler::in_processes(own_program()?, stores.serve.compile_limits());
+    let host = cached(host, &stores)?.compiler(compiler).build()?;
     let announcer = Announcer::start(changes, ledger, Arc::clone(&events), host.clock());
     let service = Service::builder(host.clone())
         .events(events)
         .registry(Arc::clone(&registry))
-        .settings(stores.serve.settings())
-        .demo(args.demo)
-        .build()?;
-    let (address, tls) = (stores.serve.address(args), stores.serve.tls(args));
+        .settings(stores.serve.settings());
+    let service = if args.demo { service.demo(stores.serve.demo()) } else { service };
+    let service = service.build()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let mut signals = Signals::new()?;
     let listening = tokio::select! {
@@ -72,6 +79,20 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     Ok(Exit::Ok)
 }
 
+/// A demo gives a key to whoever asks, so who can ask is said and not found out.
+fn for_others(args: &ServeArgs, address: SocketAddr) -> Result<(), InputError> {
+    if !args.demo || address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    if !args.demo_public {
+        let why = "with --demo whoever reaches the address that it listens on is given a key and money to play with; \
+                   where others can reach it, say --demo-public";
+        return Err(InputError::Usage(why));
+    }
+    tracing::warn!("the demo on {address} gives a key to everybody who can reach it");
+    Ok(())
+}
+
 /// Compiled plugins outlive the process where there is a place for them.
 fn cached(host: HostBuilder, stores: &Stores) -> anyhow::Result<HostBuilder> {
     let beside = match &stores.books {
@@ -83,6 +104,13 @@ fn cached(host: HostBuilder, stores: &Stores) -> anyhow::Result<HostBuilder> {
         Some(place) => host.code_cache(Arc::new(CodeCache::open(&place)?)),
         None => host,
     })
+}
+
+/// This very program, to be started as a compiler. On Linux by a name that stays right when another version
+/// is put in its place.
+fn own_program() -> std::io::Result<PathBuf> {
+    const OWN: &str = "/proc/self/exe";
+    if Path::new(OWN).exists() { Ok(OWN.into()) } else { std::env::current_exe() }
 }
 
 /// What the process may be told. Listened for before anybody is answered: else a signal right after the
@@ -199,7 +227,7 @@ async fn first_key(stores: &Stores, host: &Host, registry: &dyn Registry) -> any
             let scopes = [Scope::Operator].into_iter().collect();
             let label = Name::new("first")?;
             let new = NewKey { tenant: None, user: None, label, scopes, expires_at_ms: None };
-            let (key, text) = new.make(host.now_ms())?;
+            let (key, text) = new.make(&Seal::of(registry).await?, host.now_ms())?;
             registry.add_key(key).await?;
             writeln!(out, "  operator  {text}")?;
             return Ok(());

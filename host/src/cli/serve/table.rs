@@ -10,10 +10,13 @@ use serde::Deserialize;
 use crate::cli::args::ServeArgs;
 use crate::cli::exit::InputError;
 use crate::domain::Limits;
-use crate::http::{RateSettings, ServiceSettings, TlsFiles};
-use crate::runtime::TenantsFile;
+use crate::http::{ConnectionLimits, DemoSettings, RateSettings, ServiceSettings, TlsFiles};
+use crate::runtime::{CompileLimits, TenantsFile};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// What a compiler takes for the smallest plugin, and some room.
+const LEAST_COMPILE_MEMORY: u64 = 64 << 20;
 
 /// What a file says of `hongbao serve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -26,10 +29,20 @@ pub(in crate::cli) struct ServeTable {
     notice_seconds: Option<u16>,
     request_seconds: Option<u16>,
     body_bytes: Option<u32>,
+    connections: Option<u32>,
+    connections_per_address: Option<u32>,
     streams: Option<u32>,
+    compile_at_once: Option<u16>,
+    compile_seconds: Option<u16>,
+    compile_memory_bytes: Option<u64>,
+    compile_code_bytes: Option<u32>,
     user_requests_per_second: Option<u32>,
     key_requests_per_second: Option<u32>,
+    admin_requests_per_second: Option<u32>,
     metrics: Option<bool>,
+    demo_names: Vec<String>,
+    demo_sessions: Option<u32>,
+    demo_sessions_per_address: Option<u32>,
 }
 
 impl ServeTable {
@@ -48,6 +61,26 @@ impl ServeTable {
             ),
             (self.request_seconds != Some(0), "serve: request_seconds must be at least 1"),
             (self.body_bytes.is_none_or(|bytes| bytes >= 1024), "serve: body_bytes must be at least 1024"),
+            (self.compile_at_once != Some(0), "serve: compile_at_once must be at least 1"),
+            (self.compile_seconds != Some(0), "serve: compile_seconds must be at least 1"),
+            (
+                self.compile_limits().time < self.settings().request_time,
+                "serve: compile_seconds must be shorter than request_seconds",
+            ),
+            (
+                self.compile_memory_bytes.is_none_or(|bytes| bytes >= LEAST_COMPILE_MEMORY),
+                "serve: compile_memory_bytes must be at least 67108864",
+            ),
+            (
+                self.compile_code_bytes.is_none_or(|bytes| bytes >= 1024),
+                "serve: compile_code_bytes must be at least 1024",
+            ),
+            (
+                self.demo_names.iter().all(|name| is_host_name(name)),
+                "serve: demo_names are names of hosts, without a port",
+            ),
+            (self.connections != Some(0), "serve: connections must be at least 1"),
+            (self.connections_per_address != Some(0), "serve: connections_per_address must be at least 1"),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, rule)| Err(InputError::Invalid(rule.into())))?;
@@ -80,6 +113,20 @@ impl ServeTable {
         Some(TlsFiles { certificate, key })
     }
 
+    /// What compiling a plugin may take. A request that waits for it must outlast it, and others may be
+    /// before it.
+    pub(in crate::cli) fn compile_limits(&self) -> CompileLimits {
+        let by_default = CompileLimits::default();
+        let seconds = |seconds: u16| Duration::from_secs(seconds.into());
+        let within = by_default.time.min(self.settings().request_time / 2);
+        CompileLimits {
+            at_once: self.compile_at_once.map_or(by_default.at_once, usize::from),
+            time: self.compile_seconds.map_or(within, seconds),
+            memory_bytes: self.compile_memory_bytes.unwrap_or(by_default.memory_bytes),
+            code_bytes: self.compile_code_bytes.map_or(by_default.code_bytes, u64::from),
+        }
+    }
+
     pub(super) fn code_cache(&self) -> Option<&Path> {
         self.code_cache.as_deref()
     }
@@ -87,6 +134,24 @@ impl ServeTable {
     /// How long balancers have to notice that this host is stopping.
     pub(super) fn notice(&self) -> Duration {
         Duration::from_secs(self.notice_seconds.unwrap_or(0).into())
+    }
+
+    /// Half of all connections for one address, unless somebody says otherwise.
+    fn connections(&self, by_default: ConnectionLimits) -> ConnectionLimits {
+        let all = self.connections.map_or(by_default.all, |all| all as usize);
+        let per_address = self.connections_per_address.map_or_else(|| all.div_ceil(2), |most| most as usize);
+        ConnectionLimits { all, per_address, ..by_default }
+    }
+
+    /// How a demo is served where one is asked for.
+    pub(super) fn demo(&self) -> DemoSettings {
+        let by_default = DemoSettings::default();
+        let number = |said: Option<u32>, or| said.map_or(or, |number| number as usize);
+        DemoSettings {
+            names: self.demo_names.clone(),
+            sessions: number(self.demo_sessions, by_default.sessions),
+            sessions_per_address: number(self.demo_sessions_per_address, by_default.sessions_per_address),
+        }
     }
 
     pub(super) fn settings(&self) -> ServiceSettings {
@@ -97,13 +162,24 @@ impl ServeTable {
             rate: RateSettings {
                 key_per_second: rate(self.key_requests_per_second, by_default.rate.key_per_second),
                 user_per_second: rate(self.user_requests_per_second, by_default.rate.user_per_second),
+                admin_per_second: rate(self.admin_requests_per_second, by_default.rate.admin_per_second),
             },
             body_bytes: self.body_bytes.map_or(by_default.body_bytes, |bytes| bytes as usize),
             request_time: self
                 .request_seconds
                 .map_or(by_default.request_time, |seconds| Duration::from_secs(seconds.into())),
+            connections: self.connections(by_default.connections),
             streams: self.streams.map_or(by_default.streams, |streams| streams as usize),
             metrics: self.metrics.unwrap_or(by_default.metrics),
         }
     }
+}
+
+/// As a browser sends it: in ASCII, also where a name is shown in other letters.
+fn is_host_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
 }

@@ -77,7 +77,7 @@ impl From<Policy> for PolicySettings {
     }
 }
 
-/// What the tenant's plugin may take of the machine.
+/// What the tenant and its plugin may take of what all tenants share.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schema(as = Limits)]
@@ -98,6 +98,18 @@ pub(in crate::http) struct LimitSettings {
     requests_per_second: Option<NonZeroU32>,
     calls_per_instance: u32,
     idle_ms: u64,
+    /// Streams of events that are open at once, on each host.
+    streams: u32,
+    /// Bytes of messages that its rooms keep, as each host counts them.
+    message_bytes: u64,
+    /// Packets that are open.
+    open_packets: u32,
+    /// API keys that are valid.
+    keys: u32,
+    /// Plugins that are installed.
+    plugins: u32,
+    /// Bytes of all plugins that are installed.
+    plugin_bytes: u64,
 }
 
 impl Default for LimitSettings {
@@ -123,6 +135,12 @@ impl From<Limits> for LimitSettings {
             requests_per_second: limits.requests_per_second,
             calls_per_instance: limits.calls_per_instance,
             idle_ms: limits.idle_ms,
+            streams: limits.streams,
+            message_bytes: limits.message_bytes,
+            open_packets: limits.open_packets,
+            keys: limits.keys,
+            plugins: limits.plugins,
+            plugin_bytes: limits.plugin_bytes,
         }
     }
 }
@@ -200,6 +218,12 @@ impl LimitSettings {
             requests_per_second: self.requests_per_second,
             calls_per_instance: self.calls_per_instance,
             idle_ms: self.idle_ms,
+            streams: self.streams,
+            message_bytes: self.message_bytes,
+            open_packets: self.open_packets,
+            keys: self.keys,
+            plugins: self.plugins,
+            plugin_bytes: self.plugin_bytes,
         }
     }
 }

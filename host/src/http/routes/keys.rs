@@ -8,14 +8,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{ApiKey, KeyId, Name, Scope, Scopes, TenantId};
+use crate::domain::{ApiKey, KeyId, Limit, Name, Scope, Scopes, TenantId};
 use crate::http::Service;
-use crate::http::access::{Admin, Caller, NewKey, Operator};
+use crate::http::access::{Admin, Caller, Operator};
+use crate::http::api_key::NewKey;
 use crate::http::input::{Page, Path, Query};
 use crate::http::notes::noted;
 use crate::http::once::{Done, Once};
 use crate::http::output::{Items, Told};
 use crate::http::problem::{Kind, Problem};
+use crate::http::quota::full;
+use crate::runtime::Tenant;
 
 pub(super) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
@@ -126,26 +129,41 @@ struct MadeKey {
     view: KeyView,
 }
 
+/// Whose a new key is: a tenant's, of which it may have so many, or the operator's.
+type Owner<'o> = Option<(&'o Tenant, u32)>;
+
 async fn made(
     service: &Service,
     by: &Caller,
-    tenant: Option<&TenantId>,
+    owner: Owner<'_>,
     label: String,
     scopes: Scopes,
     expires_at_ms: Option<u64>,
 ) -> Result<Done, Problem> {
-    let label = Name::new(label).map_err(|error| Problem::invalid(format!("a label {error}")))?;
+    let id = owner.map(|(tenant, _)| tenant.id().clone());
     let subject = format!("{label} ({scopes})");
-    let new = NewKey { tenant: tenant.cloned(), user: None, label, scopes, expires_at_ms };
-    let make = async {
+    let of = id.clone();
+    let (acting, room) = (service.clone(), owner.map(|(tenant, most)| (tenant.clone(), most)));
+    let make = async move {
+        let label = Name::new(label).map_err(|error| Problem::invalid(format!("a label {error}")))?;
+        let new = NewKey { tenant: of, user: None, label, scopes, expires_at_ms };
         let (key, text) = new
-            .make(service.host().now_ms())
+            .make(acting.keys().seal().await?, acting.host().now_ms())
             .map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))?;
-        service.registry().add_key(key.clone()).await?;
+        match room {
+            None => acting.registry().add_key(key.clone()).await?,
+            Some((tenant, most)) => {
+                if !acting.registry().add_key_within(key.clone(), most).await? {
+                    let why = format!(
+                        "{most} API keys are valid, which is as many as the tenant may have; revoke one"
+                    );
+                    return Err(full(&tenant, Limit::Keys, why));
+                }
+            }
+        }
         Ok((key, text))
     };
-    let made = make.await;
-    let (key, text) = noted(service, by, tenant, "key.create", &subject, made).await?;
+    let (key, text) = noted(service, by, id.as_ref(), "key.create", &subject, make).await?;
     let view = KeyView::from(key);
     let told = MadeKey { key: Some(text), view: view.clone() };
     Ok(Done::new(StatusCode::CREATED, &told).keeping(&MadeKey { key: None, view }))
@@ -168,15 +186,15 @@ async fn revoked(
     tenant: Option<&TenantId>,
     id: &str,
 ) -> Result<Told<KeyView>, Problem> {
-    let unknown = || Problem::not_found("there is no such API key");
-    let id: KeyId = id.parse().map_err(|_| unknown())?;
-    let revoke = async {
-        let key = service.registry().revoke_key(tenant, id, service.host().now_ms()).await?;
-        service.keys().forget(id);
+    let (acting, of, text) = (service.clone(), tenant.cloned(), id.to_owned());
+    let revoke = async move {
+        let unknown = || Problem::not_found("there is no such API key");
+        let id: KeyId = text.parse().map_err(|_| unknown())?;
+        let key = acting.registry().revoke_key(of.as_ref(), id, acting.host().now_ms()).await?;
+        acting.keys().forget(id);
         key.ok_or_else(unknown)
     };
-    let revoked = revoke.await;
-    let key = noted(service, by, tenant, "key.revoke", &id.to_string(), revoked).await?;
+    let key = noted(service, by, tenant, "key.revoke", id, revoke).await?;
     Ok(Told(key.into()))
 }
 
@@ -193,13 +211,15 @@ async fn create(
     admin: Admin,
     once: Once<NewTenantKey>,
 ) -> Result<Response, Problem> {
-    let (by, acting, id) = (admin.caller.clone(), service.clone(), admin.tenant.id().clone());
+    admin.may_change()?;
+    let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
     let act = move |new: NewTenantKey, _: Name| async move {
         let scopes: Scopes = new.scopes.into_iter().map(Scope::from).collect();
         if scopes.is_empty() || scopes.has(Scope::Operator) {
             return Err(Problem::invalid("a tenant's key has some of the scopes member, fund and admin"));
         }
-        made(&acting, &by, Some(&id), new.label, scopes, new.expires_at_ms).await
+        let owner = Some((&tenant, tenant.limits().keys));
+        made(&acting, &by, owner, new.label, scopes, new.expires_at_ms).await
     };
     once.run(&service, &admin.caller, Some(admin.tenant.id()), act).await
 }

@@ -4,25 +4,32 @@ mod books;
 mod keys;
 mod operations;
 mod packets;
+mod plugins;
 mod rooms;
 mod stream;
 mod tenants;
 mod users;
 
+use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::Service;
+use super::notes::administration;
 use super::specification::Specification;
 
 /// Every route of the API, with its specification.
-pub(super) fn router(with_metrics: bool) -> OpenApiRouter<Service> {
+pub(super) fn router(service: &Service) -> OpenApiRouter<Service> {
+    let administered = OpenApiRouter::new()
+        .merge(tenants::router())
+        .merge(plugins::router())
+        .merge(keys::router())
+        .merge(books::router())
+        .layer(from_fn_with_state(service.clone(), administration));
     OpenApiRouter::with_openapi(Specification::openapi())
         .merge(packets::router())
         .merge(rooms::router())
         .merge(users::router())
-        .merge(tenants::router())
-        .merge(keys::router())
-        .merge(books::router())
-        .merge(operations::router(with_metrics))
+        .merge(administered)
+        .merge(operations::router(service.settings().metrics))
 }

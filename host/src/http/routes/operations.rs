@@ -39,9 +39,11 @@ struct Readiness {
     counter: &'static str,
     ledger: &'static str,
     registry: &'static str,
+    /// `ok`, or `off` where this host's clock is too far from those that it is compared with.
+    clock: &'static str,
     /// `ok`, or `stopping`.
     host: &'static str,
-    /// For each store that is not `ok`, why, in a few words.
+    /// For each store that is not `ok`, and for the clock, why, in a few words.
     #[schema(value_type = BTreeMap<String, String>)]
     reasons: BTreeMap<&'static str, String>,
 }
@@ -49,7 +51,7 @@ struct Readiness {
 /// Whether requests should be sent here
 ///
 /// 503 while a store that no request can do without does not read and write, and from the moment the
-/// host is stopping. A counter that is away or refuses writes is reported and is no reason: the ledger
+/// host is stopping, and while its clock is wrong. A counter that is away or refuses writes is reported and is no reason: the ledger
 /// decides then. A store that is `busy` is no reason either: its load would fall on other hosts.
 /// Each store is asked for a small durable write, once a second at most, however often this is called.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "ready",
@@ -60,6 +62,8 @@ async fn ready(State(service): State<Service>) -> Response {
     let (stores, registry) = service.check().await;
     let is_stopping = *service.stopping().borrow();
     let is_ready = !is_stopping && stores.is_ready() && registry.works();
+    let clock = stores.clock;
+    let skew = clock.is_off.then(|| ("clock", format!("this machine's clock is {}", clock.in_words())));
     let reports = [("ledger", &stores.ledger), ("counter", &stores.counter), ("registry", &registry)];
     let reason = |(store, report): (&'static str, &Report)| (store, report.reason.to_string());
     let told = Readiness {
@@ -67,8 +71,14 @@ async fn ready(State(service): State<Service>) -> Response {
         counter: stores.counter.standing.name(),
         ledger: stores.ledger.standing.name(),
         registry: registry.standing.name(),
+        clock: if clock.is_off { "off" } else { "ok" },
         host: if is_stopping { "stopping" } else { "ok" },
-        reasons: reports.into_iter().map(reason).filter(|(_, reason)| !reason.is_empty()).collect(),
+        reasons: reports
+            .into_iter()
+            .map(reason)
+            .filter(|(_, reason)| !reason.is_empty())
+            .chain(skew)
+            .collect(),
     };
     answer(if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, json(&told))
 }
@@ -84,6 +94,8 @@ async fn metrics(State(service): State<Service>) -> Response {
     let host = service.host().metrics();
     let stores = service.host().health().into_iter().chain([service.health()]);
     service.metrics().stores(stores);
+    let waiting = i64::try_from(service.roster().waiting()).unwrap_or(i64::MAX);
+    service.metrics().tenants_waiting.set(waiting);
     // Two registries are one text, which has one end.
     let text = format!("{}{}", host.strip_suffix(END).unwrap_or(&host), service.metrics().text());
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

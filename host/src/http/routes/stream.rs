@@ -21,12 +21,15 @@ use crate::http::access::{Caller, Member};
 use crate::http::input::{Path, room, single};
 use crate::http::model::event::EventView;
 use crate::http::problem::{Kind, Problem};
+use crate::http::quota::StreamPlace;
+use crate::runtime::Tenant;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Proxies close what is silent for a minute or so.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Looks without having been woken: for wakes that were lost, and keys that were revoked.
+/// Looks without having been woken: for wakes that were lost, keys that were revoked, and tenants that
+/// were suspended.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const AT_ONCE: u32 = 128;
 
@@ -51,6 +54,7 @@ pub(super) async fn events(
     if *stopping.borrow() {
         return Err(Problem::new(Kind::UNAVAILABLE, "this host is stopping; ask again for another one"));
     }
+    let place = service.quotas().stream(&member.tenant)?;
     let permit =
         service.stream_permit().ok_or_else(|| Problem::new(Kind::BUSY, "too many streams are open"))?;
     let last = last_event(&headers)?;
@@ -64,12 +68,14 @@ pub(super) async fn events(
     let feed = Feed {
         service,
         caller: member.caller,
+        tenant: member.tenant,
         room,
         at,
         wake,
         stopping,
         ready: VecDeque::new(),
         _permit: permit,
+        _place: place,
     };
     Ok(Sse::new(unfold(feed, Feed::next)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
@@ -87,6 +93,7 @@ fn last_event(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
 struct Feed {
     service: Service,
     caller: Caller,
+    tenant: Tenant,
     room: RoomKey,
     /// The last event that was read.
     at: EventId,
@@ -95,6 +102,8 @@ struct Feed {
     /// Read and not told yet.
     ready: VecDeque<sse::Event>,
     _permit: OwnedSemaphorePermit,
+    /// Among those of the tenant.
+    _place: StreamPlace,
 }
 
 impl Drop for Feed {
@@ -109,7 +118,10 @@ impl Feed {
             if let Some(event) = self.ready.pop_front() {
                 return Some((Ok(event), self));
             }
-            if *self.stopping.borrow() || !self.caller.is_valid(&self.service).await {
+            if *self.stopping.borrow() || self.tenant.suspension().is_any() {
+                return None;
+            }
+            if !self.caller.is_valid(&self.service).await {
                 return None;
             }
             if !self.read().await {
@@ -124,7 +136,7 @@ impl Feed {
         let since = match self.service.events().since(&self.room, self.at, AT_ONCE).await {
             Ok(since) => since,
             Err(error) => {
-                tracing::debug!(room = %self.room.room, "events wait: {error}");
+                tracing::debug!(room = self.room.room.as_str(), "events wait: {error}");
                 return false;
             }
         };

@@ -1,7 +1,6 @@
 //! Tenants: the operator's to make, their administrators' to look after.
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -9,27 +8,23 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::{Name, Scope, TenantId};
+use crate::domain::{Name, Scope, Suspension, TenantId};
 use crate::http::Service;
-use crate::http::access::{Admin, Operator, Visitor};
+use crate::http::access::{Admin, Caller, Keeper, Operator, Visitor, may_change};
 use crate::http::input::Json;
 use crate::http::model::settings::{LimitSettings, PolicySettings, Settings, names};
 use crate::http::notes::noted;
-use crate::http::once::{Done, Once, Raw};
+use crate::http::once::{Done, Once};
 use crate::http::output::{Items, Told};
 use crate::http::problem::{Kind, Problem};
-use crate::runtime::{Digest, Plugin, PluginSource, Tenant};
-use crate::store::{PluginRecord, TenantRecord};
+use crate::runtime::{Digest, Tenant};
+use crate::store::TenantRecord;
 
 pub(super) fn router() -> OpenApiRouter<Service> {
-    let most = usize::try_from(Plugin::MAX_BYTES).unwrap_or(usize::MAX);
-    let installing =
-        OpenApiRouter::new().routes(routes!(plugins, install)).layer(DefaultBodyLimit::max(most));
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(look))
         .routes(routes!(configure))
-        .merge(installing)
         .routes(routes!(upgrade))
         .routes(routes!(rollback))
         .routes(routes!(suspend))
@@ -67,8 +62,32 @@ struct TenantView {
     grants: Vec<String>,
     policy: PolicySettings,
     limits: LimitSettings,
-    /// Whether requests are refused now: an operator said so, or the plugin broke again and again.
+    /// Whether requests are refused now, for whatever reason.
     is_suspended: bool,
+    /// Who refuses them. Where it is the `plugin` alone, that broke again and again, and only requests for it are
+    /// refused.
+    suspended_by: Vec<Suspender>,
+}
+
+/// Who refuses the requests of a tenant.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Suspender {
+    /// The operator said so.
+    Operator,
+    /// The tenant's own administrators said so.
+    Tenant,
+    /// Its plugin broke again and again.
+    Plugin,
+}
+
+impl Suspender {
+    fn of(tenant: &Tenant) -> Vec<Self> {
+        let Suspension { by_operator, by_tenant } = tenant.suspension();
+        let by_plugin = tenant.plugin_suspended_for_ms().is_some();
+        let all = [(by_operator, Self::Operator), (by_tenant, Self::Tenant), (by_plugin, Self::Plugin)];
+        all.into_iter().filter_map(|(suspends, who)| suspends.then_some(who)).collect()
+    }
 }
 
 impl TenantView {
@@ -91,6 +110,7 @@ impl TenantView {
             policy,
             limits,
             is_suspended: tenant.is_suspended(),
+            suspended_by: Suspender::of(tenant),
         }
     }
 }
@@ -136,8 +156,9 @@ async fn create(
             .map_err(|error| Problem::invalid(format!("the name of a tenant {error}")))?;
         let record =
             TenantRecord::new(id.clone(), new.settings.unwrap_or_default().kept(), acting.host().now_ms());
-        let made = acting.create(record).await;
-        let made = noted(&acting, &by, Some(&id), "tenant.create", id.as_str(), made).await?;
+        let creating = acting.clone();
+        let make = async move { creating.create(record).await };
+        let made = noted(&acting, &by, Some(&id), "tenant.create", id.as_str(), make).await?;
         Ok(Done::new(StatusCode::CREATED, &TenantView::of(&made)))
     };
     once.run(&service, &operator.caller, None, act).await
@@ -161,81 +182,15 @@ async fn look(visitor: Visitor) -> Told<TenantView> {
     responses((status = 200, description = "The tenant with its new settings", body = TenantView)))]
 async fn configure(
     State(service): State<Service>,
-    admin: Admin,
+    keeper: Keeper,
     Json(settings): Json<Settings>,
 ) -> Result<Told<TenantView>, Problem> {
-    admin.caller.needs(Scope::Operator)?;
-    changed(&service, &admin, "tenant.configure", "settings", move |record| {
+    keeper.caller.needs(Scope::Operator)?;
+    changed(&service, &keeper.caller, &keeper.id, "tenant.configure", "settings", move |record| {
         record.settings = settings.kept();
         Ok(())
     })
     .await
-}
-
-/// A plugin that was installed.
-#[derive(Debug, Serialize, ToSchema)]
-struct InstalledPlugin {
-    /// SHA-256 of the component.
-    digest: String,
-    /// What it calls itself.
-    name: String,
-    version: String,
-    /// Size of the component.
-    bytes: u64,
-    installed_at_ms: u64,
-    /// Whether it serves the tenant now.
-    serves: bool,
-}
-
-impl InstalledPlugin {
-    fn of(plugin: PluginRecord, serving: Digest) -> Self {
-        let serves = serving.to_string() == plugin.digest;
-        let PluginRecord { digest, name, version, bytes, installed_at_ms } = plugin;
-        Self { digest, name, version, bytes, installed_at_ms, serves }
-    }
-}
-
-/// A tenant's plugins, in the order of installing
-///
-/// Needs the scope `admin`. The embedded plugin is there besides.
-#[utoipa::path(get, path = "/v1/tenants/{tenant}/plugins", tag = "tenants", operation_id = "plugins",
-    params(("tenant" = String, Path)),
-    responses((status = 200, description = "The tenant's plugins", body = Items<InstalledPlugin>)))]
-async fn plugins(
-    State(service): State<Service>,
-    admin: Admin,
-) -> Result<Told<Items<InstalledPlugin>>, Problem> {
-    let installed = service.registry().plugins(admin.tenant.id()).await?;
-    let serving = admin.tenant.plugin().digest();
-    let items = installed.into_iter().map(|plugin| InstalledPlugin::of(plugin, serving)).collect();
-    Ok(Told(Items { items, next: None }))
-}
-
-/// Install a plugin
-///
-/// Needs the scope `admin`. The body is the component. It is compiled and asked what it is, and does not
-/// serve anybody until an upgrade.
-#[utoipa::path(post, path = "/v1/tenants/{tenant}/plugins", tag = "tenants", operation_id = "install",
-    params(("tenant" = String, Path),
-        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
-    request_body(content = Vec<u8>, content_type = "application/wasm"),
-    responses((status = 201, description = "The plugin that was installed", body = InstalledPlugin)))]
-async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) -> Result<Response, Problem> {
-    let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
-    let act = move |Raw(code): Raw, _: Name| async move {
-        let subject = Digest::of(&code).to_string();
-        let installed = install_now(&acting, &tenant, code).await;
-        let installed = noted(&acting, &by, Some(tenant.id()), "plugin.install", &subject, installed).await?;
-        let view = InstalledPlugin::of(installed, tenant.plugin().digest());
-        Ok(Done::new(StatusCode::CREATED, &view))
-    };
-    once.run(&service, &admin.caller, Some(admin.tenant.id()), act).await
-}
-
-async fn install_now(service: &Service, tenant: &Tenant, code: Bytes) -> Result<PluginRecord, Problem> {
-    let code = Vec::from(code);
-    let plugin = service.host().plugins().load(PluginSource::Bytes(code.clone())).await?;
-    service.install(tenant.config(), &plugin, code).await
 }
 
 /// Which plugin shall serve.
@@ -257,12 +212,16 @@ struct Upgrade {
         body = TenantView)))]
 async fn upgrade(
     State(service): State<Service>,
-    admin: Admin,
+    keeper: Keeper,
     Json(upgrade): Json<Upgrade>,
 ) -> Result<Told<TenantView>, Problem> {
     let subject = upgrade.digest.clone().unwrap_or_else(|| "embedded".into());
-    changed(&service, &admin, "tenant.upgrade", &subject, move |record| {
-        record.serve_by(upgrade.digest);
+    let by_operator = keeper.caller.is_operator();
+    changed(&service, &keeper.caller, &keeper.id, "tenant.upgrade", &subject, move |record| {
+        may_change(record.suspension, by_operator)?;
+        let digest = upgrade.digest.map(|text| text.parse::<Digest>()).transpose();
+        let digest = digest.map_err(|error| Problem::invalid(format!("digest: {error}")))?;
+        record.serve_by(digest.map(|digest| digest.to_string()));
         Ok(())
     })
     .await
@@ -275,8 +234,10 @@ async fn upgrade(
     params(("tenant" = String, Path)),
     responses((status = 200, description = "The tenant with the plugin that serves it now",
         body = TenantView)))]
-async fn rollback(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
-    changed(&service, &admin, "tenant.rollback", "former", |record| {
+async fn rollback(State(service): State<Service>, keeper: Keeper) -> Result<Told<TenantView>, Problem> {
+    let by_operator = keeper.caller.is_operator();
+    changed(&service, &keeper.caller, &keeper.id, "tenant.rollback", "former", move |record| {
+        may_change(record.suspension, by_operator)?;
         let former = record.former.take();
         let former = former.ok_or_else(|| Problem::new(Kind::NO_FORMER, "no other plugin served before"))?;
         record.former = Some(std::mem::replace(&mut record.plugin, former));
@@ -287,13 +248,20 @@ async fn rollback(State(service): State<Service>, admin: Admin) -> Result<Told<T
 
 /// Take no more requests for a tenant
 ///
-/// Needs the scope `admin`. Those under way finish; expiry and settlement go on.
+/// Needs the scope `admin`. Those under way finish, streams of events end within five seconds; expiry and
+/// settlement go on. The operator and the tenant's own administrators suspend it apart from each other: it is
+/// served when neither does.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/suspend", tag = "tenants", operation_id = "suspend",
     params(("tenant" = String, Path)),
     responses((status = 200, description = "The tenant, suspended", body = TenantView)))]
 async fn suspend(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
-    changed(&service, &admin, "tenant.suspend", "", |record| {
-        record.is_suspended = true;
+    let by_operator = admin.caller.is_operator();
+    let (caller, id) = (&admin.caller, admin.tenant.id());
+    changed(&service, caller, id, "tenant.suspend", by(by_operator), move |record| {
+        match by_operator {
+            true => record.suspension.by_operator = true,
+            false => record.suspension.by_tenant = true,
+        }
         Ok(())
     })
     .await
@@ -301,29 +269,60 @@ async fn suspend(State(service): State<Service>, admin: Admin) -> Result<Told<Te
 
 /// Take requests for a tenant again
 ///
-/// Needs the scope `admin`.
+/// Needs the scope `admin`. It lifts what was said with keys of the same kind: the operator's suspension is lifted
+/// by the operator alone, and the tenant's own by its administrators. A plugin that is suspended since it broke is
+/// called again, on the host that is asked.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/resume", tag = "tenants", operation_id = "resume",
     params(("tenant" = String, Path)),
-    responses((status = 200, description = "The tenant, served again", body = TenantView)))]
+    responses((status = 200, description = "The tenant, and who suspends it still", body = TenantView)))]
 async fn resume(State(service): State<Service>, admin: Admin) -> Result<Told<TenantView>, Problem> {
-    // Also where it was suspended by itself, because its plugin broke.
-    admin.tenant.resume();
-    changed(&service, &admin, "tenant.resume", "", |record| {
-        record.is_suspended = false;
-        Ok(())
-    })
-    .await
+    let (acting, id) = (service.clone(), admin.tenant.id().clone());
+    let by_operator = admin.caller.is_operator();
+    let act = async move {
+        let tenant = acting.change(&id, |record| lift(&mut record.suspension, by_operator)).await?;
+        // Not before it is written down that it serves again.
+        tenant.reset_breaker();
+        Ok(tenant)
+    };
+    told(&service, &admin.caller, admin.tenant.id(), "tenant.resume", by(by_operator), act).await
+}
+
+const fn by(operator: bool) -> &'static str {
+    if operator { "by the operator" } else { "by the tenant" }
+}
+
+fn lift(suspension: &mut Suspension, by_operator: bool) -> Result<(), Problem> {
+    match (by_operator, suspension.by_operator) {
+        (true, _) => suspension.by_operator = false,
+        (false, false) => suspension.by_tenant = false,
+        (false, true) => {
+            let why = "the operator suspended this tenant, and alone lifts that";
+            return Err(Problem::new(Kind::FORBIDDEN, why));
+        }
+    }
+    Ok(())
 }
 
 async fn changed(
     service: &Service,
-    admin: &Admin,
+    by: &Caller,
+    id: &TenantId,
     action: &'static str,
     subject: &str,
-    edit: impl FnOnce(&mut TenantRecord) -> Result<(), Problem>,
+    edit: impl FnOnce(&mut TenantRecord) -> Result<(), Problem> + Send + 'static,
 ) -> Result<Told<TenantView>, Problem> {
-    let id = admin.tenant.id();
-    let tenant = service.change(id, edit).await;
-    let tenant = noted(service, &admin.caller, Some(id), action, subject, tenant).await?;
+    let (acting, of) = (service.clone(), id.clone());
+    told(service, by, id, action, subject, async move { acting.change(&of, edit).await }).await
+}
+
+async fn told(
+    service: &Service,
+    by: &Caller,
+    id: &TenantId,
+    action: &'static str,
+    subject: &str,
+    act: impl Future<Output = Result<Tenant, Problem>> + Send + 'static,
+) -> Result<Told<TenantView>, Problem> {
+    let tenant = noted(service, by, Some(id), action, subject, act).await?;
     Ok(Told(TenantView::of(&tenant)))
 }

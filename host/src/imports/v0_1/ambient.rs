@@ -4,7 +4,7 @@ use wasmtime::Result;
 
 use super::bindings::hongbao::plugin::{clock, entropy, log, policy};
 use super::convert;
-use crate::domain::{Grant, one_line};
+use crate::domain::{Grant, Limit, one_line};
 use crate::imports::{Breach, InstanceState};
 
 impl entropy::Host for InstanceState {
@@ -30,7 +30,7 @@ impl log::Host for InstanceState {
         let message = message.get(..message.floor_char_boundary(MAX_BYTES)).unwrap_or_default();
         self.log_bytes += message.len();
         if self.log_bytes > self.around.limits.log_bytes {
-            self.log_was_cut = true;
+            self.reach(Limit::LogBytes);
             return Ok(());
         }
         // One line, as the contract says: a plugin writes down what people typed, and cannot write others' lines.

@@ -8,9 +8,12 @@ use super::convert::{
     amount, audience, packet_id, strategy, user, wit_audience, wit_claim, wit_error, wit_packet_id,
     wit_status, wit_strategy,
 };
-use crate::domain::{Amount, Grant, Name, Order, Packet, Priority, Share};
+use crate::domain::{Amount, Grant, Limit, Name, Order, Packet, Priority, Share};
 use crate::imports::{Breach, InstanceState};
 use crate::store::{Claimed, Closed, Loaded, Receipt, Recorded, Refusal, StoreError};
+
+/// Why nothing was recorded. The plugin is told that it was not, and may be when other packets have ended.
+const TOO_MANY_OPEN: &str = "the tenant has as many open packets as it may";
 
 impl Host for InstanceState {
     async fn record(&mut self, order: ledger::Order) -> Result<Result<ledger::Recorded, Error>> {
@@ -20,11 +23,42 @@ impl Host for InstanceState {
             return Err(Breach::Beyond("a second packet").into());
         }
         if let Err(why) = self.around.policy.check(&order) {
-            return Ok(Err(Error::Other(why)));
+            let before = self.recorded_before(&order).await;
+            return Ok(match before {
+                Ok(Some(receipt)) => Ok(wit_recorded(Recorded::Replayed(receipt))),
+                Ok(None) => Err(Error::Other(why)),
+                Err(error) => Err(self.refused(&error)),
+            });
         }
+        // Also of a packet that somebody typed, of which the host knows only here.
+        match self.asking.ledger(self.around.has_room()).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Ok(match self.recorded_before(&order).await {
+                    Ok(Some(receipt)) => Ok(wit_recorded(Recorded::Replayed(receipt))),
+                    Ok(None) => {
+                        self.reach(Limit::OpenPackets);
+                        Err(self.refused(&StoreError::overloaded(TOO_MANY_OPEN)))
+                    }
+                    Err(error) => Err(self.refused(&error)),
+                });
+            }
+            Err(error) => return Ok(Err(self.refused(&error))),
+        }
+        let asked = order.clone();
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
         let recorded =
             self.asking.ledger(self.around.ledger.record(&self.around.tenant, id, order, now_ms)).await;
+        let recorded = match recorded {
+            Ok(Recorded::KeyReused) => {
+                let before = self.recorded_before(&asked).await;
+                before.map(|before| before.map_or(Recorded::KeyReused, Recorded::Replayed))
+            }
+            recorded => recorded,
+        };
+        if let Ok(Recorded::Recorded(_)) = &recorded {
+            self.around.open_packets.sent();
+        }
         match &recorded {
             Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
                 self.witness.recorded(receipt.id);
@@ -129,6 +163,19 @@ impl Host for InstanceState {
 }
 
 impl InstanceState {
+    /// The packet that was recorded under the order's key, if it is what is asked for now: a policy may have
+    /// changed since then, and with it the defaults of which the plugin made the order.
+    async fn recorded_before(&mut self, order: &Order) -> Result<Option<Receipt>, StoreError> {
+        let (ledger, tenant) = (&self.around.ledger, &self.around.tenant);
+        let recorded = ledger.recorded(tenant, &order.sender, &order.key);
+        let Some((id, packet)) = self.asking.ledger(recorded).await? else { return Ok(None) };
+        if !self.mandate().asked_before(order, &packet.order) {
+            return Ok(None);
+        }
+        self.witness.recorded(id);
+        Ok(Some(Receipt { id, expires_at_ms: packet.expires_at_ms }))
+    }
+
     /// What the plugin is told of a ledger's error. The call's witness keeps it: it is no fault of the plugin's.
     fn refused(&mut self, error: &StoreError) -> Error {
         self.witness.failed(error);

@@ -76,6 +76,7 @@ impl Announcer {
         events: Arc<dyn Events>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        events.follow(ledger.history());
         let (stop, stopped) = watch::channel(false);
         let dropped = Arc::<AtomicU64>::default();
         let work = Work {
@@ -198,13 +199,13 @@ impl Work {
                 self.desk.told(key, is_more, now);
             }
             Outcome::Later { error, is_over } => {
-                tracing::debug!(tenant = %key.tenant, packet = %key.packet, "a room waits for news: {error}");
+                tracing::debug!(tenant = key.tenant.as_str(), packet = %key.packet, "a room waits for news: {error}");
                 self.width = NARROWEST;
                 self.resumes = now + BREATH;
                 self.desk.put_off(key, errand, is_over, now);
             }
             Outcome::Never(error) => {
-                tracing::warn!(tenant = %key.tenant, packet = %key.packet, "a room is not told: {error}");
+                tracing::warn!(tenant = key.tenant.as_str(), packet = %key.packet, "a room is not told: {error}");
                 self.desk.told(key, false, now);
             }
         }

@@ -162,6 +162,24 @@ fn a_directory_that_others_can_write_to_is_refused() {
 }
 
 #[test]
+fn a_directory_below_one_that_others_can_write_to_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().canonicalize().unwrap();
+    let (above, directory) = (home.join("above"), home.join("above/between/code"));
+    fs::create_dir(&above).unwrap();
+    for (mode, is_refused) in [(0o777, true), (0o702, true), (0o755, false), (0o1777, false)] {
+        fs::set_permissions(&above, fs::Permissions::from_mode(mode)).unwrap();
+        if is_refused {
+            let said = refused(&directory);
+            let why = format!("{} can be written by other users; run `chmod go-w` on it", above.display());
+            assert!(said.contains(&why) && said.contains("can be replaced by other users"), "{said}");
+        } else {
+            assert!(CodeCache::open(&directory).is_ok(), "{mode:o}");
+        }
+    }
+}
+
+#[test]
 fn a_link_is_refused_with_and_without_a_slash() {
     let directory = tempfile::tempdir().unwrap();
     let (real, link) = (directory.path().join("real"), directory.path().join("link"));

@@ -1,6 +1,7 @@
 //! Why something is no plugin for this host, each with what to do about it.
 
 use std::io;
+use std::time::Duration;
 
 use super::Digest;
 use super::contract::SPOKEN;
@@ -33,6 +34,36 @@ pub enum PluginError {
         "wasmtime cannot compile this component because of a mistake of its own; report it to its authors"
     )]
     CompilerFailed,
+    /// It is larger or of another shape than the compiler is given to try.
+    #[error(
+        "the plugin has more than {most} {of}, the most that this host compiles; build it optimised for size (opt-level = \"s\", lto), or split it"
+    )]
+    TooMuchCode {
+        /// Of what there is too much.
+        of: &'static str,
+        /// How much there may be.
+        most: u64,
+    },
+    /// Compiling it was stopped at the end of its time.
+    #[error(
+        "compiling the plugin took longer than {} s, the most that this host gives to it; make it smaller, and its functions shorter",
+        .0.as_secs_f64()
+    )]
+    CompileTime(Duration),
+    /// Compiling it was stopped for want of memory.
+    #[error(
+        "compiling the plugin took more memory than the {0} bytes that this host gives to it; make it smaller, and its functions shorter"
+    )]
+    CompileMemory(u64),
+    /// Too many plugins wait to be compiled.
+    #[error("too many plugins wait to be compiled; ask again later")]
+    Busy,
+    /// The process that compiles cannot be started or spoken with.
+    #[error("this host cannot start its compiler: {0}; see that it may start processes")]
+    NoCompiler(#[source] io::Error),
+    /// What the compiling process made is not for this one.
+    #[error("this host's compiler is of another version: {0}; start the host again")]
+    OtherCompiler(String),
     /// It wants what this host does not give.
     #[error("the plugin imports {0}, which this host does not give; {hint}", hint = foreign_hint(.0))]
     ForeignImport(String),
@@ -88,6 +119,11 @@ impl PluginError {
                 "not-a-component"
             }
             Self::CompilerFailed => "compiler-failed",
+            Self::TooMuchCode { .. } => "too-much-code",
+            Self::CompileTime(_) => "compile-time",
+            Self::CompileMemory(_) => "compile-memory",
+            Self::Busy => "busy",
+            Self::NoCompiler(_) | Self::OtherCompiler(_) => "no-compiler",
             Self::ForeignImport(_) => "foreign-import",
             Self::ContractVersion(_) => "contract-version",
             Self::MissingExport(_) => "missing-export",
@@ -100,6 +136,14 @@ impl PluginError {
     }
 }
 
+impl PluginError {
+    /// Whether the same plugin may be compiled later, with nothing changed.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy | Self::NoCompiler(_) | Self::OtherCompiler(_) | Self::Stopping)
+    }
+}
+
 fn foreign_hint(name: &str) -> &'static str {
     match name.starts_with("wasi:") || name.starts_with("wasi_") {
         true => "build it for wasm32-unknown-unknown, which needs no WASI",
@@ -109,7 +153,7 @@ fn foreign_hint(name: &str) -> &'static str {
 
 /// What a compiler says over many lines, on one that a terminal and a log can take. The words may
 /// be the component's own.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::runtime) fn one_line(text: &str) -> String {
     const MOST: usize = 400;
     let text: String = text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");

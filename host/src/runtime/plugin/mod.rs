@@ -13,23 +13,22 @@ mod source;
 pub use digest::{Digest, DigestError};
 pub use directory::PluginManifest;
 pub use error::PluginError;
+pub(super) use error::one_line;
 pub use form::Form;
 pub use inspection::Inspection;
 pub use library::Plugins;
+pub(super) use library::failed;
 pub use source::{PluginFile, PluginSource};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
 
 use super::Engine;
-use super::code_cache::CodeCache;
 use crate::domain::Manifest;
 use crate::imports::Linked;
 use contract::Names;
-use error::one_line;
 
 /// A compiled plugin that fits this host. Instances come from it. Cheap to clone.
 #[derive(Clone)]
@@ -71,34 +70,25 @@ impl Plugin {
     /// When it is too large or no component, imports what this host does not give, lacks an
     /// export, or speaks another version of the contract.
     pub fn from_bytes(engine: &Engine, bytes: &[u8]) -> Result<Self, PluginError> {
-        Self::build(engine, bytes, Digest::of(bytes), None).map(|(plugin, _)| plugin)
+        Self::measure(bytes)?;
+        Self::of(engine, &compile(engine, bytes)?, Digest::of(bytes), bytes.len() as u64)
     }
 
-    /// `digest` is that of the bytes. Gives how long compiling took as well, if it had to be.
-    fn build(
-        engine: &Engine,
-        bytes: &[u8],
-        digest: Digest,
-        cache: Option<&CodeCache>,
-    ) -> Result<(Self, Option<Duration>), PluginError> {
+    /// Whether the bytes are of a component at all, by their first ones.
+    fn measure(bytes: &[u8]) -> Result<(), PluginError> {
         match Form::of(bytes)? {
-            Form::Component => {}
-            Form::CoreModule => return Err(PluginError::CoreModule),
+            Form::Component => Ok(()),
+            Form::CoreModule => Err(PluginError::CoreModule),
         }
-        let cached = cache.and_then(|cache| cache.load(&engine.wasmtime, digest));
-        let is_cached = cached.is_some();
-        let begun = Instant::now();
-        let component = cached.map_or_else(|| compile(engine, bytes), Ok)?;
-        let took = (!is_cached).then(|| begun.elapsed());
-        let Names { imports, exports } = Names::of(engine, &component);
+    }
+
+    /// Of a component that was compiled from so many bytes of this digest.
+    fn of(engine: &Engine, component: &Component, digest: Digest, size: u64) -> Result<Self, PluginError> {
+        let Names { imports, exports } = Names::of(engine, component);
         contract::check(&imports, &exports)?;
-        let linked = contract::link(engine, &component)?;
-        // Only now, so that what does not fit fills no disk.
-        if let Some(cache) = cache.filter(|_| !is_cached) {
-            cache.store(&engine.wasmtime, digest, &component);
-        }
-        let facts = Facts { digest, size: bytes.len() as u64, imports, said: OnceLock::new() };
-        Ok((Self { engine: engine.clone(), linked, facts: Arc::new(facts), manifest: None }, took))
+        let linked = contract::link(engine, component)?;
+        let facts = Facts { digest, size, imports, said: OnceLock::new() };
+        Ok(Self { engine: engine.clone(), linked, facts: Arc::new(facts), manifest: None })
     }
 
     /// The sha256 of the component.
@@ -110,8 +100,14 @@ impl Plugin {
     /// Whether it is the embedded plugin, wherever it was loaded from.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
+        self.digest() == Self::embedded_digest()
+    }
+
+    /// The sha256 of the embedded plugin.
+    #[must_use]
+    pub fn embedded_digest() -> Digest {
         static EMBEDDED: LazyLock<Digest> = LazyLock::new(|| Digest::of(Plugin::EMBEDDED));
-        self.digest() == *EMBEDDED
+        *EMBEDDED
     }
 
     /// The size of the component, in bytes.
@@ -164,8 +160,16 @@ impl std::fmt::Debug for Plugin {
     }
 }
 
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PluginError> {
+pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PluginError> {
     guarded(|| Component::from_binary(&engine.wasmtime, bytes))
+}
+
+/// Compiled code for another process; None where there was no memory for it.
+pub(super) fn precompile(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Option<Vec<u8>>, PluginError> {
+    guarded(|| match engine.precompile_component(bytes) {
+        Err(error) if error.is::<wasmtime::OutOfMemory>() => Ok(None),
+        compiled => compiled.map(Some),
+    })
 }
 
 /// The bytes are somebody else's. Should they meet a mistake of the compiler that makes it panic,

@@ -2,12 +2,35 @@
 
 use super::Tenant;
 use crate::domain::{Amount, Expired, Name, PacketKey, TenantId, UserId};
+use crate::runtime::host::Shared;
 use crate::runtime::{CallError, Refunds};
 use crate::store::{Audit, Closed, Discrepancy, Funded, StoreError};
 
 /// A packet that is so long past its time is refunded by the host alone: a sender's money must not
 /// hang on a plugin that breaks, or says that it has done what it has not.
 const PATIENCE_MS: u64 = 60_000;
+
+/// Whether the host refunds a packet that ended then without its plugin.
+pub(in crate::runtime) const fn is_overdue(now_ms: u64, expired_at_ms: u64) -> bool {
+    now_ms >= expired_at_ms.saturating_add(PATIENCE_MS)
+}
+
+/// Refunds a packet without its plugin. Gives what went back now.
+pub(in crate::runtime) async fn refund_alone(
+    shared: &Shared,
+    key: &PacketKey,
+) -> Result<Option<Amount>, CallError> {
+    let Shared { ledger, counter, clock, clock_watch, .. } = shared;
+    clock_watch.trust()?;
+    let Some(loaded) = ledger.load(key, &[]).await? else { return Ok(None) };
+    let closed = ledger.close(key, loaded.packet.version, clock.now_ms()).await?;
+    // The card carries the time of expiry, so a grab is refused without this as well.
+    let _ = counter.close(key, clock.now_ms()).await;
+    Ok(match closed {
+        Closed::Refunded(amount) => Some(amount),
+        _ => None,
+    })
+}
 
 impl Tenant {
     /// Credits a wallet from outside; gives the new balance.
@@ -65,35 +88,33 @@ impl Tenant {
     /// of the next: it is told of in the answer, and tried again by the next sweep.
     ///
     /// # Errors
-    /// When the ledger cannot say which packets are due.
+    /// When the ledger cannot say which packets are due, or the host's clock is off.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
+        self.inner.shared.clock_watch.trust()?;
         let this = |id: &TenantId| (*id == self.inner.id).then(|| self.clone());
         Refunds::sweep(&*self.inner.shared.ledger, Some(&self.inner.id), self.now_ms(), this).await
     }
 
     /// Refunds a packet that ended then: through the plugin, and if that was to no avail for some
-    /// time, without it. Gives what went back now.
+    /// time or the tenant is suspended, without it. Gives what went back now.
     pub(in crate::runtime) async fn refund(
         &self,
         key: &PacketKey,
         expired_at_ms: u64,
     ) -> Result<Option<Amount>, CallError> {
-        let told = self.expire(key.packet).await;
-        if let Ok(Expired::Refunded(amount)) = told {
-            return Ok(Some(amount));
+        self.inner.shared.clock_watch.trust()?;
+        // A suspended tenant's plugin is not called, and the money that was in flight still goes home. Nor is
+        // this a request of the tenant's, which its rate could hold up.
+        if !self.suspension().is_any() {
+            let told = self.uncounted().expire(key.packet).await;
+            if let Ok(Expired::Refunded(amount)) = told {
+                return Ok(Some(amount));
+            }
+            if !is_overdue(self.now_ms(), expired_at_ms) {
+                return told.map(|_| None);
+            }
         }
-        if self.now_ms() < expired_at_ms.saturating_add(PATIENCE_MS) {
-            return told.map(|_| None);
-        }
-        let around = self.around();
-        let Some(loaded) = around.ledger.load(key, &[]).await? else { return Ok(None) };
-        let closed = around.ledger.close(key, loaded.packet.version, self.now_ms()).await?;
-        // The card carries the time of expiry, so a grab is refused without this as well.
-        let _ = around.counter.close(key, self.now_ms()).await;
-        Ok(match closed {
-            Closed::Refunded(amount) => Some(amount),
-            _ => None,
-        })
+        refund_alone(&self.inner.shared, key).await
     }
 
     /// Milliseconds since the Unix epoch, by the host's clock.

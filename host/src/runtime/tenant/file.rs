@@ -94,6 +94,12 @@ struct LimitsTable {
     requests_per_second: Option<NonZeroU32>,
     calls_per_instance: Option<u32>,
     idle_ms: Option<u64>,
+    streams: Option<u32>,
+    message_bytes: Option<u64>,
+    open_packets: Option<u32>,
+    keys: Option<u32>,
+    plugins: Option<u32>,
+    plugin_bytes: Option<u64>,
 }
 
 impl<'de> Deserialize<'de> for TenantsFile {
@@ -178,6 +184,12 @@ impl LimitsTable {
             requests_per_second: self.requests_per_second.or(by_default.requests_per_second),
             calls_per_instance: self.calls_per_instance.unwrap_or(by_default.calls_per_instance),
             idle_ms: self.idle_ms.unwrap_or(by_default.idle_ms),
+            streams: self.streams.unwrap_or(by_default.streams),
+            message_bytes: self.message_bytes.unwrap_or(by_default.message_bytes),
+            open_packets: self.open_packets.unwrap_or(by_default.open_packets),
+            keys: self.keys.unwrap_or(by_default.keys),
+            plugins: self.plugins.unwrap_or(by_default.plugins),
+            plugin_bytes: self.plugin_bytes.unwrap_or(by_default.plugin_bytes),
         }
     }
 }

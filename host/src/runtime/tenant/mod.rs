@@ -1,16 +1,17 @@
 //! A tenant: one customer of the host, with a plugin, grants, a policy and limits of its own.
 
+mod admission;
 mod books;
 mod closest;
 mod config;
 mod file;
 mod lists;
 mod load;
+mod replay;
 mod serving;
 mod upgrade;
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -18,11 +19,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tracing::Instrument as _;
 
+pub(super) use books::{is_overdue, refund_alone};
 pub use config::{TenantConfig, TenantError};
 pub use file::{TenantEntry, TenantsFile};
 pub use load::LoadError;
 pub(super) use serving::Serving;
 
+use self::admission::Suspended;
+use self::replay::Typed;
 use super::breaker::Breaker;
 use super::host::Shared;
 use super::lane::{Lanes, Waiting, deliver};
@@ -30,7 +34,7 @@ use super::metrics::TenantMetrics;
 use super::turns::Line;
 use super::{CallError, Operation, Plugin};
 use crate::domain::{
-    Details, Expired, Grabbed, Grants, Limit, Manifest, Message, Opened, PacketId, Policy, Presser, Reply,
+    Details, Expired, Grabbed, Grants, Limits, Manifest, Message, Opened, PacketId, Policy, Presser, Reply,
     Request, SendError, Sent, Strategy, TenantId, UserId,
 };
 use crate::imports::{Calls, Surroundings};
@@ -39,6 +43,8 @@ use crate::imports::{Calls, Surroundings};
 #[derive(Clone)]
 pub struct Tenant {
     inner: Arc<Inner>,
+    /// Whether what is asked through this handle was counted against the tenant's rate already.
+    is_counted: bool,
 }
 
 struct Inner {
@@ -51,7 +57,7 @@ struct Inner {
     former: Mutex<Option<Plugin>>,
     /// One change at a time.
     changing: tokio::sync::Mutex<()>,
-    is_suspended: AtomicBool,
+    suspended: Suspended,
     breaker: Breaker,
     waiting: Waiting,
     grabs: Lanes<PacketId, UserId, Grabbed>,
@@ -74,7 +80,7 @@ impl Tenant {
             serving: RwLock::new(Arc::new(serving)),
             former: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
-            is_suspended: AtomicBool::new(false),
+            suspended: Suspended::default(),
             breaker: Breaker::default(),
             waiting: Waiting::default(),
             grabs: Lanes::default(),
@@ -82,7 +88,7 @@ impl Tenant {
             presses: Lanes::default(),
             metrics,
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), is_counted: false }
     }
 
     /// Its name in the stores.
@@ -101,6 +107,12 @@ impl Tenant {
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.serving().config.policy.clone()
+    }
+
+    /// What it and its plugin may take.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        *self.serving().limits()
     }
 
     /// Interfaces of the host that the plugin which serves it now may call.
@@ -137,7 +149,20 @@ impl Tenant {
         if let Err(why) = request.check() {
             return Ok(Err(SendError::InvalidArgument(why)));
         }
-        self.ask(Operation::Send, |calls| calls.send(request).boxed()).await
+        self.inner.shared.clock_watch.trust()?;
+        match self.has_room().await {
+            // Who asks again for what was sent hears of it, whatever else is open.
+            Err(full @ CallError::Quota { .. }) => {
+                return self.already_sent(&request).await?.map(|id| Ok(Sent::Replayed(id))).ok_or(full);
+            }
+            room => room?,
+        }
+        let asked = request.clone();
+        let answer = self.ask(Operation::Send, |calls| calls.send(request).boxed()).await?;
+        match answer {
+            Err(refused) => self.sent_before(&asked, refused).await,
+            sent => Ok(sent),
+        }
     }
 
     /// Tries to take a seat.
@@ -183,7 +208,10 @@ impl Tenant {
         let Some(message) = message.into_command(&self.manifest().languages) else {
             return Ok(Vec::new());
         };
-        self.ask(Operation::Command, |calls| calls.command(message).boxed()).await
+        self.inner.shared.clock_watch.trust()?;
+        let typed = Typed::of(&message);
+        let replies = self.ask(Operation::Command, |calls| calls.command(message).boxed()).await?;
+        self.shown_before(typed, replies).await
     }
 
     /// Answers a user who pressed a button of a packet's card.
@@ -208,6 +236,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again is safe.
     pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
+        self.inner.shared.clock_watch.trust()?;
         Ok(self.ask(Operation::Expire, move |calls| calls.expire(packet).boxed()).await??)
     }
 
@@ -326,20 +355,6 @@ impl Tenant {
         }
     }
 
-    /// What serves now, if a request may be made at all.
-    fn admit(&self) -> Result<Arc<Serving>, CallError> {
-        if self.inner.is_suspended.load(Ordering::Acquire) {
-            return Err(CallError::Suspended { retry_after_ms: None });
-        }
-        let suspended = self.inner.breaker.suspended_for_ms(self.inner.shared.clock.now_ms());
-        if suspended.is_some() {
-            return Err(CallError::Suspended { retry_after_ms: suspended });
-        }
-        let serving = self.serving();
-        serving.take_rate()?;
-        Ok(serving)
-    }
-
     /// Calls the plugin that serves now, and keeps count of how that went.
     async fn call<T>(
         &self,
@@ -352,9 +367,7 @@ impl Tenant {
             tracing::debug_span!("call", tenant = inner.id.as_str(), operation = operation.name(), users);
         let done = self.serving().call(&inner.shared, act).instrument(span).await;
         let answer = done.and_then(|done| {
-            if done.log_was_cut {
-                inner.metrics.limit(Limit::LogBytes);
-            }
+            done.reached.into_iter().for_each(|limit| inner.metrics.limit(limit));
             done.answer
         });
         inner.metrics.call(operation, users, begun.elapsed());
@@ -367,7 +380,8 @@ impl Tenant {
                     tracing::error!(
                         tenant,
                         for_ms,
-                        "the plugin is suspended, since it broke again and again: {why}"
+                        why = &**why,
+                        "the plugin is suspended, since it broke again and again"
                     );
                 }
             }

@@ -13,7 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use tokio::sync::Semaphore;
 
 use super::{TenantConfig, TenantError};
-use crate::domain::{Grants, Limits, Manifest};
+use crate::domain::{Grants, Limits, Manifest, TenantId};
 use crate::imports::{Calls, Deadline, Surroundings};
 use crate::runtime::host::Shared;
 use crate::runtime::instance::{Done, Instance};
@@ -27,7 +27,7 @@ pub(in crate::runtime) struct Serving {
     pub(super) config: TenantConfig,
     pub(super) around: Arc<Surroundings>,
     in_flight: Semaphore,
-    rate: Option<DefaultDirectRateLimiter>,
+    rate: Option<Arc<DefaultDirectRateLimiter>>,
     /// Another one serves: instances are not kept any more.
     is_retired: AtomicBool,
 }
@@ -65,7 +65,7 @@ impl Serving {
         let around = Arc::new(shared.surroundings(&config, granted.and(manifest.asks)));
         let in_flight = Semaphore::new(config.limits.calls_in_flight as usize);
         let rate = config.limits.requests_per_second;
-        let rate = rate.map(|rate| DefaultDirectRateLimiter::direct(Quota::per_second(rate)));
+        let rate = rate.map(|rate| Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate))));
         let owner = shared.new_owner();
         Ok(Self {
             owner,
@@ -83,8 +83,20 @@ impl Serving {
         Arc::clone(&self.manifest)
     }
 
+    pub(in crate::runtime) const fn id(&self) -> &TenantId {
+        &self.config.id
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.config.limits
+    }
+
+    /// Counts on where another one counted, if the rate is the same: else every upgrade would begin a new second.
+    pub(super) fn counting_on(mut self, before: &Self) -> Self {
+        if self.limits().requests_per_second == before.limits().requests_per_second {
+            self.rate.clone_from(&before.rate);
+        }
+        self
     }
 
     /// Counts a request against the tenant's rate.

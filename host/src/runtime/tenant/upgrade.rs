@@ -1,11 +1,10 @@
-//! A tenant's changes: another plugin, other settings, a pause. Only this tenant is touched.
+//! A tenant's changes: another plugin, other settings. Only this tenant is touched.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::{Serving, Tenant, TenantConfig, TenantError};
 use crate::domain::Manifest;
-use crate::runtime::Plugin;
+use crate::runtime::{Plugin, Prepared};
 
 impl Tenant {
     /// Lets another plugin serve, once it has been instantiated and has said what it is. Calls under
@@ -49,28 +48,21 @@ impl Tenant {
         Ok(())
     }
 
-    /// Takes no more requests until [`resume`](Self::resume). Those under way finish; expiry and
-    /// settlement go on.
-    pub fn suspend(&self) {
-        self.inner.is_suspended.store(true, Ordering::Release);
-    }
-
-    /// Takes requests again, also where the plugin was suspended because it broke.
-    pub fn resume(&self) {
-        self.inner.breaker.reset();
-        self.inner.is_suspended.store(false, Ordering::Release);
-    }
-
-    /// Whether requests are refused now.
-    #[must_use]
-    pub fn is_suspended(&self) -> bool {
-        let now_ms = self.inner.shared.clock.now_ms();
-        self.inner.is_suspended.load(Ordering::Acquire)
-            || self.inner.breaker.suspended_for_ms(now_ms).is_some()
+    /// Lets what was prepared serve. It cannot fail, so whoever wrote the change down before keeps the promise.
+    pub(crate) fn adopt(&self, Prepared(next): Prepared) {
+        if next.plugin.digest() == self.serving().plugin.digest() {
+            self.replace(next);
+        } else {
+            self.replace_plugin(next);
+        }
     }
 
     async fn change(&self, config: TenantConfig, plugin: Plugin) -> Result<Arc<Manifest>, TenantError> {
         let next = Serving::prepare(&self.inner.shared, config, plugin).await?;
+        Ok(self.replace_plugin(next))
+    }
+
+    fn replace_plugin(&self, next: Serving) -> Arc<Manifest> {
         let manifest = Arc::clone(&next.manifest);
         let before = self.replace(next);
         *self.inner.former.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.plugin.clone());
@@ -78,12 +70,13 @@ impl Tenant {
         self.inner.breaker.reset();
         let (tenant, version) = (self.inner.id.as_str(), manifest.version.as_str());
         tracing::info!(tenant, plugin = manifest.name, version, "another plugin serves");
-        Ok(manifest)
+        manifest
     }
 
     fn replace(&self, next: Serving) -> Arc<Serving> {
         let mut serving = self.inner.serving.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *serving, Arc::new(next));
+        let next = Arc::new(next.counting_on(&serving));
+        let before = std::mem::replace(&mut *serving, next);
         drop(serving);
         before.retire(&self.inner.shared);
         before

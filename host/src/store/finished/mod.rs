@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Report, Seat, Seating, StoreError,
-    Swapped, View,
+    Card, Counter, CounterState, Followed, History, Holder, Lease, OpenedSeat, Opening, Report, Seat,
+    Seating, StoreError, Swapped, View,
 };
 use crate::domain::{Amount, PacketKey, UserId};
 
@@ -55,6 +55,7 @@ impl Default for Limits {
 pub struct FinishedCache {
     counter: Arc<dyn Counter>,
     limits: Limits,
+    history: Followed,
     /// Several locks, so that busy packets do not wait for each other.
     shards: Vec<Mutex<Shard>>,
 }
@@ -75,6 +76,8 @@ struct Finished {
     /// but for the length of a life nobody reads the whole of it again.
     opened: Option<HashMap<UserId, Amount>>,
     since_ms: u64,
+    /// The number of the history in which it finished.
+    history: u64,
     /// When it was last used, in uses of the shard.
     used: u64,
 }
@@ -92,7 +95,7 @@ impl FinishedCache {
     #[must_use]
     pub fn with_limits(counter: Arc<dyn Counter>, limits: Limits) -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(Self::SHARDS).collect();
-        Self { counter, limits, shards }
+        Self { counter, limits, history: Followed::default(), shards }
     }
 
     fn shard(&self, key: &PacketKey) -> Option<MutexGuard<'_, Shard>> {
@@ -113,7 +116,8 @@ impl FinishedCache {
         let Shard { packets, changes, uses } = &mut *shard;
         let Some(finished) = packets.get_mut(key) else { return Err(Some(*changes)) };
         // Clocks may go back as well.
-        if now_ms.abs_diff(finished.since_ms) >= self.limits.life_ms {
+        let is_old = now_ms.abs_diff(finished.since_ms) >= self.limits.life_ms;
+        if is_old || finished.history != self.history.number() {
             packets.remove(key);
             return Err(Some(*changes));
         }
@@ -122,9 +126,9 @@ impl FinishedCache {
         tell(finished).ok_or(None)
     }
 
-    /// Reads the whole of a packet that a view says is finished, and remembers it. `changes` is the
-    /// number from before the view was asked for.
-    async fn learn(&self, key: &PacketKey, view: &View, now_ms: u64, changes: u64) {
+    /// Reads the whole of a packet that a view says is finished, and remembers it. `changes` and `history`
+    /// are the numbers from before the view was asked for.
+    async fn learn(&self, key: &PacketKey, view: &View, now_ms: u64, [changes, history]: [u64; 2]) {
         // Whatever goes wrong here, the view is the answer.
         let Ok(Some(state)) = self.counter.state(key, now_ms).await else { return };
         // A closed counter has no slots, so these would not say that every share is opened.
@@ -135,7 +139,7 @@ impl FinishedCache {
         let Some(mut shard) = self.shard(key) else { return };
         if shard.changes == changes {
             shard.uses += 1;
-            let finished = Finished { version, card, opened, since_ms: now_ms, used: shard.uses };
+            let finished = Finished { version, card, opened, since_ms: now_ms, history, used: shard.uses };
             shard.remember(key.clone(), finished, self.limits.packets.div_ceil(Self::SHARDS));
         }
     }
@@ -215,9 +219,10 @@ impl Counter for FinishedCache {
             Ok(view) => return Ok(Some(view)),
             Err(changes) => changes,
         };
+        let history = self.history.number();
         let view = self.counter.load(key, users, now_ms).await?;
         if let (Some(changes), Some(view)) = (changes, view.as_ref().filter(|view| view.finished)) {
-            self.learn(key, view, now_ms, changes).await;
+            self.learn(key, view, now_ms, [changes, history]).await;
         }
         Ok(view)
     }
@@ -273,6 +278,11 @@ impl Counter for FinishedCache {
 
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.counter.sweep(now_ms).await
+    }
+
+    fn follow(&self, history: History) {
+        self.history.follow(history.clone());
+        self.counter.follow(history);
     }
 
     fn let_through(&self, key: &PacketKey, lease: Lease) {

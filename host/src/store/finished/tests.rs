@@ -82,6 +82,9 @@ impl Counter for Asked {
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.counter.sweep(now_ms).await
     }
+    fn follow(&self, history: History) {
+        self.counter.follow(history);
+    }
     fn let_through(&self, key: &PacketKey, lease: Lease) {
         self.counter.let_through(key, lease);
     }

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use super::entry::Entry;
 use crate::domain::{PacketKey, UserId};
 use crate::store::{
-    Counter, CounterState, Lease, OpenedSeat, Opening, Report, Seating, StoreError, Swapped, View,
+    Counter, CounterState, Followed, History, Lease, OpenedSeat, Opening, Report, Seating, StoreError,
+    Swapped, View,
 };
 
 type Shard = HashMap<PacketKey, Entry>;
@@ -17,6 +18,7 @@ type Shard = HashMap<PacketKey, Entry>;
 pub struct MemoryCounter {
     /// Packets are spread over several locks, so that busy packets do not wait for each other.
     shards: Vec<Mutex<Shard>>,
+    history: Followed,
 }
 
 impl MemoryCounter {
@@ -26,7 +28,7 @@ impl MemoryCounter {
     #[must_use]
     pub fn new() -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(Self::SHARDS).collect();
-        Self { shards }
+        Self { shards, history: Followed::default() }
     }
 
     fn shard(&self, key: &PacketKey) -> Option<MutexGuard<'_, Shard>> {
@@ -35,11 +37,11 @@ impl MemoryCounter {
         Some(lock(self.shards.get(low as usize % Self::SHARDS)?))
     }
 
-    /// Runs `act` on a counter that is there at this time, with the ended leases gone.
+    /// Runs `act` on a counter that is there at this time and of this history, with the ended leases gone.
     fn with<T>(&self, key: &PacketKey, now_ms: u64, act: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         let mut shard = self.shard(key)?;
         let entry = shard.get_mut(key)?;
-        if now_ms >= entry.keep_until_ms {
+        if now_ms >= entry.keep_until_ms || entry.history != self.history.number() {
             shard.remove(key);
             return None;
         }
@@ -65,7 +67,7 @@ impl Counter for MemoryCounter {
         if self.with(key, now_ms, |_| ()).is_none()
             && let Some(mut shard) = self.shard(key)
         {
-            shard.entry(key.clone()).or_insert_with(|| Entry::new(opening));
+            shard.entry(key.clone()).or_insert_with(|| Entry::new(opening, self.history.number()));
         }
         Ok(())
     }
@@ -127,13 +129,18 @@ impl Counter for MemoryCounter {
 
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         let mut ended = 0;
+        let history = self.history.number();
         for shard in &self.shards {
             lock(shard).retain(|_, entry| {
                 ended += entry.end_leases(now_ms);
-                now_ms < entry.keep_until_ms
+                now_ms < entry.keep_until_ms && entry.history == history
             });
         }
         Ok(ended)
+    }
+
+    fn follow(&self, history: History) {
+        self.history.follow(history);
     }
 
     fn let_through(&self, key: &PacketKey, lease: Lease) {

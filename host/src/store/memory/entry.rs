@@ -29,10 +29,12 @@ pub(super) struct Entry {
     next_end_ms: u64,
     lenient_until_ms: u64,
     pub(super) keep_until_ms: u64,
+    /// The number of the history in which it was opened.
+    pub(super) history: u64,
 }
 
 impl Entry {
-    pub(super) fn new(opening: Opening) -> Self {
+    pub(super) fn new(opening: Opening, history: u64) -> Self {
         let opened = u32::try_from(opening.opened.len()).unwrap_or(u32::MAX);
         let seats = opening.opened.into_iter().map(|seat| (seat.user, Place::Opened(seat.amount)));
         Self {
@@ -46,6 +48,7 @@ impl Entry {
             next_end_ms: u64::MAX,
             lenient_until_ms: opening.lenient_until_ms,
             keep_until_ms: opening.keep_until_ms,
+            history,
         }
     }
 

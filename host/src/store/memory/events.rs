@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::domain::{Event, EventId, PacketEvent, PacketId, RoomKey};
 use crate::store::events::{Extent, following, is_gap};
-use crate::store::{Events, KEPT_EVENTS, KEPT_MS, Since, StoreError};
+use crate::store::{Events, Followed, History, KEPT_EVENTS, KEPT_MS, Since, StoreError};
 
 /// Below so many rooms, and below so many packets of a room, nothing is looked through for what can
 /// be forgotten.
@@ -18,6 +18,7 @@ const FEW: usize = 1024;
 #[derive(Default)]
 pub struct MemoryEvents {
     state: Mutex<State>,
+    history: Followed,
 }
 
 #[derive(Default)]
@@ -45,6 +46,8 @@ struct Room {
 struct Told {
     version: u64,
     at_ms: u64,
+    /// The number of the history of which the version is.
+    history: u64,
 }
 
 impl MemoryEvents {
@@ -99,18 +102,19 @@ impl Room {
     }
 
     /// Whether the event says something that the room was not told. If so, the room knows it now.
-    fn is_news(&mut self, event: &Event, now_ms: u64) -> bool {
+    fn is_news(&mut self, event: &Event, now_ms: u64, history: u64) -> bool {
         match event {
             Event::Message { id, sender, .. } => !self.kept.iter().any(|(_, told)| match told {
                 Event::Message { id: other, sender: by, .. } => other == id && by == sender,
                 Event::Packet(_) => false,
             }),
             Event::Packet(PacketEvent { packet, version, .. }) => {
-                if self.packets.get(packet).is_some_and(|told| told.version >= *version) {
+                let is_known = |told: &Told| told.version >= *version && told.history == history;
+                if self.packets.get(packet).is_some_and(is_known) {
                     return false;
                 }
                 self.forget_packets(now_ms);
-                self.packets.insert(*packet, Told { version: *version, at_ms: now_ms });
+                self.packets.insert(*packet, Told { version: *version, at_ms: now_ms, history });
                 true
             }
         }
@@ -147,7 +151,7 @@ impl Events for MemoryEvents {
         let mut state = self.state();
         state.now_ms = now_ms;
         let room = state.room(room);
-        Ok(room.is_news(&event, now_ms).then(|| room.post(event, now_ms)))
+        Ok(room.is_news(&event, now_ms, self.history.number()).then(|| room.post(event, now_ms)))
     }
 
     async fn latest(&self, room: &RoomKey) -> Result<EventId, StoreError> {
@@ -158,6 +162,10 @@ impl Events for MemoryEvents {
         let state = self.state();
         let nothing = || Since { events: Vec::new(), is_gap: is_gap(None, after) };
         Ok(state.rooms.get(room).map_or_else(nothing, |room| room.since(after, limit)))
+    }
+
+    fn follow(&self, history: History) {
+        self.history.follow(history);
     }
 
     async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {

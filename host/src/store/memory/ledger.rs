@@ -12,14 +12,20 @@ use crate::domain::{
     TenantId, UserId,
 };
 use crate::store::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry as Line, Funded, Ledger, Loaded, Parked, Place,
-    Queue, Receipt, Received, Recorded, Refusal, Settled, StoreError, checks,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry as Line, Funded, History, Ledger, Loaded,
+    Parked, Place, Queue, Receipt, Received, Recorded, Refusal, Settled, StoreError, checks,
 };
 
 /// A ledger in this process, for tests and for trying things out: it ends with the process.
-#[derive(Default)]
 pub struct MemoryLedger {
     state: Mutex<State>,
+    history: History,
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self { state: Mutex::default(), history: History::unique() }
+    }
 }
 
 #[derive(Default)]
@@ -301,6 +307,28 @@ impl Ledger for MemoryLedger {
     ) -> Result<Recorded, StoreError> {
         checks::order(&order, now_ms)?;
         self.state().record(tenant, id, order, now_ms)
+    }
+
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError> {
+        let state = self.state();
+        let Some(&packet) = state.keys.get(&(tenant.clone(), sender.clone(), key.clone())) else {
+            return Ok(None);
+        };
+        let entry = state.packets.get(&PacketKey { tenant: tenant.clone(), packet });
+        Ok(entry.map(|entry| (packet, entry.packet.clone())))
+    }
+
+    fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {

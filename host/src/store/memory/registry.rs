@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::{
-    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, PluginRecord, RUNNING_MS, Registry, RequestKey, StoreError,
-    TenantRecord, checks,
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, PluginQuota, PluginRecord, RUNNING_MS, Registry,
+    RequestKey, StoreError, TenantRecord, checks,
 };
 
 /// Records in this process, for tests and for trying things out: they end with the process.
@@ -20,6 +20,7 @@ pub struct MemoryRegistry {
 
 #[derive(Default)]
 struct State {
+    seal: Option<[u8; 32]>,
     keys: BTreeMap<KeyId, ApiKey>,
     requests: BTreeMap<RequestKey, Request>,
     /// The place of an entry is how many there were with it.
@@ -27,7 +28,7 @@ struct State {
     revision: u64,
     tenants: BTreeMap<TenantId, TenantRecord>,
     /// In the order of installing.
-    plugins: Vec<Installed>,
+    plugins: Vec<Component>,
 }
 
 struct Request {
@@ -57,13 +58,13 @@ impl Request {
     }
 }
 
-struct Installed {
+struct Component {
     tenant: TenantId,
     plugin: PluginRecord,
     code: Vec<u8>,
 }
 
-impl Installed {
+impl Component {
     fn is(&self, tenant: &TenantId, digest: &str) -> bool {
         self.tenant == *tenant && self.plugin.digest == digest
     }
@@ -84,6 +85,10 @@ impl MemoryRegistry {
 
 #[async_trait]
 impl Registry for MemoryRegistry {
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(*self.state().seal.get_or_insert(proposed))
+    }
+
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError> {
         checks::api_key(&key)?;
         let keys = &mut self.state().keys;
@@ -92,6 +97,20 @@ impl Registry for MemoryRegistry {
         }
         keys.insert(key.id, key);
         Ok(())
+    }
+
+    async fn add_key_within(&self, key: ApiKey, most: u32) -> Result<bool, StoreError> {
+        checks::api_key(&key)?;
+        let keys = &mut self.state().keys;
+        if keys.contains_key(&key.id) {
+            return Err(checks::taken_key(key.id));
+        }
+        let own = keys.values().filter(|other| other.tenant == key.tenant);
+        if own.filter(|other| other.is_valid(key.created_at_ms)).count() >= most as usize {
+            return Ok(false);
+        }
+        keys.insert(key.id, key);
+        Ok(true)
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -232,14 +251,41 @@ impl Registry for MemoryRegistry {
         tenant: &TenantId,
         plugin: PluginRecord,
         code: Vec<u8>,
-    ) -> Result<bool, StoreError> {
+        quota: PluginQuota,
+    ) -> Result<Installed, StoreError> {
         checks::plugin_record(&plugin, &code)?;
         let plugins = &mut self.state().plugins;
         if plugins.iter().any(|installed| installed.is(tenant, &plugin.digest)) {
-            return Ok(false);
+            return Ok(Installed::Before);
         }
-        plugins.push(Installed { tenant: tenant.clone(), plugin, code });
-        Ok(true)
+        let own = plugins.iter().filter(|installed| installed.tenant == *tenant);
+        let (count, bytes) = own
+            .fold((1, u128::from(plugin.bytes)), |(count, bytes), Component { plugin, .. }| {
+                (count + 1, bytes + u128::from(plugin.bytes))
+            });
+        if count > quota.plugins || bytes > u128::from(quota.bytes) {
+            return Ok(Installed::Full);
+        }
+        plugins.push(Component { tenant: tenant.clone(), plugin, code });
+        Ok(Installed::Now)
+    }
+
+    async fn remove_plugin(
+        &self,
+        tenant: &TenantId,
+        digest: &str,
+        revision: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut state = self.state();
+        let next = state.revision + 1;
+        let place = state.plugins.iter().position(|installed| installed.is(tenant, digest));
+        let record = state.tenants.get_mut(tenant).filter(|record| record.revision == revision);
+        let (Some(place), Some(record)) = (place, record) else { return Ok(None) };
+        record.revision = next;
+        record.former.take_if(|former| former.as_deref() == Some(digest));
+        state.plugins.remove(place);
+        state.revision = next;
+        Ok(Some(next))
     }
 
     async fn plugins(&self, tenant: &TenantId) -> Result<Vec<PluginRecord>, StoreError> {

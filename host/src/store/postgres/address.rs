@@ -13,15 +13,14 @@ use super::error::{Error, Unfit};
 use super::migrate::{self, Schema};
 use super::open::OpenError;
 use super::parameters;
+use super::read;
 use super::sessions::{ANSWER, LONG};
 use super::tls::{Tls, TlsError};
-use super::{guards, pooler};
+use super::{guards, history, pooler};
+use crate::store::{History, patience};
 
 /// After so long without a word, a silent connection is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-
-/// So far clocks may be apart: half of the time that a seat is kept for whoever took it.
-const APART: Duration = Duration::from_secs(30);
 
 /// Touches each table as the ledger does, and changes nothing.
 pub(super) const REHEARSAL: &str = "
@@ -101,10 +100,7 @@ impl Address {
     pub(super) async fn check(&self, rehearsal: &str) -> Result<(), OpenError> {
         let looked = self.once(ANSWER, async |client| {
             let schema = migrate::schema(client).await?;
-            let row = client
-                .query_one("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])
-                .await?;
-            let difference = here_ms().saturating_sub(row.try_get(0)?);
+            let difference = here_ms().saturating_sub(read::clock(client).await?);
             if schema == Schema::Current {
                 guards::intact(client).await?;
                 // What a call does, on no rows: a missing permission shows here and not at midnight.
@@ -117,11 +113,16 @@ impl Address {
         self.in_time(difference)
     }
 
+    /// Looks which history of the books the database tells.
+    pub(super) async fn learn(&self, history: &History) -> Result<(), OpenError> {
+        self.once(ANSWER, async |client| history::learn(client, history).await).await
+    }
+
     /// Judges how far this machine's clock is ahead of the server's.
     fn in_time(&self, difference_ms: i64) -> Result<(), OpenError> {
         let direction = if difference_ms > 0 { "ahead of" } else { "behind" };
         match Duration::from_millis(difference_ms.unsigned_abs()) {
-            apart if apart <= APART => Ok(()),
+            apart if apart <= patience::CLOCKS_APART => Ok(()),
             apart => Err(OpenError::Clock { at: self.at.clone(), seconds: apart.as_secs(), direction }),
         }
     }

@@ -11,8 +11,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::Error;
 use super::sessions::ANSWER;
-use super::settings;
-use crate::store::patience;
+use super::{history, settings};
+use crate::store::{History, patience};
 
 /// For all hosts of the URL together to take a connection.
 pub(super) const CONNECT: Duration = patience::CONNECTION;
@@ -22,11 +22,18 @@ pub(super) const CONNECT: Duration = patience::CONNECTION;
 pub(super) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
+    /// What each connection of the pool looks at first.
+    history: Option<History>,
 }
 
 impl Connector {
     pub(super) fn new(config: Config, tls: MakeRustlsConnect) -> Self {
-        Self { config, tls }
+        Self { config, tls, history: None }
+    }
+
+    /// Whose connections find out which history of the books they lead to.
+    pub(super) fn learning(self, history: History) -> Self {
+        Self { history: Some(history), ..self }
     }
 
     #[cfg(test)]
@@ -54,6 +61,10 @@ impl Manager for Connector {
 
     async fn create(&self) -> Result<ClientWrapper, Error> {
         let (client, task) = self.connect().await?;
+        if let Some(history) = &self.history {
+            let learnt = timeout(ANSWER, history::learn(&client, history)).await;
+            learnt.unwrap_or_else(|_| Err(Error::TimedOut(ANSWER.as_millis())))?;
+        }
         Ok(ClientWrapper::new(client, task))
     }
 

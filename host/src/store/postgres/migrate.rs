@@ -18,6 +18,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_registry.sql"),
     include_str!("migrations/0005_guards.sql"),
     include_str!("migrations/0006_health.sql"),
+    include_str!("migrations/0007_quotas.sql"),
+    include_str!("migrations/0008_seal.sql"),
 ];
 
 /// How a database stands to this program.

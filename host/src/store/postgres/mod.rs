@@ -19,6 +19,7 @@ mod claim;
 mod connector;
 mod error;
 mod guards;
+mod history;
 mod lists;
 mod load;
 mod migrate;
@@ -51,7 +52,7 @@ use self::error::Error;
 use self::load::Loads;
 use self::sessions::{ANSWER, Client, LONG, Sessions};
 use super::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Ledger, Loaded, Parked, Place,
     Received, Recorded, Settled, StoreError, checks,
 };
 use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
@@ -64,6 +65,7 @@ pub struct PostgresLedger {
     sessions: Sessions,
     claims: Claims,
     loads: Loads,
+    history: History,
 }
 
 /// Whether a URL can be used at all. Connects to nobody.
@@ -84,9 +86,11 @@ impl PostgresLedger {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let address = Address::parse(url)?;
         address.check(REHEARSAL).await?;
-        let sessions =
-            Sessions::new(address.connector, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
-        Ok(Self { claims: Claims::start(&sessions), loads: Loads::start(&sessions), sessions })
+        let history = History::default();
+        address.learn(&history).await?;
+        let connector = address.connector.learning(history.clone());
+        let sessions = Sessions::new(connector, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
+        Ok(Self { claims: Claims::start(&sessions), loads: Loads::start(&sessions), sessions, history })
     }
 
     /// Makes the books of a database, or brings them to our version; gives how they stood before.
@@ -125,6 +129,23 @@ impl Ledger for PostgresLedger {
     ) -> Result<Recorded, StoreError> {
         checks::order(&order, now_ms)?;
         self.write(async |client| write::record(client, tenant, id, &order, now_ms).await).await
+    }
+
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError> {
+        self.with(ANSWER, async |client| write::recorded(client, tenant, sender, key).await).await
+    }
+
+    fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.with(ANSWER, async |client| read::server_ms(client).await).await.map(Some)
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
@@ -256,7 +277,11 @@ impl Ledger for PostgresLedger {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.sessions.check().await?;
-        self.with(ANSWER, async |client| probe::write(client).await).await
+        self.with(ANSWER, async |client| {
+            history::learn(client, &self.history).await?;
+            probe::write(client).await
+        })
+        .await
     }
 
     async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {

@@ -13,6 +13,18 @@ pub(super) fn bound(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// What the server's clock shows, in milliseconds since the Unix epoch. For nobody who keeps books: a host
+/// compares its own clock with it.
+pub(super) async fn clock(client: &tokio_postgres::Client) -> Result<i64, Error> {
+    const SQL: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    Ok(client.query_one(SQL, &[]).await?.try_get(0)?)
+}
+
+/// The same, as a ledger tells it.
+pub(super) async fn server_ms(client: &Client) -> Result<u64, Error> {
+    Ok(u64::try_from(clock(client).await?).unwrap_or_default())
+}
+
 /// Claims after a sequence, in their order.
 pub(super) async fn claims(
     client: &Client,

@@ -72,6 +72,25 @@ async fn replayed(client: &Client, key: PacketKey, order: &Order) -> Result<Reco
     Ok(if before.order == *order { Recorded::Replayed(receipt) } else { Recorded::KeyReused })
 }
 
+/// The packet of this key of its sender.
+pub(super) async fn recorded(
+    client: &Client,
+    tenant: &TenantId,
+    sender: &UserId,
+    key: &Name,
+) -> Result<Option<(PacketId, Packet)>, Error> {
+    const SQL: &str = "SELECT packet FROM hongbao.orders WHERE sender = $1 AND tenant = $2 AND key = $3";
+    let statement = client.prepare_cached(SQL).await?;
+    let found = client.query_opt(&statement, &[&sender.as_str(), &tenant.as_str(), &key.as_str()]).await?;
+    let Some(row) = found else { return Ok(None) };
+    let id = Columns::of(&row).id()?;
+    let there = packet(client, &PacketKey { tenant: tenant.clone(), packet: id }).await?;
+    match there {
+        Some(packet) => Ok(Some((id, packet))),
+        None => Err(StoreError::Corrupt(format!("packet {id} is not there")).into()),
+    }
+}
+
 async fn packet(client: &Client, key: &PacketKey) -> Result<Option<Packet>, Error> {
     const SQL: &str =
         concat!("SELECT ", packet_columns!(), " FROM hongbao.packets WHERE id = $1 AND tenant = $2");

@@ -4,8 +4,12 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
-//! | `{namespace}:{{packet/tenant}}` | hash | `m`: meta data; `c`: card; `:{user}`: the user's seat |
-//! | `{namespace}:{{packet/tenant}}:leases` | sorted set | `:{user}` by the end of the user's lease |
+//! | `{namespace}:@{history}:{{packet/tenant}}` | hash | `m`: meta data; `c`: card; `:{user}`: the user's seat |
+//! | `{namespace}:@{history}:{{packet/tenant}}:leases` | sorted set | `:{user}` by the end of the user's lease |
+//!
+//! The history is that of the ledger (see [`History`](crate::store::History)), so that what was counted in another
+//! one is not found; without a ledger it is left out, with its mark and its colon. No namespace has such a mark in
+//! it. What nobody finds any more ends by its time to live.
 //!
 //! The packet comes first, so that no name of a tenant can make the tag an empty one. A seat is `s`
 //! for a lease with a slot, `a` for an admitted one without, or the amount in digits once it is
@@ -35,6 +39,14 @@ impl DecodeError {
     }
 }
 
+/// What the keys of counters of a history begin with.
+pub(super) fn prefix(namespace: &str, history: Option<&str>) -> String {
+    match history {
+        Some(history) => format!("{namespace}:@{history}:"),
+        None => format!("{namespace}:"),
+    }
+}
+
 /// The two keys of a counter.
 pub(super) struct Keys {
     pub entry: String,
@@ -42,10 +54,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(namespace: &str, key: &PacketKey) -> Self {
-        let mut entry = String::with_capacity(namespace.len() + key.tenant.as_str().len() + 48);
+    pub(super) fn new(namespace: &str, history: Option<&str>, key: &PacketKey) -> Self {
+        let mut entry = prefix(namespace, history);
+        entry.reserve(key.tenant.as_str().len() + 48);
         // Writing into a string cannot fail.
-        let _ = write!(entry, "{namespace}:{{{}/{}}}", key.packet, key.tenant);
+        let _ = write!(entry, "{{{}/{}}}", key.packet, key.tenant);
         Self::of_entry(entry)
     }
 

@@ -16,7 +16,7 @@ use super::url::Address;
 use super::{OpenError, codec::DecodeError};
 use crate::domain::{Event, EventId, Name, RoomKey, TenantId};
 use crate::store::events::is_gap;
-use crate::store::{Events, KEPT_EVENTS, KEPT_MS, Since, StoreError};
+use crate::store::{Events, Followed, History, KEPT_EVENTS, KEPT_MS, Since, StoreError};
 
 /// Later times count as this one: what a double, the number of Lua, holds exactly.
 const LATEST_MS: u64 = 1 << 53;
@@ -41,6 +41,7 @@ pub struct RedisEvents {
     listeners: Listeners,
     /// Told of posts that are refused.
     health: Arc<Health>,
+    history: Followed,
 }
 
 impl RedisEvents {
@@ -91,7 +92,8 @@ impl RedisEvents {
 
     fn start(url: &str, link: Arc<Link>, namespace: String, health: Arc<Health>) -> Result<Self, OpenError> {
         let listeners = Listeners::start(Address::parse(url)?.place);
-        Ok(Self { link, namespace, scripts: EventScripts::new(), listeners, health })
+        let (scripts, history) = (EventScripts::new(), Followed::default());
+        Ok(Self { link, namespace, scripts, listeners, health, history })
     }
 
     /// Does what events do, in a room that nobody asks about, and forgets it.
@@ -128,8 +130,8 @@ fn about(script: &Script, keys: &RoomKeys) -> Cmd {
     command
 }
 
-fn telling(script: &Script, keys: &RoomKeys, event: &Event, now_ms: u64) -> Cmd {
-    let (subject, version) = news::subject(event);
+fn telling(script: &Script, keys: &RoomKeys, (event, history): (&Event, Option<&str>), now_ms: u64) -> Cmd {
+    let (subject, version) = news::subject(event, history);
     let mut command = about(script, keys);
     command.arg(now_ms.min(LATEST_MS)).arg(subject).arg(version).arg(news::encode(event));
     command.arg(KEPT_EVENTS).arg(KEPT_MS);
@@ -145,7 +147,7 @@ async fn rehearse(link: &Arc<Link>, scripts: &EventScripts, namespace: &str) -> 
     let sender = sender.ok_or_else(nobody)?;
     let event = Event::Message { id: room.room, sender, text: String::new() };
     // One script by its code and one by its digest: both ways have to be allowed.
-    let command = scripts.tell.in_full(&telling(&scripts.tell, &keys, &event, 1));
+    let command = scripts.tell.in_full(&telling(&scripts.tell, &keys, (&event, None), 1));
     link.call(&command, &keys.room).await?;
     let mut command = about(&scripts.since, &keys);
     command.arg("0-1").arg(1);
@@ -161,7 +163,8 @@ async fn rehearse(link: &Arc<Link>, scripts: &EventScripts, namespace: &str) -> 
 impl Events for RedisEvents {
     async fn post(&self, room: &RoomKey, event: Event, now_ms: u64) -> Result<Option<EventId>, StoreError> {
         let keys = self.keys(room);
-        let command = telling(&self.scripts.tell, &keys, &event, now_ms);
+        let history = self.history.name();
+        let command = telling(&self.scripts.tell, &keys, (&event, history.as_deref()), now_ms);
         let answer = self.scripts.tell.run(&self.link, &command, &keys.room).await;
         match &answer {
             Ok(_) => self.health.call_succeeded(),
@@ -197,6 +200,10 @@ impl Events for RedisEvents {
         }
         page.events.truncate(limit as usize);
         Ok(Since { events: page.events, is_gap })
+    }
+
+    fn follow(&self, history: History) {
+        self.history.follow(history);
     }
 
     async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {

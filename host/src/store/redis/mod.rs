@@ -19,6 +19,9 @@
 //! not) is worse than one that is away, since it goes on answering. `health.rs` says how that is noticed,
 //! told and left; `promises.rs`, what becomes of users who were told meanwhile that they may open.
 //!
+//! **Counters are of one history of the ledger** (see [`History`]), whose name is in their keys. Where a standby
+//! was promoted that was behind, or a backup restored, none of what was counted before is found.
+//!
 //! **All of it may be lost** by a restart, an eviction or a fail-over. A counter that is missing is
 //! built again from the ledger, and one whose leases alone were evicted counts as missing. Where
 //! memory is short, `maxmemory-policy volatile-ttl` lets the oldest packets go first; a policy that
@@ -76,7 +79,9 @@ use self::health::{COUNTER, Health};
 use self::link::Link;
 use self::shared::Shared;
 use self::url::Address;
-use super::{Counter, CounterState, Lease, OpenedSeat, Opening, Report, Seating, StoreError, Swapped, View};
+use super::{
+    Counter, CounterState, History, Lease, OpenedSeat, Opening, Report, Seating, StoreError, Swapped, View,
+};
 use crate::domain::{PacketKey, UserId};
 
 /// Whether a URL can be used at all. Connects to nobody.
@@ -276,6 +281,10 @@ impl Counter for RedisCounter {
     /// go when somebody asks about them, or by their time to live.
     async fn sweep(&self, now_ms: u64) -> Result<u64, StoreError> {
         self.shared.sweep_on(now_ms).await.map_err(|failure| failure.about(&self.shared.namespace))
+    }
+
+    fn follow(&self, history: History) {
+        self.shared.history.follow(history);
     }
 
     fn let_through(&self, key: &PacketKey, lease: Lease) {

@@ -9,8 +9,8 @@
 //!
 //! The tenant's length in bytes comes first: it keeps two rooms apart whose names run into each other,
 //! and the tag from being an empty one. No namespace has a slash, so no key of a counter begins like
-//! this. A subject is `:p` and a packet's id or `:m` and a message's id and sender; what was told of it
-//! is a version, a hyphen and when.
+//! this. A subject is `:p` and a packet's id, with `@` and the name of the ledger's history behind it, or `:m` and a
+//! message's id and sender; what was told of it is a version, a hyphen and when.
 //!
 //! An event is JSON with the name of its kind and the version `v` of this form. A later version may
 //! add fields, which are passed over, and kinds; whoever does not know a kind or a form leaves it out.
@@ -51,12 +51,15 @@ impl RoomKeys {
     }
 }
 
-/// What an event is about, and which version of it.
-pub(super) fn subject(event: &Event) -> (String, u64) {
+/// What an event is about, and which version of it, in this history of the ledger.
+pub(super) fn subject(event: &Event, history: Option<&str>) -> (String, u64) {
     match event {
         // Neither has a line break inside.
         Event::Message { id, sender, .. } => (format!(":m{id}\n{sender}"), 1),
-        Event::Packet(PacketEvent { packet, version, .. }) => (format!(":p{packet}"), *version),
+        Event::Packet(PacketEvent { packet, version, .. }) => {
+            let history = history.map(|name| format!("@{name}")).unwrap_or_default();
+            (format!(":p{packet}{history}"), *version)
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::scripts::{Script, Scripts};
 use super::server::Info;
 use super::slots::{self, Slots};
 use crate::domain::PacketKey;
-use crate::store::{Opening, StoreError};
+use crate::store::{Followed, Opening, StoreError};
 
 /// Pages of one sweep: a few milliseconds of the server, without the leases that end.
 const SWEPT_PAGES: usize = 20;
@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub scripts: Scripts,
     pub health: Arc<Health>,
     pub promises: Promises,
+    /// Of the ledger: keys have its name in them.
+    pub history: Followed,
     /// Where the next sweep begins, if not at the beginning.
     sweep: Mutex<Option<Scan>>,
     /// Counters that could not be swept, so that each is told once.
@@ -56,11 +58,11 @@ impl Shared {
     pub(super) fn new(link: Arc<Link>, namespace: String, health: Arc<Health>) -> Self {
         let (scripts, promises) = (Scripts::new(), Promises::new());
         let (sweep, damaged) = (Mutex::default(), std::sync::Mutex::default());
-        Self { link, namespace, scripts, health, promises, sweep, damaged }
+        Self { link, namespace, scripts, health, promises, history: Followed::default(), sweep, damaged }
     }
 
     pub(super) fn keys(&self, key: &PacketKey) -> Keys {
-        Keys::new(&self.namespace, key)
+        Keys::new(&self.namespace, self.history.name().as_deref(), key)
     }
 
     pub(super) fn opening(&self, keys: &Keys, opening: &Opening, now_ms: u64) -> Cmd {
@@ -263,17 +265,21 @@ impl Shared {
         self.link.call(&unlink(keys), &keys.entry).await.map(drop)
     }
 
-    /// The keys of this namespace that end like this.
-    async fn scan(&self, suffix: &str, kind: Option<&'static str>) -> Result<Scan, Failure> {
-        let pattern = format!("{}:{{*{suffix}", self.namespace);
-        Scan::begin(&self.link, pattern, kind).await
+    /// The keys of leases of the present history.
+    async fn scan_leases(&self) -> Result<Scan, Failure> {
+        let prefix = codec::prefix(&self.namespace, self.history.name().as_deref());
+        Scan::begin(&self.link, format!("{prefix}{{*{LEASES}"), Some("zset")).await
     }
 
+    /// Forgets the counters of every history.
     pub(super) async fn forget_all(&self) -> Result<(), Failure> {
-        let mut scan = self.scan("", None).await?;
-        while let Some(keys) = scan.next().await? {
-            // Each for itself, since in a cluster they are in different slots.
-            try_join_all(keys.into_iter().map(|key| self.unlink(key))).await?;
+        for of in ["", "@*:"] {
+            let pattern = format!("{}:{of}{{*", self.namespace);
+            let mut scan = Scan::begin(&self.link, pattern, None).await?;
+            while let Some(keys) = scan.next().await? {
+                // Each for itself, since in a cluster they are in different slots.
+                try_join_all(keys.into_iter().map(|key| self.unlink(key))).await?;
+            }
         }
         Ok(())
     }
@@ -288,7 +294,7 @@ impl Shared {
         // Where this fails, the next one begins anew.
         let mut scan = match place.take() {
             Some(scan) => scan,
-            None => self.scan(LEASES, Some("zset")).await?,
+            None => self.scan_leases().await?,
         };
         let mut ended = 0;
         for _ in 0..SWEPT_PAGES {

@@ -29,6 +29,8 @@ pub(super) const RECORDS: Series<'static> = Series {
     migrations: &[
         include_str!("registry/migrations/0001_records.sql"),
         include_str!("registry/migrations/0002_health.sql"),
+        include_str!("registry/migrations/0003_suspension.sql"),
+        include_str!("registry/migrations/0004_seal.sql"),
     ],
 };
 
@@ -39,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_lists.sql"),
     include_str!("migrations/0004_users.sql"),
     include_str!("migrations/0005_health.sql"),
+    include_str!("migrations/0006_history.sql"),
 ];
 
 /// Why a database cannot be brought to our version.

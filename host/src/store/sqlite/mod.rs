@@ -15,6 +15,7 @@ mod audit;
 mod batch;
 mod error;
 mod guard;
+mod history;
 mod lists;
 mod migrate;
 mod open;
@@ -40,7 +41,7 @@ use self::error::Error;
 use self::guard::Guard;
 use self::sessions::Sessions;
 use super::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Ledger, Loaded, Parked, Place,
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Ledger, Loaded, Parked, Place,
     Received, Recorded, Settled, StoreError, checks,
 };
 use crate::domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
@@ -51,6 +52,7 @@ const READERS: usize = 2;
 /// A ledger in a directory.
 pub struct SqliteLedger {
     sessions: Sessions,
+    history: History,
 }
 
 impl SqliteLedger {
@@ -60,7 +62,28 @@ impl SqliteLedger {
     /// # Errors
     /// See [`OpenError`]. Whatever was there stays as it was.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        Ok(Self { sessions: Sessions::open(directory, migrate::BOOKS, "ledger", READERS)? })
+        let sessions = Sessions::open(directory, migrate::BOOKS, "ledger", READERS)?;
+        let history = history::of(sessions.path())?;
+        Ok(Self { sessions, history })
+    }
+
+    /// Whoever is the only one to serve from the directory begins another history of its books: the file may
+    /// be an older copy of the one that was there before, and nothing in it would say so.
+    ///
+    /// # Errors
+    /// When the file takes no writes.
+    pub async fn begin_history(&self) -> Result<(), StoreError> {
+        let name = self.write(history::begin).await?;
+        self.history.goes_on_as(&name);
+        Ok(())
+    }
+
+    /// When money was last moved, by the clock of whoever moved it; None where it never was.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn latest_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.read(history::latest).await
     }
 
     /// Whether a directory has a ledger.
@@ -111,6 +134,24 @@ impl Ledger for SqliteLedger {
         checks::order(&order, now_ms)?;
         let tenant = tenant.clone();
         self.write(move |db| write::record(db, &tenant, id, &order, now_ms)).await
+    }
+
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError> {
+        let (tenant, sender, key) = (tenant.clone(), sender.clone(), key.clone());
+        self.read(move |db| write::find_by_key(db, &tenant, &sender, &key)).await
+    }
+
+    fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {

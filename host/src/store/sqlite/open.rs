@@ -3,13 +3,13 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{io, thread};
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::guard::{self, Schema};
 use super::migrate::{MigrateError, Series};
-use crate::store::patience;
+use crate::store::{patience, private};
 
 /// How long to wait for another process that holds the lock.
 const BUSY: Duration = patience::LOCK;
@@ -31,6 +31,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What the system says.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// Others could put another ledger there.
+    #[error("the ledger's directory {} is not its user's alone: {why}", path.display())]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+        /// Which directory lets them, and what to do.
+        why: String,
     },
     /// The file is no database, or a damaged one.
     #[error("{} is not a database or is damaged: {source}", path.display())]
@@ -82,7 +90,7 @@ impl OpenError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Directory { .. } => "ledger-directory",
+            Self::Directory { .. } | Self::Exposed { .. } => "ledger-directory",
             Self::Damaged { .. } | Self::Unguarded { .. } => "ledger-damaged",
             Self::Newer { .. } => "ledger-newer",
             Self::Foreign { .. } => "ledger-foreign",
@@ -125,8 +133,13 @@ impl OpenError {
 /// Opens the database of a directory for writing, migrated to our version, and makes both where
 /// they are missing. Also gives the file, for [`reader`].
 pub(super) fn writer(directory: &Path, series: Series<'_>) -> Result<(Connection, PathBuf), OpenError> {
-    fs::create_dir_all(directory).map_err(|error| OpenError::directory(directory, error))?;
     let path = directory.join(series.file);
+    let unusable = |error| OpenError::directory(directory, error);
+    private::make_directory(directory).map_err(unusable)?;
+    if let Some(exposed) = private::exposed(directory).map_err(unusable)? {
+        return Err(OpenError::Exposed { path: directory.into(), why: exposed.to_string() });
+    }
+    private::make_file(&path).map_err(unusable)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut db = connect(&path, flags)?;
     if db.is_readonly(MAIN_DB).map_err(|error| OpenError::from_sql(&path, error))? {
@@ -134,7 +147,19 @@ pub(super) fn writer(directory: &Path, series: Series<'_>) -> Result<(Connection
         return Err(OpenError::directory(directory, "the database is read-only"));
     }
     prepare(&mut db, &path, series)?;
+    close_to_others(&path).map_err(unusable)?;
     Ok((db, path))
+}
+
+/// The books say who has how much: they are their user's alone. Files that SQLite makes beside the database get
+/// its mode.
+fn close_to_others(path: &Path) -> io::Result<()> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        private::close_to_others(Path::new(&name))?;
+    }
+    Ok(())
 }
 
 /// Opens the file that [`writer`] gave, for reading.

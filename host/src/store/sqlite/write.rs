@@ -18,7 +18,7 @@ pub(super) fn record(
     order: &Order,
     now_ms: u64,
 ) -> Result<Recorded, Error> {
-    if let Some((id, before)) = find_by_key(db, tenant, order)? {
+    if let Some((id, before)) = find_by_key(db, tenant, &order.sender, &order.key)? {
         let receipt = Receipt { id, expires_at_ms: before.expires_at_ms };
         return Ok(if before.order == *order { Recorded::Replayed(receipt) } else { Recorded::KeyReused });
     }
@@ -31,15 +31,17 @@ pub(super) fn record(
     Ok(Recorded::Recorded(Receipt { id, expires_at_ms }))
 }
 
-fn find_by_key(
+/// The packet of this key of its sender.
+pub(super) fn find_by_key(
     db: &Connection,
     tenant: &TenantId,
-    order: &Order,
+    sender: &UserId,
+    key: &Name,
 ) -> Result<Option<(PacketId, Packet)>, Error> {
     const SQL: &str =
         concat!("SELECT ", packet_columns!(), " FROM packets WHERE tenant = ?1 AND sender = ?2 AND key = ?3");
     let mut statement = db.prepare_cached(SQL)?;
-    let key = (tenant.as_str(), order.sender.as_str(), order.key.as_str());
+    let key = (tenant.as_str(), sender.as_str(), key.as_str());
     Ok(statement.query_row(key, rows::packet).optional()?)
 }
 

@@ -6,6 +6,7 @@ mod encoding;
 mod failures;
 mod guards;
 mod health;
+mod history;
 mod looking_back;
 mod opening;
 mod plans;

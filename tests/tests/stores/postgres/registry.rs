@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hongbao_host::domain::{Name, TenantId};
+use hongbao_host::domain::{Name, Suspension, TenantId};
 use hongbao_host::store::postgres::{OpenError, PostgresLedger, PostgresRegistry};
 use hongbao_host::store::{
     AdminEntry, Answer, Begun, Registry, RequestKey, StoreError, TenantRecord, conformance,
@@ -31,7 +31,7 @@ fn tenant() -> TenantRecord {
         settings: "{}".into(),
         plugin: None,
         former: None,
-        is_suspended: false,
+        suspension: Suspension::default(),
         declared: None,
         created_at_ms: NOW,
     }
@@ -178,7 +178,8 @@ async fn a_change_whose_reply_was_lost_is_found_by_asking_again() {
     let registry = open(&proxy.through(&url)).await;
     // Statements are prepared by then, so the next message that is lost is the answer itself.
     let made = registry.put_tenant(tenant()).await.unwrap().unwrap();
-    let suspended = TenantRecord { revision: made, is_suspended: true, ..tenant() };
+    let suspension = Suspension { by_operator: true, by_tenant: true };
+    let suspended = TenantRecord { revision: made, suspension, ..tenant() };
     proxy.set(Mode::DropReplies);
     unavailable(registry.put_tenant(suspended.clone())).await;
     proxy.set(Mode::Pass);

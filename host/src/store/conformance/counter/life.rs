@@ -19,6 +19,9 @@ checks! { Bench of Counter:
     a_sweep_leaves_what_has_not_ended,
     tenants_do_not_share_counters,
     packets_do_not_share_a_counter,
+    a_counter_of_another_history_is_missing,
+    what_is_finished_in_another_history_is_not,
+    clearing_forgets_what_was_counted_in_every_history,
     counters_can_be_read,
 }
 
@@ -27,6 +30,54 @@ async fn counters_can_be_read(bench: Bench) {
     let bench = bench.with_slots(1).await;
     bench.counter.check().await.expect("and so can some");
     assert_eq!(bench.slots(0).await, 1, "asking changes nothing");
+}
+
+/// A history that the bench's counter follows.
+fn followed(bench: &Bench) -> History {
+    let history = History::default();
+    history.goes_on_as("one");
+    bench.counter.follow(history.clone());
+    history
+}
+
+async fn a_counter_of_another_history_is_missing(bench: Bench) {
+    let history = followed(&bench);
+    let bench = bench.with_slots(2).await;
+    bench.take(&["alice"], 0).await;
+    assert_eq!(bench.slots(0).await, 1);
+    history.goes_on_as("two");
+    assert_eq!(bench.load(&["alice"], 1).await, None);
+    assert_eq!(bench.seating(&["alice"], 1).await, None);
+    assert_eq!(bench.reading(1).await, None);
+    assert_eq!(bench.swap(1, &["bob"], 1).await, Swapped::Missing);
+    bench.confirm(&[("alice", 5)], 1).await;
+    bench.close(1).await;
+    assert_eq!(bench.load(&["alice"], 1).await, None);
+    bench.open(opening(3), 1).await;
+    assert_eq!((bench.slots(1).await, bench.holders(&["alice"], 1).await), (3, Vec::new()));
+}
+
+async fn what_is_finished_in_another_history_is_not(bench: Bench) {
+    let history = followed(&bench);
+    bench.open(Opening { opened: opened(&[("alice", 5)]), ..opening(1) }, 0).await;
+    for _ in 0..2 {
+        assert!(bench.view(&["alice"], 0).await.finished);
+    }
+    history.goes_on_as("two");
+    assert_eq!(bench.load(&["alice"], 0).await, None);
+    bench.open(opening(1), 0).await;
+    assert!(!bench.view(&["alice"], 0).await.finished);
+}
+
+async fn clearing_forgets_what_was_counted_in_every_history(bench: Bench) {
+    let history = followed(&bench);
+    bench.open(opening(1), 0).await;
+    history.goes_on_as("two");
+    bench.open(opening(2), 0).await;
+    bench.counter.clear().await.expect("clear answers");
+    assert_eq!(bench.load(&[], 0).await, None);
+    history.goes_on_as("one");
+    assert_eq!(bench.load(&[], 0).await, None);
 }
 
 async fn a_counter_that_is_missing_answers_so(bench: Bench) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Check, RACERS, START, amount, packet, race, user, users};
 use crate::domain::{Audience, PacketKey, UserId};
 use crate::store::{
-    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
+    Card, Counter, CounterState, History, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
 };
 
 mod confirms;

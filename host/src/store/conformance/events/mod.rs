@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{Check, RACERS, START, amount, packet, race, tenant, user};
 use crate::domain::{Amount, Event, EventId, Name, News, PacketEvent, RoomKey};
-use crate::store::{Events, KEPT_EVENTS, Since};
+use crate::store::{Events, History, KEPT_EVENTS, Since};
 
 mod listening;
 mod reading;

@@ -10,6 +10,7 @@ checks! { Bench of two Events:
     no_place_is_that_of_the_beginning,
     an_earlier_state_of_a_packet_and_the_same_are_not_told,
     a_packet_is_known_after_its_events_are_dropped,
+    in_another_history_of_the_ledger_versions_begin_anew,
     packets_and_rooms_have_versions_of_their_own,
     a_message_is_told_once,
     racing_versions_of_a_packet_only_rise,
@@ -100,6 +101,20 @@ async fn a_packet_is_known_after_its_events_are_dropped(bench: Bench) {
     assert!(bench.all().await.iter().all(|(_, event)| matches!(event, Event::Message { .. })));
     assert_eq!(bench.post(progress(1, 5), 0).await, None);
     assert!(bench.post(progress(1, 6), 0).await.is_some());
+}
+
+async fn in_another_history_of_the_ledger_versions_begin_anew(bench: Bench) {
+    let history = History::default();
+    history.goes_on_as("one");
+    for events in [&bench.here, &bench.there] {
+        events.follow(history.clone());
+    }
+    let first = bench.tell(progress(1, 5), 0).await;
+    assert_eq!(bench.other_host().post(progress(1, 4), 0).await, None);
+    history.goes_on_as("two");
+    let second = bench.tell(progress(1, 3), 0).await;
+    assert_eq!(bench.other_host().post(progress(1, 3), 0).await, None);
+    assert_eq!(bench.all().await, [(first, progress(1, 5)), (second, progress(1, 3))]);
 }
 
 async fn packets_and_rooms_have_versions_of_their_own(bench: Bench) {

@@ -14,6 +14,29 @@ checks! { Bench of Ledger:
     the_largest_packet_can_be_sent,
     an_id_that_is_taken_is_refused,
     the_same_id_of_another_tenant_is_another_packet,
+    what_was_recorded_is_found_by_its_senders_key,
+    a_history_has_a_name,
+}
+
+async fn what_was_recorded_is_found_by_its_senders_key(bench: Bench) {
+    bench.fund("alice", 100).await;
+    let find = async |bench: &Bench, sender: &str, key: &str| {
+        let found = bench.ledger.recorded(&bench.tenant, &user(sender), &text(key)).await;
+        found.expect("recorded answers")
+    };
+    assert_eq!(find(&bench, "alice", "key").await, None);
+    let key = bench.send(1, order("key", 100, 3)).await;
+    let standing = bench.standing(&key).await;
+    assert_eq!(find(&bench, "alice", "key").await, Some((key.packet, standing)));
+    assert_eq!(find(&bench, "alice", "kex").await, None);
+    assert_eq!(find(&bench, "bob", "key").await, None, "keys are their sender's own");
+    assert_eq!(find(&bench.of("elsewhere"), "alice", "key").await, None);
+}
+
+async fn a_history_has_a_name(bench: Bench) {
+    let name = bench.ledger.history().name().expect("the ledger knows its history");
+    bench.ledger.check().await.expect("check answers");
+    assert_eq!(bench.ledger.history().name(), Some(name), "and it is the same as long as nothing happens");
 }
 
 async fn sending_debits_the_sender_at_once(bench: Bench) {

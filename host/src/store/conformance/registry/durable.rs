@@ -6,6 +6,7 @@ use super::*;
 /// Everything that a registry says of the tenants and requests that are named here.
 #[derive(Debug, PartialEq, Eq)]
 struct Whole {
+    seal: [u8; 32],
     keys: Vec<Vec<ApiKey>>,
     begun: Vec<Begun>,
     notes: Vec<(u64, AdminEntry)>,
@@ -31,11 +32,13 @@ async fn whole(bench: &Bench) -> Whole {
         plugins.push((plugin, code));
     }
     let notes = bench.notes(None, None, u32::MAX).await;
-    Whole { keys, begun, notes, revision: bench.revision().await, tenants: bench.tenants().await, plugins }
+    let (seal, revision, tenants) = (bench.seal(0xff).await, bench.revision().await, bench.tenants().await);
+    Whole { seal, keys, begun, notes, revision, tenants, plugins }
 }
 
 /// Writes something of each kind with one handle and finds it with the other.
 async fn write(one: &Bench, other: &Bench) {
+    assert_eq!((one.seal(5).await, other.seal(6).await), ([5; 32], [5; 32]));
     let expiring = ApiKey { expires_at_ms: Some(START + 5), ..key(Some(HERE), 1) };
     one.add(&expiring).await;
     one.add(&key(None, 2)).await;

@@ -12,6 +12,7 @@ checks! { Bench of Registry:
     only_its_owner_revokes_a_key,
     keys_are_forgotten_after_their_time_and_no_others,
     a_key_with_a_time_that_cannot_be_kept_is_refused,
+    an_owner_has_no_more_valid_keys_than_it_may,
 }
 
 async fn a_key_is_found_as_it_was_kept(bench: Bench) {
@@ -159,4 +160,29 @@ async fn a_key_with_a_time_that_cannot_be_kept_is_refused(bench: Bench) {
         assert_eq!(bench.key(1).await, None);
     }
     bench.add(&ApiKey { expires_at_ms: Some(PAST_ALL - 1), ..whole }).await;
+}
+
+async fn an_owner_has_no_more_valid_keys_than_it_may(bench: Bench) {
+    assert!(!bench.add_within(&key(Some(HERE), 1), 0).await);
+    assert_eq!(bench.key(1).await, None, "what does not fit is not kept");
+    assert!(bench.add_within(&key(Some(HERE), 1), 2).await);
+    let ending = ApiKey { expires_at_ms: Some(START + 9), ..key(Some(HERE), 2) };
+    assert!(bench.add_within(&ending, 2).await);
+    assert_eq!((bench.key(1).await, bench.key(2).await), (Some(key(Some(HERE), 1)), Some(ending)));
+    assert!(!bench.add_within(&key(Some(HERE), 3), 2).await);
+    for other in [key(Some(ELSEWHERE), 4), key(None, 5)] {
+        assert!(bench.add_within(&other, 1).await, "another owner has their own");
+        assert!(!bench.add_within(&ApiKey { id: KeyId::new(6), ..other }, 1).await);
+    }
+    refused(bench.registry.add_key_within(key(Some(HERE), 1), 9).await);
+    refused(bench.registry.add_key_within(key(Some(HERE), 1), 0).await);
+    // What has ended, or was revoked, is not counted.
+    let later = ApiKey { created_at_ms: START + 9, ..key(Some(HERE), 3) };
+    assert!(bench.add_within(&later, 2).await);
+    assert!(!bench.add_within(&ApiKey { id: KeyId::new(7), ..later.clone() }, 2).await);
+    bench.revoke(Some(HERE), 1, 0).await;
+    assert!(bench.add_within(&ApiKey { id: KeyId::new(7), ..later.clone() }, 2).await);
+    assert!(!bench.add_within(&ApiKey { id: KeyId::new(8), ..later }, 2).await);
+    bench.add(&key(Some(HERE), 9)).await;
+    assert_eq!(bench.ids(Some(HERE), None, 10).await, named(&[1, 2, 3, 7, 9]), "without a bound it is kept");
 }

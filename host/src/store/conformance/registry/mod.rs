@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Check, RACERS, START, race, tenant, user};
-use crate::domain::{ApiKey, KeyId, Name, Scope};
+use crate::domain::{ApiKey, KeyId, Name, Scope, Suspension};
 use crate::store::{
-    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, MAX_PLUGIN_BYTES, PluginRecord, RUNNING_MS, Registry,
-    RequestKey, StoreError, TenantRecord,
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
+    RUNNING_MS, Registry, RequestKey, StoreError, TenantRecord,
 };
 
 mod durable;
@@ -15,12 +15,13 @@ mod notes;
 mod plugins;
 mod races;
 mod requests;
+mod seal;
 mod tenants;
 
 pub(super) use durable::run as durable;
 
 pub(super) fn checks() -> Vec<Check<Arc<dyn Registry>>> {
-    let callers = [keys::CHECKS, requests::CHECKS].concat();
+    let callers = [keys::CHECKS, seal::CHECKS, requests::CHECKS].concat();
     [callers, notes::CHECKS.into(), tenants::CHECKS.into(), plugins::CHECKS.into(), races::CHECKS.into()]
         .concat()
 }
@@ -46,6 +47,10 @@ impl Bench {
         check: impl FnOnce(Self) -> F + Send,
     ) {
         check(Self { registry }).await;
+    }
+
+    async fn seal(&self, proposed: u8) -> [u8; 32] {
+        self.registry.seal([proposed; 32]).await.expect("seal answers")
     }
 
     async fn add(&self, key: &ApiKey) {
@@ -114,9 +119,29 @@ impl Bench {
         TenantRecord { revision, ..record }
     }
 
+    /// Keeps a key of an owner who may have so many; whether it was kept.
+    async fn add_within(&self, key: &ApiKey, most: u32) -> bool {
+        self.registry.add_key_within(key.clone(), most).await.expect("add_key_within answers")
+    }
+
+    /// Installs without a quota; false where one of this digest was there.
     async fn install(&self, of: &str, plugin: &PluginRecord, code: &[u8]) -> bool {
-        let installed = self.registry.put_plugin(&tenant(of), plugin.clone(), code.to_vec()).await;
+        self.install_within(of, plugin, code, PluginQuota::NONE).await == Installed::Now
+    }
+
+    async fn install_within(
+        &self,
+        of: &str,
+        plugin: &PluginRecord,
+        code: &[u8],
+        quota: PluginQuota,
+    ) -> Installed {
+        let installed = self.registry.put_plugin(&tenant(of), plugin.clone(), code.to_vec(), quota).await;
         installed.expect("put_plugin answers")
+    }
+
+    async fn remove(&self, of: &str, digest: &str, revision: u64) -> Option<u64> {
+        self.registry.remove_plugin(&tenant(of), digest, revision).await.expect("remove_plugin answers")
     }
 
     async fn plugins(&self, of: &str) -> Vec<PluginRecord> {
@@ -171,7 +196,7 @@ fn record(of: &str) -> TenantRecord {
         settings: r#"{"currency":"元"}"#.into(),
         plugin: None,
         former: None,
-        is_suspended: false,
+        suspension: Suspension::default(),
         declared: None,
         created_at_ms: START,
     }

@@ -11,17 +11,19 @@ checks! { Bench of Registry:
     a_tenant_that_cannot_be_kept_is_refused,
 }
 
+const SUSPENDED: Suspension = Suspension { by_operator: true, by_tenant: false };
+
 async fn a_tenant_is_read_as_it_was_written(bench: Bench) {
     assert_eq!((bench.revision().await, bench.tenants().await), (0, Vec::new()));
     let mut present = bench.written(record(HERE)).await;
     assert_eq!(bench.tenants().await, [present.clone()]);
     let digest = || Some("ab".repeat(32));
-    for former in [Some(None), Some(digest()), None] {
+    for (by_operator, former) in [(true, Some(None)), (true, Some(digest())), (false, None)] {
         let next = TenantRecord {
             settings: "{}".into(),
             plugin: former.is_some().then(|| "cd".repeat(32)),
             former,
-            is_suspended: !present.is_suspended,
+            suspension: Suspension { by_operator, by_tenant: !present.suspension.by_tenant },
             declared: present.declared.is_none().then(|| "零".into()),
             created_at_ms: present.created_at_ms + 1,
             ..present
@@ -65,7 +67,7 @@ async fn who_knows_another_revision_writes_nothing(bench: Bench) {
         u64::MAX - present.revision,
     ];
     for revision in revisions {
-        let stale = TenantRecord { revision, is_suspended: true, ..present.clone() };
+        let stale = TenantRecord { revision, suspension: SUSPENDED, ..present.clone() };
         assert_eq!(bench.put(&stale).await, None, "at revision {revision}");
     }
     assert_eq!(bench.revision().await, present.revision, "who was too late raises nothing");
@@ -78,7 +80,7 @@ async fn a_tenant_is_made_once(bench: Bench) {
     }
     assert_eq!((bench.revision().await, bench.tenants().await), (0, Vec::new()));
     let made = bench.written(record(HERE)).await;
-    assert_eq!(bench.put(&TenantRecord { is_suspended: true, ..record(HERE) }).await, None);
+    assert_eq!(bench.put(&TenantRecord { suspension: SUSPENDED, ..record(HERE) }).await, None);
     assert_eq!(bench.tenants().await, [made]);
 }
 

@@ -32,6 +32,21 @@ fn api_key(row: &Row) -> Result<ApiKey, Error> {
     })
 }
 
+/// Whoever proposes at the same time waits for the first, and then reads what that one wrote.
+pub(super) async fn seal(client: &Client, proposed: [u8; 32]) -> Result<[u8; 32], Error> {
+    const READ: &str = "SELECT secret FROM hongbao.seal WHERE the_only";
+    const MAKE: &str =
+        "INSERT INTO hongbao.seal (the_only, secret) VALUES (true, $1) ON CONFLICT (the_only) DO NOTHING";
+    let read = client.prepare_cached(READ).await?;
+    if let Some(row) = client.query_opt(&read, &[]).await? {
+        return Columns::of(&row).bytes();
+    }
+    let make = client.prepare_cached(MAKE).await?;
+    client.execute(&make, &[&proposed.as_slice()]).await?;
+    let row = client.query_one(&read, &[]).await?;
+    Columns::of(&row).bytes()
+}
+
 pub(super) async fn add_key(client: &Client, key: &ApiKey) -> Result<(), Error> {
     const SQL: &str = concat!(
         "INSERT INTO hongbao.api_keys (",
@@ -53,6 +68,30 @@ pub(super) async fn add_key(client: &Client, key: &ApiKey) -> Result<(), Error> 
     let statement = client.prepare_cached(SQL).await?;
     let written = client.execute(&statement, &params).await?;
     if written == 0 { Err(checks::taken_key(key.id).into()) } else { Ok(()) }
+}
+
+pub(super) async fn add_key_within(client: &Client, key: &ApiKey, most: u32) -> Result<bool, Error> {
+    const SQL: &str = "SELECT hongbao.add_key_within($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let id = key.id.to_bytes();
+    let params: [&(dyn ToSql + Sync); 10] = [
+        &i64::from(most),
+        &id.as_slice(),
+        &owner(key.tenant.as_ref()),
+        &key.user.as_ref().map(|user| user.as_str()),
+        &key.label.as_str(),
+        &i32::from(key.scopes.bits()),
+        &key.hash.as_slice(),
+        &checks::time(key.created_at_ms)?,
+        &key.expires_at_ms.map(checks::time).transpose()?,
+        &key.revoked_at_ms.map(checks::time).transpose()?,
+    ];
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client.query_one(&statement, &params).await?;
+    match Columns::of(&row).get()? {
+        "kept" => Ok(true),
+        "taken" => Err(checks::taken_key(key.id).into()),
+        _ => Ok(false),
+    }
 }
 
 pub(super) async fn key(client: &Client, id: KeyId) -> Result<Option<ApiKey>, Error> {

@@ -12,7 +12,8 @@ use super::probe;
 use super::sessions::{ANSWER, Client, Sessions};
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::{
-    AdminEntry, Answer, Begun, PluginRecord, Registry, RequestKey, StoreError, TenantRecord, checks,
+    AdminEntry, Answer, Begun, Installed, PluginQuota, PluginRecord, Registry, RequestKey, StoreError,
+    TenantRecord, checks,
 };
 
 /// Connections of one registry. Calls are short, and few for each request.
@@ -23,6 +24,7 @@ const REHEARSAL: &str = "
     INSERT INTO hongbao.api_keys SELECT * FROM hongbao.api_keys WHERE false;
     UPDATE hongbao.api_keys SET revoked_at_ms = revoked_at_ms WHERE false;
     DELETE FROM hongbao.api_keys WHERE false;
+    INSERT INTO hongbao.seal SELECT * FROM hongbao.seal WHERE false;
     INSERT INTO hongbao.requests SELECT * FROM hongbao.requests WHERE false;
     UPDATE hongbao.requests SET status = status WHERE false;
     DELETE FROM hongbao.requests WHERE false;
@@ -30,6 +32,7 @@ const REHEARSAL: &str = "
     UPDATE hongbao.numbers SET value = value WHERE false;
     INSERT INTO hongbao.tenants SELECT * FROM hongbao.tenants WHERE false;
     UPDATE hongbao.tenants SET plugin = plugin WHERE false;
+    DELETE FROM hongbao.plugins WHERE false;
     INSERT INTO hongbao.health (filler) SELECT filler FROM hongbao.health WHERE false;
     INSERT INTO hongbao.plugins OVERRIDING SYSTEM VALUE SELECT * FROM hongbao.plugins WHERE false";
 
@@ -59,9 +62,18 @@ impl PostgresRegistry {
 
 #[async_trait]
 impl Registry for PostgresRegistry {
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        self.with(async |client| callers::seal(client, proposed).await).await
+    }
+
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError> {
         checks::api_key(&key)?;
         self.with(async |client| callers::add_key(client, &key).await).await
+    }
+
+    async fn add_key_within(&self, key: ApiKey, most: u32) -> Result<bool, StoreError> {
+        checks::api_key(&key)?;
+        self.with(async |client| callers::add_key_within(client, &key, most).await).await
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -158,9 +170,19 @@ impl Registry for PostgresRegistry {
         tenant: &TenantId,
         plugin: PluginRecord,
         code: Vec<u8>,
-    ) -> Result<bool, StoreError> {
+        quota: PluginQuota,
+    ) -> Result<Installed, StoreError> {
         checks::plugin_record(&plugin, &code)?;
-        self.with(async |client| records::put_plugin(client, tenant, &plugin, &code).await).await
+        self.with(async |client| records::put_plugin(client, tenant, &plugin, &code, quota).await).await
+    }
+
+    async fn remove_plugin(
+        &self,
+        tenant: &TenantId,
+        digest: &str,
+        revision: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        self.with(async |client| records::remove_plugin(client, tenant, digest, revision).await).await
     }
 
     async fn plugins(&self, tenant: &TenantId) -> Result<Vec<PluginRecord>, StoreError> {

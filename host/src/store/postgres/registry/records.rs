@@ -4,11 +4,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::{bound, owner};
-use crate::domain::TenantId;
+use crate::domain::{Suspension, TenantId};
 use crate::store::postgres::error::Error;
 use crate::store::postgres::rows::Columns;
 use crate::store::postgres::sessions::Client;
-use crate::store::{AdminEntry, PluginRecord, TenantRecord, checks};
+use crate::store::{AdminEntry, Installed, PluginQuota, PluginRecord, TenantRecord, checks};
 
 pub(super) async fn note(client: &Client, entry: &AdminEntry) -> Result<(), Error> {
     const SQL: &str = "
@@ -89,23 +89,24 @@ fn tenant_record(row: &Row) -> Result<TenantRecord, Error> {
             let (has_former, former): (bool, Option<String>) = (columns.get()?, columns.get()?);
             has_former.then_some(former)
         },
-        is_suspended: columns.get()?,
+        suspension: Suspension { by_operator: columns.get()?, by_tenant: columns.get()? },
         declared: columns.get()?,
         created_at_ms: columns.number()?,
     })
 }
 
 pub(super) async fn tenants(client: &Client) -> Result<Vec<TenantRecord>, Error> {
-    const SQL: &str =
-        "SELECT id, revision, settings, plugin, has_former, former, is_suspended, declared, created_at_ms
-                       FROM hongbao.tenants ORDER BY id";
+    const SQL: &str = "
+        SELECT id, revision, settings, plugin, has_former, former, is_suspended, is_suspended_by_tenant, declared,
+               created_at_ms
+          FROM hongbao.tenants ORDER BY id";
     let statement = client.prepare_cached(SQL).await?;
     client.query(&statement, &[]).await?.iter().map(tenant_record).collect()
 }
 
 pub(super) async fn put_tenant(client: &Client, record: &TenantRecord) -> Result<Option<u64>, Error> {
-    const SQL: &str = "SELECT hongbao.put_tenant($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let params: [&(dyn ToSql + Sync); 9] = [
+    const SQL: &str = "SELECT hongbao.put_tenant($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    let params: [&(dyn ToSql + Sync); 10] = [
         &record.id.as_str(),
         // Past what a column holds, no revision ever is.
         &i64::try_from(record.revision).unwrap_or(-1),
@@ -113,7 +114,8 @@ pub(super) async fn put_tenant(client: &Client, record: &TenantRecord) -> Result
         &record.plugin,
         &record.former.is_some(),
         &record.former.as_ref().and_then(Option::as_deref),
-        &record.is_suspended,
+        &record.suspension.by_operator,
+        &record.suspension.by_tenant,
         &record.declared,
         &checks::time(record.created_at_ms)?,
     ];
@@ -126,11 +128,10 @@ pub(super) async fn put_plugin(
     tenant: &TenantId,
     plugin: &PluginRecord,
     code: &[u8],
-) -> Result<bool, Error> {
-    const SQL: &str =
-        "INSERT INTO hongbao.plugins (tenant, digest, name, version, bytes, installed_at_ms, code)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, digest) DO NOTHING";
-    let params: [&(dyn ToSql + Sync); 7] = [
+    quota: PluginQuota,
+) -> Result<Installed, Error> {
+    const SQL: &str = "SELECT hongbao.put_plugin($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let params: [&(dyn ToSql + Sync); 9] = [
         &tenant.as_str(),
         &plugin.digest,
         &plugin.name,
@@ -138,9 +139,34 @@ pub(super) async fn put_plugin(
         &checks::time(plugin.bytes)?,
         &checks::time(plugin.installed_at_ms)?,
         &code,
+        &i64::from(quota.plugins),
+        &bound(quota.bytes),
     ];
     let statement = client.prepare_cached(SQL).await?;
-    Ok(client.execute(&statement, &params).await? > 0)
+    let row = client.query_one(&statement, &params).await?;
+    Ok(match Columns::of(&row).get()? {
+        "now" => Installed::Now,
+        "before" => Installed::Before,
+        _ => Installed::Full,
+    })
+}
+
+pub(super) async fn remove_plugin(
+    client: &Client,
+    tenant: &TenantId,
+    digest: &str,
+    revision: u64,
+) -> Result<Option<u64>, Error> {
+    const SQL: &str = "SELECT hongbao.remove_plugin($1, $2, $3)";
+    if digest.contains('\0') {
+        // No text of PostgreSQL has one.
+        return Ok(None);
+    }
+    // Past what a column holds, no revision ever is.
+    let revision = i64::try_from(revision).unwrap_or(-1);
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client.query_one(&statement, &[&tenant.as_str(), &digest, &revision]).await?;
+    Columns::of(&row).optional()
 }
 
 fn plugin(row: &Row) -> Result<PluginRecord, Error> {

@@ -30,6 +30,20 @@ fn api_key(row: &Row<'_>) -> Result<ApiKey, rusqlite::Error> {
     })
 }
 
+pub(super) fn seal(db: &Connection) -> Result<Option<[u8; 32]>, Error> {
+    let mut statement = db.prepare_cached("SELECT secret FROM seal")?;
+    Ok(statement.query_row([], |row| Columns::of(row).bytes()).optional()?)
+}
+
+/// In the transaction that it runs in nobody comes between the two.
+pub(super) fn make_seal(db: &Connection, proposed: [u8; 32]) -> Result<[u8; 32], Error> {
+    if let Some(seal) = seal(db)? {
+        return Ok(seal);
+    }
+    db.prepare_cached("INSERT INTO seal (the_only, secret) VALUES (1, ?1)")?.execute([proposed])?;
+    Ok(proposed)
+}
+
 pub(super) fn add_key(db: &Connection, key: &ApiKey) -> Result<(), Error> {
     const SQL: &str = concat!(
         "INSERT INTO api_keys (",
@@ -48,6 +62,18 @@ pub(super) fn add_key(db: &Connection, key: &ApiKey) -> Result<(), Error> {
         key.revoked_at_ms.map(checks::time).transpose()?,
     ))?;
     if written == 0 { Err(checks::taken_key(key.id).into()) } else { Ok(()) }
+}
+
+/// In the transaction that it runs in nobody comes between the count and the key.
+pub(super) fn add_key_within(db: &Connection, key: &ApiKey, most: u32) -> Result<bool, Error> {
+    const VALID: &str = "SELECT count(*) FROM api_keys
+                         WHERE tenant = ?1 AND revoked_at_ms IS NULL AND coalesce(expires_at_ms > ?2, 1)";
+    let of = (owner(key.tenant.as_ref()), checks::time(key.created_at_ms)?);
+    let valid: u32 = db.prepare_cached(VALID)?.query_row(of, |row| row.get(0))?;
+    if valid >= most && self::key(db, key.id)?.is_none() {
+        return Ok(false);
+    }
+    add_key(db, key).map(|()| true)
 }
 
 pub(super) fn key(db: &Connection, id: KeyId) -> Result<Option<ApiKey>, Error> {

@@ -14,7 +14,8 @@ use super::probe;
 use super::sessions::Sessions;
 use crate::domain::{ApiKey, KeyId, TenantId};
 use crate::store::{
-    AdminEntry, Answer, Begun, PluginRecord, Registry, RequestKey, StoreError, TenantRecord, checks,
+    AdminEntry, Answer, Begun, Installed, PluginQuota, PluginRecord, Registry, RequestKey, StoreError,
+    TenantRecord, checks,
 };
 
 /// Threads that read: a component takes some milliseconds, and a key must not wait for it.
@@ -38,9 +39,21 @@ impl SqliteRegistry {
 
 #[async_trait]
 impl Registry for SqliteRegistry {
+    async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        if let Some(seal) = self.sessions.read(callers::seal).await? {
+            return Ok(seal);
+        }
+        self.sessions.write(move |db| callers::make_seal(db, proposed)).await
+    }
+
     async fn add_key(&self, key: ApiKey) -> Result<(), StoreError> {
         checks::api_key(&key)?;
         self.sessions.write(move |db| callers::add_key(db, &key)).await
+    }
+
+    async fn add_key_within(&self, key: ApiKey, most: u32) -> Result<bool, StoreError> {
+        checks::api_key(&key)?;
+        self.sessions.write(move |db| callers::add_key_within(db, &key, most)).await
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
@@ -139,10 +152,21 @@ impl Registry for SqliteRegistry {
         tenant: &TenantId,
         plugin: PluginRecord,
         code: Vec<u8>,
-    ) -> Result<bool, StoreError> {
+        quota: PluginQuota,
+    ) -> Result<Installed, StoreError> {
         checks::plugin_record(&plugin, &code)?;
         let tenant = tenant.clone();
-        self.sessions.write(move |db| records::put_plugin(db, &tenant, &plugin, &code)).await
+        self.sessions.write(move |db| records::put_plugin(db, &tenant, &plugin, &code, quota)).await
+    }
+
+    async fn remove_plugin(
+        &self,
+        tenant: &TenantId,
+        digest: &str,
+        revision: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        let (tenant, digest) = (tenant.clone(), digest.to_owned());
+        self.sessions.write(move |db| records::remove_plugin(db, &tenant, &digest, revision)).await
     }
 
     async fn plugins(&self, tenant: &TenantId) -> Result<Vec<PluginRecord>, StoreError> {

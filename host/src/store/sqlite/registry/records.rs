@@ -3,10 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{bound, owner};
-use crate::domain::{KeyId, TenantId};
+use crate::domain::{KeyId, Suspension, TenantId};
 use crate::store::sqlite::error::Error;
 use crate::store::sqlite::rows::Columns;
-use crate::store::{AdminEntry, PluginRecord, TenantRecord, checks};
+use crate::store::{AdminEntry, Installed, PluginQuota, PluginRecord, TenantRecord, checks};
 
 pub(super) fn note(db: &Connection, entry: &AdminEntry) -> Result<(), Error> {
     const SQL: &str = "INSERT INTO notes (at_ms, by_key, tenant, action, subject, outcome)
@@ -80,38 +80,50 @@ fn tenant_record(row: &Row<'_>) -> Result<TenantRecord, rusqlite::Error> {
             let (has_former, former) = (columns.flag()?, columns.optional_text()?);
             has_former.then_some(former)
         },
-        is_suspended: columns.flag()?,
+        suspension: Suspension { by_operator: columns.flag()?, by_tenant: columns.flag()? },
         declared: columns.optional_text()?,
         created_at_ms: columns.number()?,
     })
 }
 
 pub(super) fn tenants(db: &Connection) -> Result<Vec<TenantRecord>, Error> {
-    const SQL: &str =
-        "SELECT id, revision, settings, plugin, has_former, former, is_suspended, declared, created_at_ms
-                       FROM tenants ORDER BY id";
+    const SQL: &str = "
+        SELECT id, revision, settings, plugin, has_former, former, is_suspended, is_suspended_by_tenant, declared,
+               created_at_ms
+          FROM tenants ORDER BY id";
     let mut statement = db.prepare_cached(SQL)?;
     let tenants = statement.query_map([], tenant_record)?.collect::<Result<_, _>>()?;
     Ok(tenants)
 }
 
+/// The revision of a tenant; 0 where there is none.
+fn present(db: &Connection, id: &TenantId) -> Result<u64, Error> {
+    const SQL: &str = "SELECT revision FROM tenants WHERE id = ?1";
+    let number = |row: &Row<'_>| Columns::of(row).number();
+    Ok(db.prepare_cached(SQL)?.query_row([id.as_str()], number).optional()?.unwrap_or(0))
+}
+
+/// The next revision of all.
+fn raised(db: &Connection) -> Result<u64, Error> {
+    const SQL: &str = "UPDATE revision SET value = value + 1 RETURNING value";
+    Ok(db.prepare_cached(SQL)?.query_row([], |row| Columns::of(row).number())?)
+}
+
 /// In the transaction that it runs in nobody comes between the look and the writes.
 pub(super) fn put_tenant(db: &Connection, record: &TenantRecord) -> Result<Option<u64>, Error> {
-    const PRESENT: &str = "SELECT revision FROM tenants WHERE id = ?1";
-    const RAISE: &str = "UPDATE revision SET value = value + 1 RETURNING value";
     const WRITE: &str = "
-        INSERT INTO tenants (id, revision, settings, plugin, has_former, former, is_suspended, declared, created_at_ms)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        INSERT INTO tenants (id, revision, settings, plugin, has_former, former, is_suspended,
+                             is_suspended_by_tenant, declared, created_at_ms)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT (id) DO UPDATE
            SET revision = excluded.revision, settings = excluded.settings, plugin = excluded.plugin,
                has_former = excluded.has_former, former = excluded.former, is_suspended = excluded.is_suspended,
+               is_suspended_by_tenant = excluded.is_suspended_by_tenant,
                declared = excluded.declared, created_at_ms = excluded.created_at_ms";
-    let number = |row: &Row<'_>| Columns::of(row).number::<u64>();
-    let present = db.prepare_cached(PRESENT)?.query_row([record.id.as_str()], number).optional()?;
-    if present.unwrap_or(0) != record.revision {
+    if present(db, &record.id)? != record.revision {
         return Ok(None);
     }
-    let revision = db.prepare_cached(RAISE)?.query_row([], number)?;
+    let revision = raised(db)?;
     db.prepare_cached(WRITE)?.execute((
         record.id.as_str(),
         checks::time(revision)?,
@@ -119,7 +131,8 @@ pub(super) fn put_tenant(db: &Connection, record: &TenantRecord) -> Result<Optio
         &record.plugin,
         record.former.is_some(),
         record.former.as_ref().and_then(Option::as_deref),
-        record.is_suspended,
+        record.suspension.by_operator,
+        record.suspension.by_tenant,
         &record.declared,
         checks::time(record.created_at_ms)?,
     ))?;
@@ -131,10 +144,19 @@ pub(super) fn put_plugin(
     tenant: &TenantId,
     plugin: &PluginRecord,
     code: &[u8],
-) -> Result<bool, Error> {
+    quota: PluginQuota,
+) -> Result<Installed, Error> {
     const SQL: &str = "INSERT INTO plugins (tenant, digest, name, version, bytes, installed_at_ms, code)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (tenant, digest) DO NOTHING";
-    let written = db.prepare_cached(SQL)?.execute((
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let own = plugins(db, tenant)?;
+    if own.iter().any(|installed| installed.digest == plugin.digest) {
+        return Ok(Installed::Before);
+    }
+    let bytes = own.iter().chain([plugin]).map(|plugin| u128::from(plugin.bytes)).sum::<u128>();
+    if own.len() >= quota.plugins as usize || bytes > u128::from(quota.bytes) {
+        return Ok(Installed::Full);
+    }
+    db.prepare_cached(SQL)?.execute((
         tenant.as_str(),
         &plugin.digest,
         &plugin.name,
@@ -143,7 +165,30 @@ pub(super) fn put_plugin(
         checks::time(plugin.installed_at_ms)?,
         code,
     ))?;
-    Ok(written > 0)
+    Ok(Installed::Now)
+}
+
+pub(super) fn remove_plugin(
+    db: &Connection,
+    tenant: &TenantId,
+    digest: &str,
+    revision: u64,
+) -> Result<Option<u64>, Error> {
+    const REMOVE: &str = "DELETE FROM plugins WHERE tenant = ?1 AND digest = ?2";
+    const FORGET: &str = "
+        UPDATE tenants
+           SET revision = ?2, has_former = has_former AND former IS NOT ?3, former = nullif(former, ?3)
+         WHERE id = ?1";
+    let known = present(db, tenant)?;
+    if known == 0 || known != revision {
+        return Ok(None);
+    }
+    if db.prepare_cached(REMOVE)?.execute((tenant.as_str(), digest))? == 0 {
+        return Ok(None);
+    }
+    let revision = raised(db)?;
+    db.prepare_cached(FORGET)?.execute((tenant.as_str(), checks::time(revision)?, digest))?;
+    Ok(Some(revision))
 }
 
 fn plugin(row: &Row<'_>) -> Result<PluginRecord, rusqlite::Error> {

@@ -2,6 +2,7 @@
 
 mod batches;
 mod bringing;
+mod files;
 mod guards;
 mod lists;
 mod opening;

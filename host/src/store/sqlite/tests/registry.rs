@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::domain::{KeyId, TenantId};
+use crate::domain::{KeyId, Suspension, TenantId};
 use crate::store::sqlite::migrate::{BOOKS, RECORDS};
 use crate::store::sqlite::{OpenError, SqliteLedger, SqliteRegistry, open};
 use crate::store::{AdminEntry, Registry, TenantRecord, conformance};
@@ -25,7 +25,7 @@ fn tenant(number: usize) -> TenantRecord {
         settings: "{}".into(),
         plugin: None,
         former: None,
-        is_suspended: false,
+        suspension: Suspension::default(),
         declared: None,
         created_at_ms: NOW,
     }

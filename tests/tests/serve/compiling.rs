@@ -1,0 +1,206 @@
+//! Plugins that take long to compile: who uploads one is told in time, and nobody else waits for it.
+#![cfg(target_os = "linux")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hongbao_host::domain::{Suspension, TenantId, UserId};
+use hongbao_host::imports::ManualClock;
+use hongbao_host::runtime::{CompileLimits, Compiler, Digest};
+use hongbao_host::store::{PluginQuota, PluginRecord, TenantRecord};
+use hongbao_tests::heavy::heavy;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::stage::{Answer, NOW_MS, Stage, Stores, unhurried, until};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hongbao-under-test");
+
+/// Compiling has so long, each in a process of its own.
+fn within(time: Duration) -> Compiler {
+    Compiler::in_processes(PROGRAM.into(), CompileLimits { time, ..CompileLimits::default() })
+}
+
+async fn stage(stores: Stores, compiler: Compiler) -> Stage {
+    let clock = Arc::new(ManualClock::new(NOW_MS));
+    Stage::compiling(compiler, clock, stores, unhurried(), None).await
+}
+
+async fn upload(stage: &Stage, tenant: &str, salt: &str, code: Vec<u8>) -> Answer {
+    let request = stage.request(Method::POST, &format!("/v1/tenants/{tenant}/plugins"), &stage.operator);
+    stage.send(request.header("idempotency-key", salt).body(code)).await
+}
+
+/// Some seconds of compiling.
+fn long(seed: u32) -> Vec<u8> {
+    heavy(seed, 8, 30_000)
+}
+
+async fn record(stores: &Stores, name: &str) -> TenantRecord {
+    let id = TenantId::new(name).unwrap();
+    stores.registry.tenants().await.unwrap().into_iter().find(|record| record.id == id).unwrap()
+}
+
+/// Writes into the records that a tenant is served by this, as a host with a faster machine may do.
+async fn let_serve(stores: &Stores, name: &str, code: Vec<u8>) {
+    let mut record = record(stores, name).await;
+    let digest = Digest::of(&code).to_string();
+    let plugin = PluginRecord {
+        digest: digest.clone(),
+        name: "long".into(),
+        version: "1.0.0".into(),
+        bytes: code.len() as u64,
+        installed_at_ms: NOW_MS,
+    };
+    stores.registry.put_plugin(&record.id, plugin, code, PluginQuota::NONE).await.unwrap();
+    record.serve_by(Some(digest));
+    assert!(stores.registry.put_tenant(record).await.unwrap().is_some());
+}
+
+async fn set_suspended(stores: &Stores, name: &str, is_suspended: bool) {
+    let suspension = Suspension { by_operator: is_suspended, by_tenant: false };
+    let record = TenantRecord { suspension, ..record(stores, name).await };
+    assert!(stores.registry.put_tenant(record).await.unwrap().is_some());
+}
+
+async fn is_suspended(stage: &Stage, name: &str) -> bool {
+    let tenant = stage.get(&format!("/v1/tenants/{name}"), &stage.operator).await.ok();
+    tenant["is_suspended"] == true
+}
+
+async fn has_metric(stage: &Stage, line: &str) -> bool {
+    stage.get("/metrics", "").await.text.lines().any(|found| found == line)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_takes_too_much_is_refused_with_a_code_and_the_next_one_is_not() {
+    let stage = stage(Stores::default(), within(Duration::from_secs(1))).await;
+    stage.tenant("acme").await;
+    let begun = Instant::now();
+    let refused = upload(&stage, "acme", "long", long(1)).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "plugin-too-costly"));
+    assert!(refused.text.contains("took longer than 1 s") && refused.text.contains("(compile-time)"));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let refused = upload(&stage, "acme", "large", heavy(2, 20, 30_000)).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "plugin-too-costly"));
+    assert!(refused.text.contains("more than 4194304 bytes of code"), "{refused:?}");
+    assert!(has_metric(&stage, "hongbao_refused_plugins{code=\"compile-time\"} 1").await);
+    let mut another = hongbao_host::runtime::Plugin::EMBEDDED.to_vec();
+    another.extend([0, 3, 1, b'v', 1]);
+    let grants = json!({"grants": ["counter", "ledger", "entropy", "clock", "log", "policy"]});
+    stage.put("/v1/tenants/acme/settings", &stage.operator, grants).await.ok();
+    upload(&stage, "acme", "short", another).await.ok();
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_find_the_compiler_taken_have_an_answer_in_time() {
+    let stage = Arc::new(stage(Stores::default(), within(Duration::from_secs(2))).await);
+    stage.tenant("acme").await;
+    stage.tenant("beta").await;
+    let begun = Instant::now();
+    let uploads = (0..5).map(|number| {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move { upload(&stage, "acme", &format!("k{number}"), long(10 + number)).await })
+    });
+    let uploads: Vec<_> = uploads.collect();
+    until("a queue", || has_metric(&stage, "hongbao_compiling{state=\"waiting\"} 2")).await;
+    // Another tenant is before those of the first that wait.
+    let other = upload(&stage, "beta", "k", long(20)).await;
+    assert_eq!(other.problem(), "plugin-too-costly");
+    assert!(begun.elapsed() < Duration::from_millis(6500), "{:?}", begun.elapsed());
+    let mut codes = Vec::new();
+    for answer in uploads {
+        let answer = answer.await.unwrap();
+        assert!([422, 503].contains(&answer.status.as_u16()), "{answer:?}");
+        codes.push(answer.problem());
+    }
+    codes.sort_unstable();
+    assert_eq!(codes, ["busy", "busy", "plugin-too-costly", "plugin-too-costly", "plugin-too-costly"]);
+    Arc::into_inner(stage).unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tenant_is_followed_while_a_plugin_compiles() {
+    let stores = Stores::default();
+    let stage = stage(stores.clone(), within(Duration::from_secs(8))).await;
+    let acme = stage.tenant("acme").await;
+    stage.tenant("beta").await;
+    let_serve(&stores, "acme", long(30)).await;
+    until("a compiler", || has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1")).await;
+    let begun = Instant::now();
+    set_suspended(&stores, "beta", true).await;
+    until("a suspension", || is_suspended(&stage, "beta")).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1").await, "it compiles still");
+    // Its own suspension does not wait either, and until then it goes on as before.
+    stage.get("/v1/users/bob/wallet", &acme["member"]).await.ok();
+    set_suspended(&stores, "acme", true).await;
+    until("its own suspension", || is_suspended(&stage, "acme")).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    set_suspended(&stores, "beta", false).await;
+    until("the end of a suspension", || async { !is_suspended(&stage, "beta").await }).await;
+    let begun = Instant::now();
+    stage.stop().await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "a stop ends it: {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_is_suspended_and_resumed_by_calls_while_its_plugin_compiles_and_after_it_fails() {
+    let stores = Stores::default();
+    let stage = stage(stores.clone(), within(Duration::from_secs(3))).await;
+    let acme = stage.tenant("acme").await;
+    let_serve(&stores, "acme", long(35)).await;
+    until("a compiler", || has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1")).await;
+    let suspended = stage.post("/v1/tenants/acme/suspend", &acme["admin"], json!({})).await.ok();
+    assert_eq!(suspended["suspended_by"], json!(["tenant"]));
+    assert!(has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1").await, "it compiles still");
+    until("an end", || has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 0")).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(is_suspended(&stage, "acme").await, "what was before the suspension does not lift it");
+    stage.post("/v1/tenants/acme/resume", &acme["admin"], json!({})).await.ok();
+    stage.get("/v1/users/bob/wallet", &acme["member"]).await.ok();
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_starts_serves_those_that_are_ready_and_says_so_of_the_others() {
+    let stores = Stores::default();
+    let first = stage(stores.clone(), Compiler::default()).await;
+    let (acme, beta) = (first.tenant("acme").await, first.tenant("beta").await);
+    first.fund(&acme, "alice", 100).await;
+    first.packet(&acme, "p", 100, 2).await;
+    let (listening, operator) = (first.listening, first.operator);
+    listening.stop(Duration::ZERO).await;
+    let_serve(&stores, "acme", long(40)).await;
+    let begun = Instant::now();
+    let second = stage(stores.clone(), within(Duration::from_secs(2))).await;
+    assert!(begun.elapsed() < Duration::from_millis(1900), "{:?}", begun.elapsed());
+    second.get("/v1/users/bob/wallet", &beta["member"]).await.ok();
+    for path in ["/v1/users/bob/wallet", "/v1/tenants/acme"] {
+        let refused = second.get(path, &acme["member"]).await;
+        assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (503, "plugin-not-ready"));
+        assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    }
+    assert_eq!(second.get("/readyz", "").await.status.as_u16(), 200);
+    assert!(has_metric(&second, "hongbao_tenants_waiting 1").await);
+    let again = second.once("/v1/tenants", &operator, "again", json!({"tenant": "acme"})).await;
+    assert_eq!(again.problem(), "tenant-exists");
+    // One whose plugin does not compile here is tried again, and can be given another meanwhile.
+    until("a compilation that failed", || {
+        has_metric(&second, "hongbao_refused_plugins{code=\"compile-time\"} 1")
+    })
+    .await;
+    assert_eq!(second.get("/v1/users/bob/wallet", &acme["member"]).await.problem(), "plugin-not-ready");
+    // A sender's money does not wait for it.
+    second.clock.advance(24 * 60 * 60 * 1000 + 60_000);
+    let (acme_id, alice) = (TenantId::new("acme").unwrap(), UserId::new("alice").unwrap());
+    until("a refund without the plugin", || async {
+        stores.ledger.balance(&acme_id, &alice).await.unwrap().get() == 100
+    })
+    .await;
+    second.post("/v1/tenants/acme/upgrade", &operator, json!({})).await.ok();
+    second.get("/v1/users/bob/wallet", &acme["member"]).await.ok();
+    until("that nobody waits", || has_metric(&second, "hongbao_tenants_waiting 0")).await;
+    second.stop().await;
+}

@@ -1,0 +1,122 @@
+//! The demo: bounded, and for nobody's page but its own.
+
+use std::net::Ipv4Addr;
+
+use hongbao_host::http::DemoSettings;
+use reqwest::RequestBuilder;
+use serde_json::json;
+
+use crate::stage::{Answer, Stage, Stores};
+
+async fn stage(stores: Stores, demo: DemoSettings) -> Stage {
+    Stage::with_demo(stores, demo).await
+}
+
+async fn join(stage: &Stage, name: &str, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Answer {
+    let request = stage.client.post(format!("{}/demo/session", stage.url)).json(&json!({"name": name}));
+    stage.send(change(request)).await
+}
+
+fn session_keys(answer: &Answer) -> String {
+    answer.ok()["key"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_bounded_in_rate_whatever_a_header_says_of_the_address() {
+    let stage = stage(Stores::default(), DemoSettings::default()).await;
+    let (mut joined, mut refused) = (0, None);
+    for number in 0..60 {
+        let address = Ipv4Addr::from(number + 0x0a00_0000).to_string();
+        let answer = join(&stage, &format!("u{number}"), |request| {
+            request.header("x-forwarded-for", &address).header("forwarded", format!("for={address}"))
+        })
+        .await;
+        if answer.status == 201 {
+            joined += 1;
+        } else {
+            refused = Some(answer);
+        }
+    }
+    assert!((30..45).contains(&joined), "{joined}");
+    let refused = refused.unwrap();
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (429, "rate-limited"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_bounded_in_number_also_after_a_restart() {
+    let (stores, demo) = (Stores::default(), DemoSettings { sessions: 3, ..DemoSettings::default() });
+    let first = stage(stores.clone(), demo.clone()).await;
+    let key = session_keys(&join(&first, "alice", |request| request).await);
+    for name in ["alice", "bob"] {
+        join(&first, name, |request| request).await.ok();
+    }
+    for name in ["alice", "carol"] {
+        assert_eq!(join(&first, name, |request| request).await.problem(), "rate-limited");
+    }
+    first.get("/v1/users/alice/wallet", &key).await.ok();
+    let wallet = first.get("/v1/users/carol/wallet", &key).await;
+    assert_eq!(wallet.problem(), "forbidden", "it speaks for alice alone");
+    first.stop().await;
+
+    let second = stage(stores, demo).await;
+    assert_eq!(join(&second, "carol", |request| request).await.problem(), "rate-limited");
+    second.get("/v1/users/alice/wallet", &key).await.ok();
+    // A day later they have ended.
+    second.clock.advance(24 * 60 * 60 * 1000);
+    join(&second, "carol", |request| request).await.ok();
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_fewer_than_there_are_and_a_name_that_is_none_takes_none() {
+    let demo = DemoSettings { sessions_per_address: 2, ..DemoSettings::default() };
+    let stage = stage(Stores::default(), demo).await;
+    for bad in ["", "a\u{0}b", &*"x".repeat(300)] {
+        assert_eq!(join(&stage, bad, |request| request).await.problem(), "invalid-argument", "{bad:?}");
+    }
+    for name in ["alice", "bob"] {
+        join(&stage, name, |request| request).await.ok();
+    }
+    assert_eq!(join(&stage, "carol", |request| request).await.problem(), "rate-limited");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_its_own_names_and_its_own_page_are_answered() {
+    let names = vec!["demo.example.org".to_owned()];
+    let stage = stage(Stores::default(), DemoSettings { names, ..DemoSettings::default() }).await;
+    let port = stage.listening.address().port();
+    for path in ["/", "/assets/main.js", "/openapi.json", "/healthz", "/v1/tenants", "/nowhere"] {
+        let request = stage.client.get(format!("{}{path}", stage.url)).bearer_auth(&stage.operator);
+        let answer = stage.send(request.header("host", format!("rebound.example:{port}"))).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (421, "foreign-host"), "{path}");
+    }
+    let refused = join(&stage, "alice", |request| request.header("host", "rebound.example")).await;
+    assert_eq!(refused.problem(), "foreign-host");
+    for origin in ["http://evil.example", "null", "http://localhost:1"] {
+        let refused = join(&stage, "alice", |request| request.header("origin", origin)).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem().as_str()),
+            (403, "foreign-origin"),
+            "{origin}"
+        );
+    }
+    let own = stage.url.clone();
+    join(&stage, "alice", |request| request.header("origin", own)).await.ok();
+    for host in [format!("localhost:{port}"), format!("Demo.Example.Org:{port}")] {
+        let origin = format!("http://{host}");
+        join(&stage, "bob", |request| request.header("host", host).header("origin", origin)).await.ok();
+    }
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_demo_every_host_is_answered() {
+    let stage = Stage::start().await;
+    let request = stage.client.get(format!("{}/healthz", stage.url)).header("host", "api.example.org");
+    assert_eq!(stage.send(request.header("origin", "http://elsewhere.example")).await.status, 200);
+    assert_eq!(join(&stage, "alice", |request| request).await.status, 404);
+    stage.stop().await;
+}

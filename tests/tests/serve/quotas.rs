@@ -1,0 +1,239 @@
+//! A request is a request, and nobody has more than their part of what all share.
+
+use hongbao_host::http::{RateSettings, ServiceSettings};
+use hongbao_host::runtime::Plugin;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::stage::{Answer, Keys, Stage, Stores, until};
+
+async fn limited(limits: Value) -> (Stage, Keys, Keys) {
+    let stage = Stage::start().await;
+    let (keys, others) = (stage.tenant("acme").await, stage.tenant("other").await);
+    configure(&stage, limits).await;
+    (stage, keys, others)
+}
+
+async fn configure(stage: &Stage, limits: Value) {
+    let grants = ["counter", "ledger", "entropy", "clock", "log", "policy"];
+    let settings = json!({"limits": limits, "grants": grants});
+    stage.put("/v1/tenants/acme/settings", &stage.operator, settings).await.ok();
+}
+
+#[track_caller]
+fn is_full(answer: &Answer) {
+    assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (429, "quota-reached"), "{answer:?}");
+}
+
+async fn reached(stage: &Stage, limit: &str) -> u64 {
+    let metrics = stage.get("/metrics", "").await.text;
+    let name = format!("hongbao_limits_total{{tenant=\"acme\",limit=\"{limit}\"}} ");
+    let found = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    found.map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_counts_whatever_it_is_about() {
+    let (stage, keys, others) = limited(json!({"requests_per_second": 1})).await;
+    let member = &keys["member"];
+    let mut refused = Vec::new();
+    for round in 0..4 {
+        let said = json!({"id": format!("m{round}"), "sender": "bob", "text": "hello"});
+        let funds = json!({"amount": 5});
+        let fund = stage.once("/v1/users/bob/wallet/funds", &keys["fund"], &format!("f{round}"), funds).await;
+        let mut answers = vec![fund, stage.post("/v1/rooms/r/messages", member, said).await];
+        for path in ["wallet", "wallet/statement", "sent", "received"] {
+            answers.push(stage.get(&format!("/v1/users/bob/{path}"), member).await);
+        }
+        for path in ["/v1/rooms/r/packets", "/v1/tenants/acme"] {
+            answers.push(stage.get(path, member).await);
+        }
+        refused.push(answers.into_iter().filter(|answer| answer.status.as_u16() == 429).collect::<Vec<_>>());
+    }
+    let count: usize = refused.iter().map(Vec::len).sum();
+    assert!(count >= 26, "of 32 in some moments nearly all are too many: {count}");
+    for answer in refused.iter().flatten() {
+        assert_eq!((answer.problem().as_str(), answer.header("retry-after")), ("rate-limited", Some("1")));
+    }
+    assert!(reached(&stage, "rate").await >= count as u64);
+    // Neither its administrators nor a neighbour are held up.
+    stage.get("/v1/tenants/acme/keys", &keys["admin"]).await.ok();
+    for user in ["bob", "carol", "dave"] {
+        stage.get(&format!("/v1/users/{user}/wallet"), &others["member"]).await.ok();
+    }
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_two_calls_is_one_and_a_change_of_settings_begins_no_new_second() {
+    let (stage, keys, _) = limited(json!({})).await;
+    stage.fund(&keys, "alice", 1_000).await;
+    let packet = stage.packet(&keys, "p", 100, 2).await;
+    configure(&stage, json!({"requests_per_second": 1})).await;
+    let tapped = stage.tap(&keys, &packet, "grab-and-open", "bob").await.ok();
+    assert_eq!(tapped["outcome"], "opened");
+    configure(&stage, json!({"requests_per_second": 1, "batch": 7})).await;
+    assert_eq!(stage.tap(&keys, &packet, "grab", "carol").await.problem(), "rate-limited");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administrators_have_a_rate_of_their_own_and_the_operator_has_none() {
+    let some = std::num::NonZeroU32::new(6);
+    let rate = RateSettings { admin_per_second: some, ..RateSettings::default() };
+    let settings = ServiceSettings { rate, ..ServiceSettings::default() };
+    let stage = Stage::with(Stores::default(), settings, None).await;
+    let (keys, others) = (stage.tenant("acme").await, stage.tenant("other").await);
+    let mut refused = 0;
+    for _ in 0..20 {
+        let answer = stage.get("/v1/tenants/acme/keys", &keys["admin"]).await;
+        refused += u32::from(answer.status.as_u16() == 429);
+        stage.get("/v1/tenants/acme/keys", &stage.operator).await.ok();
+    }
+    assert!(refused >= 8, "{refused}");
+    stage.get("/v1/tenants/other/keys", &others["admin"]).await.ok();
+    stage.get("/v1/users/bob/wallet", &keys["member"]).await.ok();
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_a_tenant_leave_room_for_those_of_others() {
+    let (stage, keys, others) = limited(json!({"streams": 1})).await;
+    let open = |keys: &Keys| stage.request(Method::GET, "/v1/rooms/r/events", &keys["member"]).send();
+    let first = open(&keys).await.unwrap();
+    assert!(first.status().is_success());
+    is_full(&stage.get("/v1/rooms/other/events", &keys["member"]).await);
+    assert_eq!(reached(&stage, "streams").await, 1);
+    let (one, two) = (open(&others).await.unwrap(), open(&others).await.unwrap());
+    assert!(one.status().is_success() && two.status().is_success());
+    drop(first);
+    until("the place is free", async || open(&keys).await.unwrap().status().is_success()).await;
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_a_tenant_leave_room_for_what_others_keep() {
+    let (stage, keys, others) = limited(json!({"message_bytes": 2_000})).await;
+    let say = async |keys: &Keys, room: usize, id: usize| {
+        let said = json!({"id": format!("m{id}"), "sender": "bob", "text": "x".repeat(700)});
+        stage.post(&format!("/v1/rooms/r{room}/messages"), &keys["member"], said).await
+    };
+    say(&keys, 1, 1).await.ok();
+    for _ in 0..5 {
+        say(&keys, 1, 1).await.ok();
+    }
+    say(&keys, 2, 1).await.ok();
+    is_full(&say(&keys, 3, 1).await);
+    is_full(&say(&keys, 1, 2).await);
+    assert_eq!(reached(&stage, "messages").await, 2);
+    // Commands are kept nowhere.
+    let command = json!({"id": "c", "sender": "bob", "text": "/hongbao best"});
+    stage.post("/v1/rooms/r1/messages", &keys["member"], command).await.ok();
+    for id in 0..9 {
+        say(&others, 1, id).await.ok();
+    }
+    stage.clock.advance(24 * 60 * 60 * 1000);
+    say(&keys, 3, 1).await.ok();
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_counted_while_they_are_valid() {
+    let (stage, keys, others) = limited(json!({"keys": 4})).await;
+    let path = "/v1/tenants/acme/keys";
+    let body = json!({"label": "x", "scopes": ["member"]});
+    let made = stage.once(path, &keys["admin"], "k1", body.clone()).await.ok();
+    is_full(&stage.once(path, &keys["admin"], "k2", body.clone()).await);
+    is_full(&stage.once(path, &stage.operator, "k2", body.clone()).await);
+    assert_eq!(reached(&stage, "keys").await, 2);
+    stage.once("/v1/tenants/other/keys", &others["admin"], "k2", body.clone()).await.ok();
+    stage.delete(&format!("{path}/{}", made["id"].as_str().unwrap()), &keys["admin"]).await.ok();
+    stage.once(path, &keys["admin"], "k2", body).await.ok();
+    stage.stop().await;
+}
+
+/// The embedded plugin with other bytes: a custom section that says nothing.
+async fn install(stage: &Stage, keys: &Keys, version: u8) -> Answer {
+    let mut code = Plugin::EMBEDDED.to_vec();
+    code.extend([0, 3, 1, b'v', version]);
+    let request = stage.request(Method::POST, "/v1/tenants/acme/plugins", &keys["admin"]);
+    let request = request.header("idempotency-key", format!("install {version}"));
+    stage.send(request.header("content-type", "application/wasm").body(code)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_are_bounded_and_those_that_serve_nobody_are_removed() {
+    let (stage, keys, _) = limited(json!({"plugins": 2})).await;
+    let admin = &keys["admin"];
+    let digest =
+        async |version| install(&stage, &keys, version).await.ok()["digest"].as_str().unwrap().to_owned();
+    let plugin = |digest: &str| format!("/v1/tenants/acme/plugins/{digest}");
+    let (one, two) = (digest(1).await, digest(2).await);
+    is_full(&install(&stage, &keys, 3).await);
+    assert_eq!(reached(&stage, "plugins").await, 1);
+    assert_eq!(digest(1).await, one, "what is there is there");
+    stage.post("/v1/tenants/acme/upgrade", admin, json!({"digest": one})).await.ok();
+    let refused = stage.delete(&plugin(&one), admin).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (409, "plugin-in-use"));
+    for nobodys in [&"0".repeat(64), "x", "%00"] {
+        assert_eq!(stage.delete(&plugin(nobodys), admin).await.problem(), "not-found", "{nobodys}");
+    }
+    let removed = stage.delete(&plugin(&two), admin).await.ok();
+    assert_eq!((&removed["digest"], &removed["serves"]), (&json!(two), &json!(false)));
+    assert_eq!(stage.delete(&plugin(&two), admin).await.problem(), "not-found");
+    let upgrade = stage.post("/v1/tenants/acme/upgrade", admin, json!({"digest": two})).await;
+    assert_eq!(upgrade.problem(), "not-found");
+    digest(3).await;
+    // One that served before goes as well, and with it the way back.
+    stage.post("/v1/tenants/acme/upgrade", admin, json!({})).await.ok();
+    stage.delete(&plugin(&one), admin).await.ok();
+    assert_eq!(stage.post("/v1/tenants/acme/rollback", admin, json!({})).await.problem(), "no-former-plugin");
+    let log = stage.get("/v1/tenants/acme/log", admin).await.ok();
+    let removals = log["items"].as_array().unwrap().iter().filter(|one| one["action"] == "plugin.remove");
+    let outcomes: Vec<_> = removals.map(|one| one["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["ok", "not-found", "ok", "not-found", "not-found", "not-found", "plugin-in-use"]);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_are_bounded_in_bytes_before_anything_is_compiled() {
+    let most = Plugin::EMBEDDED.len() + 10;
+    let (stage, keys, _) = limited(json!({"plugin_bytes": most})).await;
+    install(&stage, &keys, 1).await.ok();
+    let before = stage.get("/metrics", "").await.text;
+    is_full(&install(&stage, &keys, 2).await);
+    let compiled =
+        |text: &str| text.lines().find(|line| line.starts_with("hongbao_compile_seconds")).map(str::to_owned);
+    assert_eq!(compiled(&stage.get("/metrics", "").await.text), compiled(&before));
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_packets_are_bounded_and_one_that_ends_makes_room() {
+    let (stage, keys, others) = limited(json!({"open_packets": 2})).await;
+    for keys in [&keys, &others] {
+        stage.fund(keys, "alice", 1_000).await;
+    }
+    let order = json!({"room": "family", "sender": "alice", "total": 100, "shares": 1});
+    let first = stage.packet(&keys, "p1", 100, 1).await;
+    stage.packet(&keys, "p2", 100, 1).await;
+    is_full(&stage.once("/v1/packets", &keys["member"], "p3", order.clone()).await);
+    assert_eq!(reached(&stage, "open-packets").await, 1);
+    assert_eq!(stage.packet(&keys, "p1", 100, 1).await, first, "what was sent is told again");
+    let typed = json!({"id": "m", "sender": "alice", "text": "/hongbao 1 1"});
+    let told = stage.post("/v1/rooms/family/messages", &keys["member"], typed).await;
+    assert_eq!(told.ok()["replies"][0]["code"], "busy", "it was not sent: {told:?}");
+    assert_eq!(reached(&stage, "open-packets").await, 2);
+    for number in 0..4 {
+        stage.packet(&others, &format!("p{number}"), 100, 1).await;
+    }
+    stage.tap(&keys, &first, "grab-and-open", "bob").await.ok();
+    stage.clock.advance(5_000);
+    stage.once("/v1/packets", &keys["member"], "p3", order).await.ok();
+    let audit = stage.get("/v1/tenants/acme/audit", &keys["admin"]).await.ok();
+    assert_eq!(
+        (&audit["packets"], &audit["sent"], &audit["is_conserved"]),
+        (&json!(3), &json!(300), &json!(true))
+    );
+    stage.stop().await;
+}
