@@ -111,7 +111,7 @@ mod runner {
                 tell(drill);
             }
         };
-        let report = run(options, &Fault::PLAIN, &Fault::REPLICATED, told);
+        let report = run(options, &Fault::ALL, told);
         let text = match json {
             true => report.json(options.seed) + "\n",
             false => format!("\n{}", report.render(started.elapsed())),

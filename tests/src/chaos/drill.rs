@@ -11,11 +11,12 @@ use hongbao_host::store::Ledger as _;
 use super::books::Books;
 use super::check::{Harm, Wrong, compare};
 use super::dice::Dice;
-use super::fault::Fault;
+use super::fault::{Fault, Scene};
 use super::line::Line;
 use super::load::Load;
 use super::report::{Drill, Report};
 use super::stage::Stage;
+use super::told::Tap;
 use super::{PATIENCE, now_ms};
 
 /// How much is done.
@@ -39,25 +40,29 @@ impl Options {
     }
 }
 
-/// Every round has all of `plain` on one stage and all of `replicated` on another, in an order of its
-/// own. `tell` hears of each drill when it is over.
-pub fn run(options: &Options, plain: &[Fault], replicated: &[Fault], mut tell: impl FnMut(&Drill)) -> Report {
+/// Every round has all of these faults, in an order of its own on each scene. `tell` hears of each drill when it
+/// is over.
+pub fn run(options: &Options, faults: &[Fault], mut tell: impl FnMut(&Drill)) -> Report {
     let mut dice = Dice::new(options.seed);
     let mut report = Report::default();
     let mut show = Show { report: &mut report, tell: &mut tell };
-    if !plain.is_empty() {
-        let mut stage = Rehearsal::new(Stage::plain(options.program.clone(), options.load()));
-        for _ in 0..options.rounds {
-            show.act(&mut stage, plain, &mut dice);
+    for (scene, put_up) in [
+        (Scene::Plain, Stage::plain as fn(PathBuf, Load) -> Stage),
+        (Scene::Replicated, Stage::replicated),
+        (Scene::Lagging, Stage::lagging),
+    ] {
+        let faults: Vec<_> = faults.iter().copied().filter(|fault| fault.scene() == scene).collect();
+        if faults.is_empty() {
+            continue;
         }
-        show.close(&stage);
-    }
-    if !replicated.is_empty() {
-        // A standby is promoted once, so each round has a stage of its own.
-        for _ in 0..options.rounds {
-            let stage = Stage::replicated(options.program.clone(), options.load());
-            let mut stage = Rehearsal::new(stage);
-            show.act(&mut stage, replicated, &mut dice);
+        // A standby is promoted once, so each round has a stage of its own there.
+        let (stages, rounds) =
+            if scene == Scene::Plain { (1, options.rounds) } else { (options.rounds, 1) };
+        for _ in 0..stages {
+            let mut stage = Rehearsal::new(put_up(options.program.clone(), options.load()));
+            for _ in 0..rounds {
+                show.act(&mut stage, &faults, &mut dice);
+            }
             show.close(&stage);
         }
     }
@@ -82,6 +87,7 @@ impl Show<'_> {
 
     fn close(&mut self, stage: &Rehearsal) {
         self.report.halfway += stage.stage.tally.halfway();
+        self.report.forgotten += stage.stage.tally.told().forgotten;
         let Books { packets, claims, movements, .. } = &stage.books;
         self.report.packets += packets.len() as u64;
         self.report.claims += claims.len() as u64;
@@ -111,10 +117,10 @@ impl Rehearsal {
         sleep(dice.between_ms(200, 600));
         let struck = fault.strike(&self.stage, dice);
         let back = tally.wait_for_service(&struck.slots, struck.since_ms);
-        let mut wrongs = Vec::new();
+        let other = |what| Wrong { harm: Harm::Other, what };
+        let mut wrongs: Vec<Wrong> = struck.wrongs.into_iter().map(other).collect();
         if back.is_none() {
-            let what = format!("{}: no service within {PATIENCE:?}", fault.title());
-            wrongs.push(Wrong { harm: Harm::Other, what });
+            wrongs.push(other(format!("{}: no service within {PATIENCE:?}", fault.title())));
         }
         sleep(dice.between_ms(100, 300));
         wrongs.extend(self.check(dice));
@@ -151,6 +157,7 @@ impl Rehearsal {
         }
         self.books = self.read();
         wrongs.extend(compare(&self.stage.tally.told(), &self.books));
+        wrongs.extend(expired_early(&self.books).map(other));
         self.stage.tally.wake();
         self.stage.order("go");
         wrongs.retain(|wrong| self.known.insert(wrong.clone()));
@@ -201,6 +208,13 @@ async fn eventually(is_so: impl AsyncFn() -> bool) -> bool {
     true
 }
 
+/// Packets that are meant to outlive every run, and were refunded all the same.
+fn expired_early(books: &Books) -> impl Iterator<Item = String> {
+    let long = books.packets.iter().filter(|(_, packet)| !Load::expires_soon(&packet.key));
+    let expired = long.filter(|(_, packet)| packet.status == "expired");
+    expired.map(|(id, packet)| format!("{id} ({}) was refunded before its time", packet.key))
+}
+
 /// Some packets of which something is left and that do not end soon.
 fn open_packets(books: &Books, dice: &mut Dice) -> Vec<PacketId> {
     let open = books
@@ -211,6 +225,26 @@ fn open_packets(books: &Books, dice: &mut Dice) -> Vec<PacketId> {
     dice.shuffle(&mut open);
     open.truncate(3);
     open
+}
+
+/// People whose shares the ledger has forgotten ask again; what is wrong with their answers. None of them is told
+/// of what the cache alone remembers.
+pub(super) async fn ask_again(stage: &Stage, books: &Books, forgotten: &[Tap]) -> Vec<String> {
+    let mut wrongs = Vec::new();
+    for (packet, user) in forgotten {
+        let (id, user) = (packet.parse().expect("an id"), UserId::new(user.clone()).expect("a name"));
+        match books.packets.get(packet) {
+            Some(packet) if Load::expires_soon(&packet.key) => {}
+            Some(_) => wrongs.extend(take(stage, id, &user).await),
+            None => {
+                let grab = async || stage.tenant.grab(id, user.clone()).await;
+                if !eventually(async || grab().await.is_ok_and(|told| told == Grabbed::NotFound)).await {
+                    wrongs.push(format!("{packet} is in no ledger, and a grab is answered {:?}", grab().await));
+                }
+            }
+        }
+    }
+    wrongs
 }
 
 /// Whoever comes late gets a share of what is left: no counter says that it is finished. Otherwise

@@ -3,7 +3,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::books::Books;
 use super::dice::Dice;
+use super::drill::ask_again;
 use super::now_ms;
 use super::stage::{Cache, Stage};
 use super::tally::HOSTS;
@@ -35,6 +37,10 @@ pub enum Fault {
     CutRedis,
     /// Connections to PostgreSQL are cut, then refused or swallowed for a while.
     CutPostgres,
+    /// SIGKILL of PostgreSQL; a standby is promoted that had not received the last moments.
+    PromoteLaggingStandby,
+    /// The clock of a host jumps by hours, and back.
+    JumpClock,
     /// Everything to and from Redis takes 200 ms longer.
     SlowRedis,
     /// Everything to and from PostgreSQL takes 200 ms longer.
@@ -57,6 +63,19 @@ pub struct Struck {
     pub slots: Vec<usize>,
     /// How long it took until everything was made right again.
     pub lasted: Duration,
+    /// What was found wrong at once.
+    pub wrongs: Vec<String>,
+}
+
+/// The servers that a fault needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scene {
+    /// One of each kind, and proxies on the way to them.
+    Plain,
+    /// Sentinels, and a standby that every commit waits for.
+    Replicated,
+    /// A standby that no commit waits for.
+    Lagging,
 }
 
 /// Around the counters.
@@ -80,15 +99,19 @@ const OF_POSTGRES: [Fault; 5] = [
 ];
 
 impl Fault {
-    /// All that a stage with one server of each kind can have.
-    pub const PLAIN: [Self; 15] = [
+    /// All of them.
+    pub const ALL: [Self; 19] = [
         Self::KillHost,
+        Self::JumpClock,
         Self::RestartRedis,
         Self::FillRedis,
         Self::FlushRedis,
         Self::InflateCounters,
         Self::DeflateCounters,
+        Self::FailOverRedis,
         Self::RestartPostgres,
+        Self::PromoteStandby,
+        Self::PromoteLaggingStandby,
         Self::CutRedis,
         Self::CutPostgres,
         Self::SlowRedis,
@@ -99,8 +122,15 @@ impl Fault {
         Self::Mixed,
     ];
 
-    /// Those for which a server takes the place of another.
-    pub const REPLICATED: [Self; 2] = [Self::FailOverRedis, Self::PromoteStandby];
+    /// Where it can happen.
+    #[must_use]
+    pub const fn scene(self) -> Scene {
+        match self {
+            Self::FailOverRedis | Self::PromoteStandby => Scene::Replicated,
+            Self::PromoteLaggingStandby => Scene::Lagging,
+            _ => Scene::Plain,
+        }
+    }
 
     /// The name for programs.
     #[must_use]
@@ -115,6 +145,8 @@ impl Fault {
             Self::FailOverRedis => "fail-over-redis",
             Self::RestartPostgres => "restart-postgres",
             Self::PromoteStandby => "promote-standby",
+            Self::PromoteLaggingStandby => "promote-lagging-standby",
+            Self::JumpClock => "jump-clock",
             Self::CutRedis => "cut-redis",
             Self::CutPostgres => "cut-postgres",
             Self::SlowRedis => "slow-redis",
@@ -139,6 +171,8 @@ impl Fault {
             Self::FailOverRedis => "Redis: master killed, Sentinel",
             Self::RestartPostgres => "PostgreSQL killed and back",
             Self::PromoteStandby => "primary killed, standby promoted",
+            Self::PromoteLaggingStandby => "a standby promoted that lagged",
+            Self::JumpClock => "a host's clock jumps by hours",
             Self::CutRedis => "Redis cut off",
             Self::CutPostgres => "PostgreSQL cut off",
             Self::SlowRedis => "Redis 200 ms slower",
@@ -173,6 +207,7 @@ impl Fault {
     pub fn strike(self, stage: &Stage, dice: &mut Dice) -> Struck {
         let began_ms = now_ms();
         let mut slots: Vec<usize> = (0..HOSTS).collect();
+        let mut wrongs = Vec::new();
         match self {
             Self::KillHost => {
                 slots = vec![dice.below(HOSTS as u64) as usize];
@@ -199,6 +234,11 @@ impl Fault {
                 stage.primary().restart();
             }
             Self::PromoteStandby => stage.fail_over(|| sleep(dice.between_ms(0, 500))),
+            Self::PromoteLaggingStandby => wrongs = promote_lagging_standby(stage, dice),
+            Self::JumpClock => {
+                slots = some_hosts(dice);
+                jump_clock(stage, &slots, dice);
+            }
             Self::CutRedis | Self::CutPostgres => {
                 slots = some_hosts(dice);
                 cut(stage, self == Self::CutRedis, &slots, dice);
@@ -219,7 +259,8 @@ impl Fault {
         }
         let ended_ms = now_ms();
         let lasted = Duration::from_millis(ended_ms.saturating_sub(began_ms));
-        Struck { since_ms: if self.counts_from_beginning() { began_ms } else { ended_ms }, slots, lasted }
+        let since_ms = if self.counts_from_beginning() { began_ms } else { ended_ms };
+        Struck { since_ms, slots, lasted, wrongs }
     }
 }
 
@@ -275,6 +316,32 @@ fn fail_over_redis(stage: &Stage) {
     }
 }
 
+/// Opens are acknowledged of which the standby never hears. The hosts rest while it is promoted: whoever asks in
+/// that moment may be answered from either history, and both are right.
+fn promote_lagging_standby(stage: &Stage, dice: &mut Dice) -> Vec<String> {
+    stage.standby_falls_behind();
+    sleep(dice.between_ms(1_000, 2_000));
+    stage.order("rest");
+    let restless = stage.tally.wait_for_rest();
+    assert!(restless.is_empty(), "hosts {restless:?} do not come to rest");
+    stage.fail_over(|| sleep(dice.between_ms(0, 500)));
+    let books = stage.runtime.block_on(Books::read(&stage.books_url())).expect("the books");
+    let forgotten = stage.tally.go_on_from(&books);
+    let wrongs = stage.runtime.block_on(ask_again(stage, &books, &forgotten));
+    stage.tally.wake();
+    stage.order("go");
+    wrongs
+}
+
+/// By more than any packet, lease or answer is kept for, while packets expire and claims are settled.
+fn jump_clock(stage: &Stage, slots: &[usize], dice: &mut Dice) {
+    const HOUR_MS: i64 = 3_600_000;
+    let ahead_ms = *dice.pick(&[2 * HOUR_MS, 48 * HOUR_MS, -2 * HOUR_MS]);
+    stage.order_some(slots, &format!("clock {ahead_ms}"));
+    sleep(dice.between_ms(1_200, 2_500));
+    stage.order_some(slots, "clock 0");
+}
+
 /// Three ways to die. While nobody can write to wallets, the statement has taken its claims out of the
 /// queue and is about to post them; PostgreSQL goes on with it when the process is dead already. Or
 /// PostgreSQL stands still meanwhile. Or the process dies at any moment.
@@ -303,7 +370,7 @@ fn kill_settler(stage: &Stage, dice: &mut Dice) {
 /// for each other.
 fn mixed(stage: &Stage, dice: &mut Dice) {
     const TIMES: usize = 4;
-    let groups: [&[Fault]; 3] = [&OF_REDIS, &OF_POSTGRES, &[Fault::KillHost]];
+    let groups: [&[Fault]; 3] = [&OF_REDIS, &OF_POSTGRES, &[Fault::KillHost, Fault::JumpClock]];
     std::thread::scope(|scope| {
         for group in groups {
             let mut dice = Dice::new(dice.below(u64::MAX));

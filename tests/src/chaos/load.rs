@@ -6,12 +6,13 @@
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{
     Amount, Grabbed, Opened, OpenedShare, PacketId, Policy, Request, SendError, Sent, Strategy, UserId,
 };
+use hongbao_host::imports::{Clock, SteadyClock, Uptime};
 use hongbao_host::runtime::{Host, Pace, Tenant, Workers};
 use hongbao_host::store::Ledger as _;
 use hongbao_host::store::finished::FinishedCache;
@@ -128,10 +129,36 @@ fn tell(line: &Line) {
     }
 }
 
+/// The machine's clock, so much ahead as the runner says.
+#[derive(Default)]
+struct MovedClock {
+    ahead_ms: AtomicI64,
+}
+
+impl Clock for MovedClock {
+    fn now_ms(&self) -> u64 {
+        now_ms().saturating_add_signed(self.ahead_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// Time that nobody moves.
+struct Since(Instant);
+
+impl Uptime for Since {
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// Reads orders until the runner is gone; then this process ends as well.
-fn take_orders(resting: &watch::Sender<bool>) {
+fn take_orders(resting: &watch::Sender<bool>, clock: &MovedClock) {
     for order in std::io::stdin().lock().lines().map_while(Result::ok) {
-        resting.send_replace(order == "rest");
+        match order.split_once(' ') {
+            Some(("clock", ahead_ms)) => {
+                clock.ahead_ms.store(ahead_ms.parse().expect("milliseconds"), Ordering::Relaxed);
+            }
+            _ => drop(resting.send_replace(order == "rest")),
+        }
     }
     std::process::exit(0);
 }
@@ -139,12 +166,14 @@ fn take_orders(resting: &watch::Sender<bool>) {
 /// A host process: runs until it is killed, or until whoever started it is gone.
 pub async fn host(load: Load, slot: u64, counter: &str, ledger: &str) {
     let (orders, resting) = watch::channel(false);
-    std::thread::spawn(move || take_orders(&orders));
+    let wall = Arc::<MovedClock>::default();
+    let clock = SteadyClock::new(Arc::<MovedClock>::clone(&wall), Arc::new(Since(Instant::now())));
+    std::thread::spawn(move || take_orders(&orders, &wall));
     // The servers may be away just now.
     let ledger = insist(async || PostgresLedger::open(ledger).await.map_err(|error| error.code())).await;
     let counter = insist(async || RedisCounter::connect(counter).await.map_err(|error| error.code())).await;
     let counter = Arc::new(FinishedCache::new(Arc::new(counter)));
-    let host = Host::builder().counter(counter).ledger(Arc::new(ledger));
+    let host = Host::builder().clock(Arc::new(clock)).counter(counter).ledger(Arc::new(ledger));
     let (host, tenant) = alone(host, everything().policy(Load::policy()));
     let pace = Pace { settle: Duration::from_millis(100), sweep: Duration::from_millis(200) };
     let _workers = Workers::start(&host, pace);
@@ -156,7 +185,7 @@ pub async fn host(load: Load, slot: u64, counter: &str, ledger: &str) {
 /// A process that does nothing but settle, a few claims at a time.
 pub async fn settler(ledger: &str) {
     let (orders, _resting) = watch::channel(false);
-    std::thread::spawn(move || take_orders(&orders));
+    std::thread::spawn(move || take_orders(&orders, &MovedClock::default()));
     let ledger = insist(async || PostgresLedger::open(ledger).await.map_err(|error| error.code())).await;
     tell(&Line::Ready);
     loop {

@@ -31,6 +31,9 @@ pub struct Report {
     pub drills: Vec<Drill>,
     /// Settlements that were killed between taking claims out of the queue and posting them.
     pub halfway: u64,
+    /// Opens that were acknowledged, of which a standby that was promoted had never heard. They count as lost nowhere:
+    /// no ledger has them.
+    pub forgotten: u64,
     /// Packets that were sent.
     pub packets: u64,
     /// Shares that were claimed, those whose owner was never told included.
@@ -108,22 +111,34 @@ impl Report {
              every host that was hit had acknowledged an open that was asked for later: half of the times,\n  \
              and the worst.\n\n  \
              {} packets were sent, {} shares claimed, {} packets refunded; {} settlements died halfway.\n  \
-             Calls that had no answer at first: {}. All of it took {} s.\n\n  {}\n",
+             Calls that had no answer at first: {}. All of it took {} s.\n{}\n  {}\n",
             grouped(self.packets),
             grouped(self.claims),
             grouped(self.refunds),
             self.halfway,
             if again.is_empty() { "none".into() } else { again.join(", ") },
             took.as_secs(),
+            self.forgotten_in_words(),
             self.sentence()
         );
         text
     }
 
+    fn forgotten_in_words(&self) -> String {
+        match self.forgotten {
+            0 => String::new(),
+            forgotten => format!(
+                "\n  {} acknowledged opens were on no other disk when a primary died whose commits wait for no \
+                 standby.\n  That is what such a set-up loses; nobody was told of them afterwards.\n",
+                grouped(forgotten)
+            ),
+        }
+    }
+
     /// How it ended, in one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (acknowledged, drills) = (grouped(self.acknowledged()), self.drills.len());
+        let (acknowledged, drills) = (grouped(self.acknowledged() - self.forgotten), self.drills.len());
         let wrongs: usize = self.drills.iter().map(|drill| drill.wrongs.len()).sum();
         match self.is_clean() {
             true => format!(
@@ -144,13 +159,14 @@ impl Report {
         let wrongs: Vec<_> = wrongs.map(|wrong| quoted(&wrong.what)).collect();
         format!(
             "{{\"seed\":{seed},\"clean\":{},\"acknowledged\":{},\"packets\":{},\"claims\":{},\"refunds\":{},\
-             \"halfway\":{},\"faults\":[{}],\"wrong\":[{}]}}",
+             \"halfway\":{},\"forgotten\":{},\"faults\":[{}],\"wrong\":[{}]}}",
             self.is_clean(),
             self.acknowledged(),
             self.packets,
             self.claims,
             self.refunds,
             self.halfway,
+            self.forgotten,
             rows.join(","),
             wrongs.join(",")
         )

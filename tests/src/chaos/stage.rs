@@ -87,6 +87,15 @@ impl Stage {
         Self::put_up(program, load, Vec::new(), Cache::Sentinel(Box::new(sentinel)), primary, Some(standby))
     }
 
+    /// One Redis, and PostgreSQL with a standby that no commit waits for.
+    #[must_use]
+    pub fn lagging(program: PathBuf, load: Load) -> Self {
+        let (redis, primary) = (Redis::start(), Postgres::start());
+        let standby = Postgres::standby(&primary);
+        primary.commits_wait_for("");
+        Self::put_up(program, load, Vec::new(), Cache::One(Box::new(redis)), primary, Some(standby))
+    }
+
     fn put_up(
         program: PathBuf,
         load: Load,
@@ -201,8 +210,13 @@ impl Stage {
 
     /// Says something to every host process.
     pub fn order(&self, order: &str) {
-        for slot in 0..HOSTS {
-            if let Some(host) = &mut *self.host(slot) {
+        self.order_some(&std::array::from_fn::<_, HOSTS, _>(|slot| slot), order);
+    }
+
+    /// Says something to these host processes.
+    pub fn order_some(&self, slots: &[usize], order: &str) {
+        for slot in slots {
+            if let Some(host) = &mut *self.host(*slot) {
                 host.order(order);
             }
         }
@@ -214,6 +228,11 @@ impl Stage {
             Some(standby) if self.promoted.load(Ordering::SeqCst) => standby,
             _ => &self.primary,
         }
+    }
+
+    /// From now on the standby receives nothing.
+    pub fn standby_falls_behind(&self) {
+        self.standby.as_ref().expect("a stage with a standby").stop_following();
     }
 
     /// Kills the primary, and makes the standby the primary after `meanwhile`.

@@ -3,8 +3,9 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::books::Books;
 use super::line::Line;
-use super::told::Told;
+use super::told::{Tap, Told};
 use super::{PATIENCE, now_ms};
 
 /// How many host processes there are.
@@ -93,6 +94,11 @@ impl Tally {
     #[must_use]
     pub fn told(&self) -> Told {
         self.state().told.clone()
+    }
+
+    /// The ledger goes on from these books; gives whose shares are not there any more.
+    pub fn go_on_from(&self, books: &Books) -> Vec<Tap> {
+        self.state().told.go_on_from(books)
     }
 
     /// Settlements that were killed halfway.

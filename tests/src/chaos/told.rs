@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::books::Books;
 use super::line::Line;
 
 /// A packet's id and a user's name.
@@ -23,6 +24,8 @@ pub struct Told {
     pub opened: BTreeSet<Tap>,
     /// How often a call had no answer for now, by code.
     pub again: BTreeMap<String, u64>,
+    /// Opens that were acknowledged, and then forgotten by a ledger that went on from an earlier moment.
+    pub forgotten: u64,
     /// What cannot be true together, and what must not be said at all.
     pub odd: Vec<String>,
 }
@@ -73,9 +76,26 @@ impl Told {
         }
     }
 
-    /// Opens that were acknowledged.
+    /// The ledger goes on from these books, which may lack the last moments: what was told of those holds no more.
+    /// Gives whose shares are not there any more.
+    pub fn go_on_from(&mut self, books: &Books) -> Vec<Tap> {
+        let claims: BTreeSet<(&str, &str)> =
+            books.claims.iter().map(|claim| (claim.packet.as_str(), claim.user.as_str())).collect();
+        let is_there = |(packet, user): &Tap| claims.contains(&(packet.as_str(), user.as_str()));
+        let forgotten: Vec<Tap> = self.shares.keys().filter(|tap| !is_there(tap)).cloned().collect();
+        self.forgotten += forgotten.len() as u64;
+        self.shares.retain(|tap, _| is_there(tap));
+        self.held.retain(|tap, _| is_there(tap));
+        self.opened.retain(is_there);
+        self.packets.retain(|_, packet| books.packets.contains_key(packet));
+        let is_open = |packet: &str| books.packets.get(packet).is_none_or(|packet| packet.status == "open");
+        self.nothing.retain(|(packet, _)| !is_open(packet));
+        forgotten
+    }
+
+    /// Opens that were acknowledged, the forgotten ones included.
     #[must_use]
     pub fn acknowledged(&self) -> u64 {
-        self.shares.len() as u64
+        self.shares.len() as u64 + self.forgotten
     }
 }

@@ -220,6 +220,16 @@ impl Postgres {
         });
     }
 
+    /// A standby receives nothing any more; waits until that is so.
+    #[track_caller]
+    pub fn stop_following(&self) {
+        self.psql("postgres", "ALTER SYSTEM SET primary_conninfo = ''");
+        self.keeper.signal("HUP");
+        wait_for("a standby that receives nothing", || {
+            (self.psql("postgres", "SELECT count(*) FROM pg_stat_wal_receiver") == "0").then_some(())
+        });
+    }
+
     /// Makes a standby a server of its own; waits until it is one.
     #[track_caller]
     pub fn promote(&self) {

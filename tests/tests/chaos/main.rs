@@ -14,14 +14,14 @@ use hongbao_tests::chaos::{Fault, Options, Report, run};
 
 /// One round; everything that was acknowledged is there after each fault.
 #[track_caller]
-fn nothing_is_lost(seed: u64, plain: &[Fault], replicated: &[Fault]) -> Report {
+fn nothing_is_lost(seed: u64, faults: &[Fault]) -> Report {
     let program = env!("CARGO_BIN_EXE_hongbao-chaos").into();
     let options = Options { program, seed, rounds: 1, users: 60, every_ms: 120 };
-    let report = run(&options, plain, replicated, |_| ());
+    let report = run(&options, faults, |_| ());
     let wrongs: Vec<_> = report.drills.iter().flat_map(|drill| &drill.wrongs).collect();
     assert!(report.is_clean(), "{wrongs:#?}");
     let rows = report.rows();
-    assert_eq!(rows.len(), plain.len() + replicated.len());
+    assert_eq!(rows.len(), faults.len());
     for row in rows {
         assert!(row.acknowledged > 10, "too few opens to tell anything: {row:?}");
         assert!(row.worst.is_some_and(|worst| worst < Duration::from_secs(15)), "{row:?}");
@@ -41,25 +41,35 @@ fn what_happens_to_the_counters_loses_nothing() {
         Fault::SlowRedis,
         Fault::LoseRepliesOfRedis,
     ];
-    nothing_is_lost(1, &faults, &[]);
+    nothing_is_lost(1, &faults);
 }
 
 #[test]
 fn what_happens_to_hosts_and_the_ledger_loses_nothing() {
     let faults = [
         Fault::KillHost,
+        Fault::JumpClock,
         Fault::RestartPostgres,
         Fault::CutPostgres,
         Fault::SlowPostgres,
         Fault::LoseRepliesOfPostgres,
         Fault::KillSettler,
     ];
-    let report = nothing_is_lost(2, &faults, &[]);
+    let report = nothing_is_lost(2, &faults);
     assert_eq!(report.halfway, 2, "a settlement was not killed halfway: {report:?}");
+    let rows = report.rows();
+    let jumped = rows.iter().find(|row| row.fault == Fault::JumpClock).unwrap();
+    assert!(jumped.again.contains_key("clock"), "no host noticed that its clock had jumped: {jumped:?}");
     assert!(report.refunds > 0, "nothing has expired: {report:?}");
 }
 
 #[test]
 fn a_fail_over_loses_nothing() {
-    nothing_is_lost(3, &[], &Fault::REPLICATED);
+    nothing_is_lost(3, &[Fault::FailOverRedis, Fault::PromoteStandby]);
+}
+
+#[test]
+fn a_standby_that_lagged_forgets_and_nobody_is_told_of_what_it_forgot() {
+    let report = nothing_is_lost(4, &[Fault::PromoteLaggingStandby]);
+    assert!(report.forgotten > 0, "the standby had everything: {report:?}");
 }

@@ -24,7 +24,7 @@ async fn an_older_ledger_is_not_held_against_what_a_newer_cache_knows() {
     let mut stage = Stage::start().await;
     let database = stage.ledger.rsplit('/').next().unwrap().to_owned();
     let fund = post("fund", "/v1/users/alice/wallet/funds", json!({"amount": 10_000}));
-    stage.caller.ok(fund.once("fund")).await;
+    stage.caller.ok(fund.once("money")).await;
     let packet = send(&stage.caller, "before").await;
     for host in &mut stage.hosts {
         host.end("KILL").await;
