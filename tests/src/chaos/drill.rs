@@ -231,6 +231,10 @@ fn open_packets(books: &Books, dice: &mut Dice) -> Vec<PacketId> {
 /// of what the cache alone remembers.
 pub(super) async fn ask_again(stage: &Stage, books: &Books, forgotten: &[Tap]) -> Vec<String> {
     let mut wrongs = Vec::new();
+    // A host learns of another history when it next speaks with the ledger. Ours has no workers that do.
+    if !eventually(async || stage.tenant.audit().await.is_ok()).await {
+        wrongs.push("our own host does not find the promoted standby".into());
+    }
     for (packet, user) in forgotten {
         let (id, user) = (packet.parse().expect("an id"), UserId::new(user.clone()).expect("a name"));
         match books.packets.get(packet) {
