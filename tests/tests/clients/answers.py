@@ -135,8 +135,9 @@ def check_operations():
     call("rollback", made["admin"], tenant="acme", expect=409)
     call("upgrade", made["admin"], {"digest": "0" * 64}, tenant="acme", expect=404)
     call("upgrade", made["admin"], {}, tenant="acme", expect=200)
+    call("remove_plugin", made["admin"], tenant="acme", digest="0" * 64, expect=404)
     call("suspend", made["admin"], tenant="acme", expect=200)
-    call("wallet", made["member"], user="alice", expect=200)
+    call("wallet", made["member"], user="alice", expect=503)
     call("grab", made["member"], {"user": "bob"}, packet=str(uuid.uuid4()), expect=503)
     call("resume", made["admin"], tenant="acme", expect=200)
     return made
