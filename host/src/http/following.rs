@@ -165,7 +165,7 @@ pub(super) enum Needed {
     /// It serves already.
     Serves,
     /// It is here.
-    Ready(Plugin),
+    Ready(Box<Plugin>),
     /// It has to be compiled.
     Compiling,
 }
@@ -314,7 +314,7 @@ impl Service {
         }
         let plugin = match self.needed(record).await? {
             Needed::Serves => None,
-            Needed::Ready(plugin) => Some(plugin),
+            Needed::Ready(plugin) => Some(*plugin),
             Needed::Compiling => {
                 place.step.send_replace(Step::Waiting);
                 match self.compiled_while_wanted(place, record).await? {
@@ -378,13 +378,13 @@ impl Service {
         }
         let plugins = self.host().plugins();
         let Some(digest) = &record.plugin else {
-            return Ok(Needed::Ready(plugins.load(PluginSource::Embedded).await?));
+            return Ok(Needed::Ready(Box::new(plugins.load(PluginSource::Embedded).await?)));
         };
         // Its code is read only where another one shall serve.
         let _turn = self.roster().reading.acquire().await;
         let code = self.code(&record.id, digest).await?;
         let ready = plugins.load_ready(PluginSource::Bytes(code)).await?;
-        Ok(ready.map_or(Needed::Compiling, Needed::Ready))
+        Ok(ready.map_or(Needed::Compiling, |plugin| Needed::Ready(Box::new(plugin))))
     }
 
     /// The plugin that a record asks for, compiled if it has to be.

@@ -119,7 +119,7 @@ impl Service {
     ) -> Result<(Held<'p>, Option<Prepared>), Problem> {
         let (applied, plugin) = match self.needed(record).await? {
             Needed::Serves => (applied, None),
-            Needed::Ready(plugin) => (applied, Some(plugin)),
+            Needed::Ready(plugin) => (applied, Some(*plugin)),
             Needed::Compiling => {
                 drop(applied);
                 let plugin = self.compiled(record, self.patience()).await?;

@@ -56,8 +56,7 @@ pub fn run(options: &Options, faults: &[Fault], mut tell: impl FnMut(&Drill)) ->
             continue;
         }
         // A standby is promoted once, so each round has a stage of its own there.
-        let (stages, rounds) =
-            if scene == Scene::Plain { (1, options.rounds) } else { (options.rounds, 1) };
+        let (stages, rounds) = if scene == Scene::Plain { (1, options.rounds) } else { (options.rounds, 1) };
         for _ in 0..stages {
             let mut stage = Rehearsal::new(put_up(options.program.clone(), options.load()));
             for _ in 0..rounds {
@@ -243,7 +242,8 @@ pub(super) async fn ask_again(stage: &Stage, books: &Books, forgotten: &[Tap]) -
             None => {
                 let grab = async || stage.tenant.grab(id, user.clone()).await;
                 if !eventually(async || grab().await.is_ok_and(|told| told == Grabbed::NotFound)).await {
-                    wrongs.push(format!("{packet} is in no ledger, and a grab is answered {:?}", grab().await));
+                    wrongs
+                        .push(format!("{packet} is in no ledger, and a grab is answered {:?}", grab().await));
                 }
             }
         }
