@@ -1,6 +1,6 @@
 //! Amounts as people write them: exactly, in the tenant's currency, with integers alone.
 //!
-//! The page reads and shows amounts by the same rules (`host/src/http/page/money.js`), and both are
+//! The page reads and shows amounts by the same rules (`host/server/src/page/money.js`), and both are
 //! tested with one table, `tests/vectors/amounts.json`. What can be read in two ways is refused: above all,
 //! a comma is never dropped and never taken for a decimal point.
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hongbao_host::domain::{
     Amount, Grants, Limits, Name, PacketId, Policy, Request, Scope, Sent, TenantId, UserId,
 };
-use hongbao_host::http::{Listening, NewKey, RateSettings, Seal, Service, ServiceSettings};
 use hongbao_host::runtime::{Announcer, Host, Tenant, TenantConfig, TenantEntry, TenantsFile};
+use hongbao_host::server::{Listening, NewKey, RateSettings, Seal, Service, ServiceSettings};
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::finished::FinishedCache;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};

@@ -25,10 +25,10 @@ const LONGEST: Duration = Duration::from_secs(5);
 macro_rules! script {
     ($file:literal, $first:literal) => {
         concat!(
-            include_str!("../../../host/src/store/redis/scripts/common.lua"),
+            include_str!("../../../host/store-redis/src/scripts/common.lua"),
             concat!("local first, last, gone = ", $first, ", #ARGV, false\n"),
-            include_str!("../../../host/src/store/redis/scripts/begin.lua"),
-            include_str!(concat!("../../../host/src/store/redis/scripts/", $file)),
+            include_str!("../../../host/store-redis/src/scripts/begin.lua"),
+            include_str!(concat!("../../../host/store-redis/src/scripts/", $file)),
         )
     };
 }

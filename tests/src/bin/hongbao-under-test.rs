@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    hongbao_host::cli::run(std::env::args_os())
+    hongbao_cli::run(std::env::args_os())
 }

@@ -14,7 +14,7 @@ pub enum Direction {
     Deflate,
 }
 
-/// The field of a counter with its numbers, as `host/src/store/redis/codec.rs` writes it down: little
+/// The field of a counter with its numbers, as `host/store-redis/src/codec.rs` writes it down: little
 /// endian doubles, of which these are the places of two.
 const NUMBERS: &str = "m";
 const SHARES: usize = 3;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hongbao_host::domain::{Grabbed, Opened, Policy, SendError, Sent};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_host::store::{Counter, Ledger};
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, amount, request, user};
 
 use crate::build::halving;

@@ -101,7 +101,7 @@ fn the_guide_quotes_what_the_host_says() {
     let sentences: Vec<&str> = rows.collect();
     assert!(sentences.len() > 15, "the table was not understood");
     let mut source = String::new();
-    gather(&root().join("host/src"), &mut source);
+    gather(&root().join("host"), &mut source);
     // A sentence may stand on two lines, and have words in backticks, which a table cannot show.
     let source: String = source.split("\\\n").map(str::trim_start).collect::<String>().replace('`', "");
     for sentence in sentences {

@@ -23,7 +23,7 @@ use futures::future::join_all;
 use hongbao_host::domain::{Grabbed, Limits, Strategy};
 use hongbao_host::imports::ManualClock;
 use hongbao_host::runtime::{CallError, Host, Plugin, Tenant, TenantError};
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, alone, everything, plugin, user};
 use hongbao_tests::guests::{Deed, misbehaving};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hongbao_host::domain::{Expired, Grabbed, Name, Opened, PacketKey, Policy, SendError, Sent, TenantId};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_host::store::{Counter, FRESH, Funded, Ledger, Standing};
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, amount, request, user};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;

@@ -9,7 +9,7 @@ use hongbao_host::imports::{Entropy, ManualClock};
 use hongbao_host::runtime::{CallError, Engine, Host, Plugin};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_host::store::{Counter, Ledger};
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, everything, request, serving, user};
 
 /// The limit of a call: far more than a machine that is busy otherwise takes to answer.

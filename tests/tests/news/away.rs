@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Priority, Share, TenantId};
 use hongbao_host::store::{Claimed, Ledger as _};
-use hongbao_host::testkit::Fault;
+use hongbao_testkit::Fault;
 use tokio::time::{sleep, timeout};
 
 use crate::bench::*;

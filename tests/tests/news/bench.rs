@@ -12,7 +12,7 @@ use hongbao_host::runtime::Announcer;
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::memory::{MemoryEvents, MemoryLedger};
 use hongbao_host::store::{Claimed, Closed, Events, Ledger, Recorded, StoreError};
-use hongbao_host::testkit::Faulty;
+use hongbao_testkit::Faulty;
 use tokio::time::sleep;
 
 pub const NOW: u64 = 1_750_000_000_000;

@@ -9,7 +9,7 @@ use hongbao_host::runtime::Announcer;
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger};
 use hongbao_host::store::{Events, Ledger};
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use hongbao_tests::chat::Chat;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;

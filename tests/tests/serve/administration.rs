@@ -20,8 +20,8 @@ async fn an_upgrade_to_no_digest_is_refused_and_written_down() {
     let cases = [
         ("\0", "\\u{0}", "invalid-argument"),
         (
-            "a\n INFO hongbao_host::http::notes: administration",
-            "a\\n INFO hongbao_host::http::notes: administration",
+            "a\n INFO hongbao_host::server::notes: administration",
+            "a\\n INFO hongbao_host::server::notes: administration",
             "invalid-argument",
         ),
         ("", "", "invalid-argument"),

@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use hongbao_host::http::{ConnectionLimits, ServiceSettings, TlsFiles};
+use hongbao_host::server::{ConnectionLimits, ServiceSettings, TlsFiles};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use hongbao_host::http::DemoSettings;
+use hongbao_host::server::DemoSettings;
 use reqwest::RequestBuilder;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use hongbao_host::http::{RateSettings, ServiceSettings};
+use hongbao_host::server::{RateSettings, ServiceSettings};
 use reqwest::Method;
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hongbao_host::http::ServiceSettings;
 use hongbao_host::imports::ManualClock;
+use hongbao_host::server::ServiceSettings;
 use reqwest::Method;
 use serde_json::json;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hongbao_host::http::ServiceSettings;
+use hongbao_host::server::ServiceSettings;
 use hongbao_host::store::FRESH;
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, Stores};

@@ -1,6 +1,6 @@
 //! What is wrong is said in one form, with a code.
 
-use hongbao_host::http::ServiceSettings;
+use hongbao_host::server::ServiceSettings;
 use reqwest::Method;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! A request is a request, and nobody has more than their part of what all share.
 
-use hongbao_host::http::{RateSettings, ServiceSettings};
 use hongbao_host::runtime::Plugin;
+use hongbao_host::server::{RateSettings, ServiceSettings};
 use reqwest::Method;
 use serde_json::{Value, json};
 

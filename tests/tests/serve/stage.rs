@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongbao_host::domain::{Name, Scope};
-use hongbao_host::http::{
-    DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles,
-};
 use hongbao_host::imports::{Clock, ManualClock};
 use hongbao_host::runtime::{Announcer, Compiler, Host, HostBuilder, Pace, TenantsFile, Workers};
+use hongbao_host::server::{
+    DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles,
+};
 use hongbao_host::store::announced::Announced;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
 use hongbao_host::store::{Counter, Events, Ledger, Registry};

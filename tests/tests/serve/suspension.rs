@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hongbao_host::store::Registry;
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use reqwest::Method;
 use serde_json::{Value, json};
 

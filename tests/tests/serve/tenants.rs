@@ -1,7 +1,7 @@
 //! Tenants and plugins, changed by calls and followed by every host.
 
-use hongbao_host::http::ServiceSettings;
 use hongbao_host::runtime::Plugin;
+use hongbao_host::server::ServiceSettings;
 use reqwest::Method;
 use serde_json::{Value, json};
 

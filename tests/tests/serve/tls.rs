@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hongbao_host::http::{ServiceSettings, TlsFiles};
+use hongbao_host::server::{ServiceSettings, TlsFiles};
 use reqwest::{Certificate, Client};
 use tempfile::TempDir;
 

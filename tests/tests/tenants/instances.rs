@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hongbao_host::domain::{Grabbed, Limits, Strategy};
 use hongbao_host::runtime::Host;
-use hongbao_host::testkit::{Fault, Faulty};
+use hongbao_testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, everything, plugin, serving, user};
 
 use super::{host, named};

@@ -1,4 +1,4 @@
-//! What comes from outside is read strictly: by `host/src/decode`, into types that it sees through.
+//! What comes from outside is read strictly: by `host/domain/src/decode`, into types that it sees through.
 //!
 //! Simplifications. Readers are found by their names. A `serde` attribute belongs to the last `derive`
 //! above it. Stores read what they have written themselves, and are left out.
@@ -24,7 +24,7 @@ fn breaches(path: &str, text: &str) -> Vec<String> {
     for (line, number) in text.lines().zip(1..) {
         let trimmed = line.trim_start();
         if let Some(reader) = READERS.iter().find(|reader| trimmed.contains(**reader)) {
-            found.push(format!("{path}:{number}: read by `crate::decode`, not by `{reader}`"));
+            found.push(format!("{path}:{number}: read by `hongbao_domain::decode`, not by `{reader}`"));
         }
         if trimmed.starts_with("#[derive(") {
             is_read = trimmed.contains("Deserialize");
@@ -42,10 +42,10 @@ fn breaches(path: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn nothing_from_outside_is_read_carelessly() {
-    let sources = files("host/src", &["rs"]);
+    let sources = files("host", &["rs"]);
     let sources = sources.iter().filter(|source| {
         let path = &source.path;
-        !path.starts_with("host/src/decode/") && !path.starts_with("host/src/store/")
+        !path.starts_with("host/domain/src/decode/") && !path.starts_with("host/store")
     });
     assert_none(&sources.flat_map(|source| breaches(&source.path, &source.text)).collect::<Vec<_>>());
 }

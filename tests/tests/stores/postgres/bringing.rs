@@ -9,8 +9,8 @@ use super::books::{LIFE, NOW, assert_in_order, fund, id, key, send};
 use super::{open, server};
 
 const FORMER: [&str; 2] = [
-    include_str!("../../../../host/src/store/postgres/migrations/0001_books.sql"),
-    include_str!("../../../../host/src/store/postgres/migrations/0002_lists.sql"),
+    include_str!("../../../../host/store-postgres/src/migrations/0001_books.sql"),
+    include_str!("../../../../host/store-postgres/src/migrations/0002_lists.sql"),
 ];
 
 /// Packets of alice's, each of 100 in 2 shares: 1 is finished, 2 refunded, 3 open with a claim, and 4 open in

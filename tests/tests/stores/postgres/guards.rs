@@ -329,8 +329,8 @@ async fn triggers_that_the_servers_configuration_silences_stop_the_money_at_once
     assert_in_order(&ledger).await;
 }
 
-const LIST: &str = include_str!("../../../../host/src/store/postgres/guards.txt");
-const DESCRIPTION: &str = include_str!("../../../../host/src/store/postgres/guards.sql");
+const LIST: &str = include_str!("../../../../host/store-postgres/src/guards.txt");
+const DESCRIPTION: &str = include_str!("../../../../host/store-postgres/src/guards.sql");
 
 /// Lines that all eight partitions have are one, with `#` for the number.
 fn list(described: &str) -> String {
@@ -361,7 +361,7 @@ async fn the_list_of_guards_is_what_the_migrations_make() {
     let described = server().psql(&name, &format!("SET search_path = pg_catalog; {DESCRIPTION}"));
     let made = list(&described);
     if std::env::var_os("HONGBAO_WRITE_GUARDS").is_some() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/src/store/postgres/guards.txt");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/store-postgres/src/guards.txt");
         std::fs::write(file, &made).unwrap();
     }
     let differs = made.lines().zip(LIST.lines()).find(|(made, listed)| made != listed);

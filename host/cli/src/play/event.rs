@@ -1,0 +1,113 @@
+//! What may happen in a chat, as a line of a log.
+
+use serde::Deserialize;
+
+use super::Malformed;
+use super::members::Members;
+use crate::args::StrategyArg;
+use hongbao_domain::UserId;
+use hongbao_domain::decode;
+
+/// One event. Amounts are in minor units.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Members")]
+pub(super) enum Event {
+    Fund { user: User, amount: u64 },
+    Send(Box<Send>),
+    Grab { r#ref: String, user: User },
+    Open { r#ref: String, user: User },
+    Details { r#ref: String },
+    Together { events: Vec<Event> },
+    Advance { ms: u64 },
+    Settle {},
+    Balance { user: User },
+    LoseCache {},
+    Reconcile {},
+    Audit {},
+}
+
+#[derive(Debug)]
+pub(super) struct Send {
+    pub(super) r#ref: String,
+    pub(super) room: String,
+    pub(super) sender: User,
+    pub(super) kind: Kind,
+    pub(super) strategy: Option<StrategyArg>,
+    pub(super) total: u64,
+    pub(super) shares: u32,
+    pub(super) expires_in_ms: Option<u64>,
+    pub(super) to: Vec<User>,
+    pub(super) greeting: String,
+    pub(super) key: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    Lucky,
+    Equal,
+}
+
+/// A user whose name was checked while it was read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct User(pub(super) UserId);
+
+impl TryFrom<String> for User {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        UserId::new(name).map(Self).map_err(|error| format!("a user {error}"))
+    }
+}
+
+impl Event {
+    pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
+        match decode::json(text.as_bytes()) {
+            Ok(Self::Together { events })
+                if events.iter().any(|event| matches!(event, Self::Together { .. })) =>
+            {
+                Err(Malformed::of("together cannot stand within together", text))
+            }
+            Ok(event) => Ok(event),
+            // A log has one event a line, so the parser's own count of lines says nothing.
+            Err(error) => {
+                Err(Malformed::of(error.to_string().replace(" at line 1 column ", " at column "), text))
+            }
+        }
+    }
+
+    pub(super) const fn op(&self) -> &'static str {
+        match self {
+            Self::Fund { .. } => "fund",
+            Self::Send(_) => "send",
+            Self::Grab { .. } => "grab",
+            Self::Open { .. } => "open",
+            Self::Details { .. } => "details",
+            Self::Together { .. } => "together",
+            Self::Advance { .. } => "advance",
+            Self::Settle {} => "settle",
+            Self::Balance { .. } => "balance",
+            Self::LoseCache {} => "lose-cache",
+            Self::Reconcile {} => "reconcile",
+            Self::Audit {} => "audit",
+        }
+    }
+
+    pub(super) fn reference(&self) -> Option<&str> {
+        match self {
+            Self::Send(send) => Some(&send.r#ref),
+            Self::Grab { r#ref, .. } | Self::Open { r#ref, .. } | Self::Details { r#ref } => Some(r#ref),
+            _ => None,
+        }
+    }
+
+    pub(super) fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Fund { user, .. }
+            | Self::Grab { user, .. }
+            | Self::Open { user, .. }
+            | Self::Balance { user } => Some(&user.0),
+            _ => None,
+        }
+    }
+}

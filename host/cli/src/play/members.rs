@@ -1,0 +1,124 @@
+//! The members of an event as they stand in a line. Serde's own tagged enums would buffer them, and take
+//! an array for an object then; so all of them are read first, and each event takes its own.
+
+use serde::Deserialize;
+
+use super::event::{Event, Kind, Send, User};
+use crate::args::StrategyArg;
+
+/// Which event it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Op {
+    Fund,
+    Send,
+    Grab,
+    Open,
+    Details,
+    Together,
+    Advance,
+    Settle,
+    Balance,
+    LoseCache,
+    Reconcile,
+    Audit,
+}
+
+macro_rules! members {
+    ($($member:ident $name:literal: $type:ty;)*) => {
+        /// Every member that any event may have.
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Members {
+            op: Op,
+            $(#[serde(rename = $name)]
+            $member: Option<$type>,)*
+        }
+
+        impl Members {
+            /// A member that nobody has taken.
+            fn left(&self) -> Option<&'static str> {
+                let all = [$(($name, self.$member.is_some()),)*];
+                all.into_iter().find(|(_, is_there)| *is_there).map(|(name, _)| name)
+            }
+        }
+    };
+}
+
+members! {
+    reference "ref": String;
+    user "user": User;
+    amount "amount": u64;
+    ms "ms": u64;
+    events "events": Vec<Event>;
+    room "room": String;
+    sender "sender": User;
+    kind "kind": Kind;
+    strategy "strategy": StrategyArg;
+    total "total": u64;
+    shares "shares": u32;
+    expires_in_ms "expires_in_ms": u64;
+    to "to": Vec<User>;
+    greeting "greeting": String;
+    key "key": String;
+}
+
+/// Takes a member that the event must have.
+fn take<T>(member: &mut Option<T>, name: &str) -> Result<T, String> {
+    member.take().ok_or_else(|| format!("missing field `{name}`"))
+}
+
+impl TryFrom<Members> for Event {
+    type Error = String;
+
+    fn try_from(mut members: Members) -> Result<Self, String> {
+        let event = members.event()?;
+        match members.left() {
+            Some(name) => Err(format!("unknown field `{name}` of the event {}", event.op())),
+            None => Ok(event),
+        }
+    }
+}
+
+impl Members {
+    fn event(&mut self) -> Result<Event, String> {
+        Ok(match self.op {
+            Op::Fund => Event::Fund { user: self.user()?, amount: take(&mut self.amount, "amount")? },
+            Op::Send => Event::Send(Box::new(self.send()?)),
+            Op::Grab => Event::Grab { r#ref: self.reference()?, user: self.user()? },
+            Op::Open => Event::Open { r#ref: self.reference()?, user: self.user()? },
+            Op::Details => Event::Details { r#ref: self.reference()? },
+            Op::Together => Event::Together { events: take(&mut self.events, "events")? },
+            Op::Advance => Event::Advance { ms: take(&mut self.ms, "ms")? },
+            Op::Settle => Event::Settle {},
+            Op::Balance => Event::Balance { user: self.user()? },
+            Op::LoseCache => Event::LoseCache {},
+            Op::Reconcile => Event::Reconcile {},
+            Op::Audit => Event::Audit {},
+        })
+    }
+
+    fn user(&mut self) -> Result<User, String> {
+        take(&mut self.user, "user")
+    }
+
+    fn reference(&mut self) -> Result<String, String> {
+        take(&mut self.reference, "ref")
+    }
+
+    fn send(&mut self) -> Result<Send, String> {
+        Ok(Send {
+            r#ref: self.reference()?,
+            room: take(&mut self.room, "room")?,
+            sender: take(&mut self.sender, "sender")?,
+            kind: take(&mut self.kind, "kind")?,
+            strategy: self.strategy.take(),
+            total: take(&mut self.total, "total")?,
+            shares: take(&mut self.shares, "shares")?,
+            expires_in_ms: self.expires_in_ms.take(),
+            to: self.to.take().unwrap_or_default(),
+            greeting: self.greeting.take().unwrap_or_default(),
+            key: self.key.take(),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! `hongbao play`: a log of chat events in, one answer a line out, as soon as it is known.
+
+mod answer;
+mod event;
+mod members;
+mod player;
+
+use std::io::{Write, stdout};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::args::PlayArgs;
+use super::exit::Exit;
+use super::lines::{Line, Lines};
+use super::open;
+use super::stores::Stores;
+use answer::{Answer, Body, ErrorView};
+use event::Event;
+use hongbao_domain::decode;
+use hongbao_runtime::imports::{Clock, ManualClock, SystemClock};
+use player::Player;
+
+/// The last line of a play.
+#[derive(Serialize)]
+struct Summary {
+    op: &'static str,
+    /// Events read, malformed ones included; empty lines do not count.
+    events: u64,
+    /// Events that were answered with an outcome.
+    answered: u64,
+    /// Events that were answered with an error, malformed ones included.
+    errors: u64,
+    /// Lines that are no events.
+    malformed: u64,
+    conserved: bool,
+}
+
+pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> anyhow::Result<Exit> {
+    let log = Lines::of(&args.file)?;
+    let clock = Arc::new(ManualClock::new(SystemClock.now_ms()));
+    let stores = Stores::sandboxed(&args.stores)?;
+    let plugin = runtime.block_on(open::plugin(plugin, &stores))?;
+    let session = open::session(plugin, &stores, Arc::<ManualClock>::clone(&clock), args.seed);
+    let session = runtime.block_on(session)?;
+    let player = Arc::new(Player::new(session, clock));
+    let summary = play(log, &player, runtime)?;
+    print(&summary)?;
+    if !args.json {
+        let Summary { events, answered, errors, malformed, .. } = summary;
+        super::complain(&format!(
+            "Of {events} events {answered} had an outcome, {errors} an error; malformed lines: {malformed}."
+        ));
+    }
+    Ok(match summary {
+        Summary { conserved: false, .. } => Exit::Disagreement,
+        Summary { malformed: 0, .. } => Exit::Ok,
+        _ => Exit::Data,
+    })
+}
+
+fn play(lines: Lines, player: &Arc<Player>, runtime: &Runtime) -> anyhow::Result<Summary> {
+    let (mut events, mut errors, mut malformed) = (0, 0, 0);
+    for line in lines {
+        let Line { number, content } = line?;
+        let answer = match content.map_err(Malformed::new).and_then(|text| Event::parse(&text)) {
+            Ok(event) => runtime.block_on(player.run(event)),
+            Err(wrong) => {
+                malformed += 1;
+                wrong.answer(number)
+            }
+        };
+        events += 1;
+        errors += u64::from(matches!(answer.body, Body::Failed { .. }));
+        print(&answer)?;
+    }
+    let conserved = runtime.block_on(player.is_conserved())?;
+    Ok(Summary { op: "summary", events, answered: events - errors, errors, malformed, conserved })
+}
+
+/// One line, flushed: a program at the other end of a pipe waits for it.
+fn print(line: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string(line)?;
+    text.push('\n');
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// A line that is no event, and what of it could be read.
+struct Malformed {
+    message: String,
+    op: Option<String>,
+    reference: Option<String>,
+    user: Option<String>,
+}
+
+impl Malformed {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), op: None, reference: None, user: None }
+    }
+
+    /// With the names that the line gives, where it can be read that far.
+    fn of(message: impl Into<String>, line: &str) -> Self {
+        let value: Value = decode::json(line.as_bytes()).unwrap_or_default();
+        let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { message: message.into(), op: field("op"), reference: field("ref"), user: field("user") }
+    }
+
+    fn answer(self, line: u64) -> Answer {
+        let error = ErrorView { code: "invalid-argument", message: self.message, line: Some(line) };
+        let Self { op, reference, user, .. } = self;
+        Answer { op, reference, user, body: Body::Failed { error } }
+    }
+}

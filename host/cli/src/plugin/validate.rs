@@ -1,0 +1,36 @@
+//! `hongbao plugin validate`: one line for a plugin that fits, one sentence for one that does not.
+
+use std::io::{Write as _, stdout};
+
+use serde::Serialize;
+
+use super::inspect::ManifestView;
+use super::{FileArgs, size};
+use hongbao_runtime::{Engine, PluginSource, Plugins};
+
+#[derive(Serialize)]
+struct ValidView {
+    fits: bool,
+    /// In bytes.
+    size: u64,
+    sha256: String,
+    /// Of a plugin directory.
+    manifest: Option<ManifestView>,
+}
+
+pub(super) async fn run(args: &FileArgs) -> anyhow::Result<()> {
+    let plugin = Plugins::new(Engine::new()?).load(PluginSource::at(&args.path)).await?;
+    let sha256 = plugin.digest().to_string();
+    match args.json {
+        true => {
+            let manifest = plugin.manifest().map(ManifestView::from);
+            let view = ValidView { fits: true, size: plugin.size(), sha256, manifest };
+            writeln!(stdout(), "{}", serde_json::to_string(&view)?)?;
+        }
+        false => {
+            let path = args.path.display();
+            writeln!(stdout(), "{path} fits this host: {}, sha256 {sha256}", size(plugin.size()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! The words of the field, as types. This module knows `std` alone.
+
+#![warn(missing_docs)]
+
+pub mod decode;
+
+mod access;
+mod account;
+mod amount;
+mod chat;
+mod command;
+mod event;
+mod grant;
+mod id;
+mod limits;
+mod money;
+mod outcome;
+mod packet;
+mod policy;
+mod text;
+
+pub use access::{ApiKey, KeyId, Scope, Scopes, Suspension, UnknownScope};
+pub use account::{Account, Movement, MovementKind};
+pub use amount::{Amount, AmountError};
+pub use chat::{
+    Button, Card, Emphasis, Field, Manifest, Mention, Message, Presser, Problem, Reply, Theme, Usage,
+};
+pub use chat::{MAX_WORD_BYTES, is_word};
+pub use command::{command, language};
+pub use event::{Event, EventId, News, PacketEvent, RoomKey};
+pub use grant::{Grant, Grants, UnknownGrant};
+pub use id::{IdError, Name, PacketId, PacketKey, TenantId, UserId};
+pub use limits::{Limit, Limits};
+pub use money::Currency;
+pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
+pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status, Strategy};
+pub use policy::Policy;
+pub use text::{closed, one_line};
+pub use text::{is_unseen, turns};

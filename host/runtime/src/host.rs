@@ -1,0 +1,473 @@
+//! What a chat platform embeds: many tenants on the same stores.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::clock_watch::ClockWatch;
+use super::metrics::{Metrics, Now};
+use super::pool::{Owner, Pool};
+use super::tenant::Serving;
+use super::turns::Turns;
+use super::{
+    CallError, CodeCache, Compiler, Engine, EngineError, Plugin, Plugins, Refunds, Settlements, Tenant,
+    TenantConfig, TenantError,
+};
+use crate::imports::{Clock, Entropy, OpenPackets, Skew, SteadyClock, StoreHealth, Surroundings};
+use hongbao_domain::{Grants, Manifest, Suspension, TenantId};
+use hongbao_store::memory::{MemoryCounter, MemoryLedger};
+use hongbao_store::{Backlog, Counter, Health, Ledger, Parked, Report, Settled, StoreError};
+
+/// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
+/// policy and limits for each. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    shared: Arc<Shared>,
+    // Beside what the tenants share and not in it, since tenants hold on to that.
+    tenants: Arc<RwLock<HashMap<TenantId, Tenant>>>,
+    plugins: Arc<Plugins>,
+    settlements: Arc<Mutex<Settlements>>,
+    pub(super) expected: Arc<RwLock<HashSet<TenantId>>>,
+}
+
+/// What all tenants of a host share.
+pub(super) struct Shared {
+    pub(super) engine: Engine,
+    pub(super) pool: Pool,
+    pub(super) turns: Arc<Turns>,
+    pub(super) counter: Arc<dyn Counter>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock_watch: ClockWatch,
+    pub(super) metrics: Metrics,
+    pub(super) health: Arc<StoreHealth>,
+    entropy: Arc<Entropy>,
+    owners: AtomicU64,
+    /// Of each tenant, whatever becomes of its plugin and its settings.
+    open_packets: Mutex<HashMap<TenantId, Arc<OpenPackets>>>,
+}
+
+impl Shared {
+    /// A number that nobody had before.
+    pub(super) fn new_owner(&self) -> Owner {
+        Owner(self.owners.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn open_packets(&self, tenant: &TenantId) -> Arc<OpenPackets> {
+        let mut all = self.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(tenant.clone()).or_default())
+    }
+
+    /// What a plugin of this tenant may reach, if it asks for `asks`.
+    pub(super) fn surroundings(&self, config: &TenantConfig, grants: Grants) -> Surroundings {
+        Surroundings {
+            tenant: config.id.clone(),
+            counter: Arc::clone(&self.counter),
+            ledger: Arc::clone(&self.ledger),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            policy: config.policy.clone(),
+            grants,
+            limits: config.limits,
+            open_packets: self.open_packets(&config.id),
+            health: Arc::clone(&self.health),
+        }
+    }
+}
+
+/// What could serve a tenant, and does not yet.
+pub struct Prepared(pub(super) Serving);
+
+/// How a host's stores are doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Without the ledger nothing can be opened or sent.
+    pub ledger: Report,
+    /// Without the counter the ledger decides alone: slower, and right.
+    pub counter: Report,
+    /// How far this host's clock is off. While it is, nothing is decided by time.
+    pub clock: Skew,
+}
+
+impl Checked {
+    /// Whether the host can do its work.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.ledger.works() && !self.clock.is_off
+    }
+}
+
+/// How a [`Host`] is put together. What is not said stays at its default: an engine of its own, stores
+/// in memory, the machine's clock and randomness.
+#[derive(Default)]
+pub struct HostBuilder {
+    engine: Option<Engine>,
+    counter: Option<Arc<dyn Counter>>,
+    ledger: Option<Arc<dyn Ledger>>,
+    clock: Option<Arc<dyn Clock>>,
+    entropy: Option<Entropy>,
+    code_cache: Option<Arc<CodeCache>>,
+    compiler: Compiler,
+    named_in_metrics: Option<usize>,
+}
+
+/// Why a host could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// Wasmtime does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The operating system gives no randomness.
+    #[error("the operating system gives no randomness: {0}")]
+    Entropy(#[from] getrandom::Error),
+}
+
+impl HostBuilder {
+    /// With this engine, which is that of the plugins.
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// With this cache.
+    #[must_use]
+    pub fn counter(mut self, counter: Arc<dyn Counter>) -> Self {
+        self.counter = Some(counter);
+        self
+    }
+
+    /// With this ledger.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// With this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// With this randomness.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Entropy) -> Self {
+        self.entropy = Some(entropy);
+        self
+    }
+
+    /// With compiled code that outlives the process.
+    #[must_use]
+    pub fn code_cache(mut self, cache: Arc<CodeCache>) -> Self {
+        self.code_cache = Some(cache);
+        self
+    }
+
+    /// With this compiler of plugins, which compiles in this process where nothing else is said.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
+    /// With so many tenants that have their own names in metrics: the first that are added. The
+    /// others are counted together, since each name is a time series for whoever collects them.
+    #[must_use]
+    pub const fn named_in_metrics(mut self, tenants: usize) -> Self {
+        self.named_in_metrics = Some(tenants);
+        self
+    }
+
+    /// Puts it together.
+    ///
+    /// # Errors
+    /// When wasmtime does not start or the operating system gives no randomness.
+    pub fn build(self) -> Result<Host, HostError> {
+        const NAMED_IN_METRICS: usize = 100;
+        let engine = match self.engine {
+            Some(engine) => engine,
+            None => Engine::new()?,
+        };
+        let entropy = match self.entropy {
+            Some(entropy) => entropy,
+            None => Entropy::from_os()?,
+        };
+        let plugins = Plugins::new(engine.clone()).with_compiler(self.compiler);
+        let plugins = match self.code_cache {
+            Some(cache) => plugins.with_cache(cache),
+            None => plugins,
+        };
+        let counter = self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new()));
+        let ledger = self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new()));
+        counter.follow(ledger.history());
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SteadyClock::of_the_machine()));
+        let shared = Shared {
+            pool: Pool::new(engine.clone()),
+            engine,
+            turns: Arc::default(),
+            health: Arc::new(StoreHealth::of(&*counter)),
+            counter,
+            ledger,
+            clock_watch: ClockWatch::new(Arc::clone(&clock)),
+            clock,
+            metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
+            entropy: Arc::new(entropy),
+            owners: AtomicU64::new(0),
+            open_packets: Mutex::default(),
+        };
+        Ok(Host {
+            shared: Arc::new(shared),
+            tenants: Arc::default(),
+            plugins: Arc::new(plugins),
+            settlements: Arc::default(),
+            expected: Arc::default(),
+        })
+    }
+}
+
+impl Host {
+    /// Starts putting a host together.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// The engine that compiles this host's plugins.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// Loads this host's plugins, each digest once.
+    #[must_use]
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// A new tenant, served by this plugin once that has said what it is.
+    ///
+    /// # Errors
+    /// When there is a tenant of that name, or the plugin does not say what it is, or asks for what the
+    /// tenant does not grant.
+    pub async fn add(&self, config: TenantConfig, plugin: Plugin) -> Result<Tenant, TenantError> {
+        if self.tenant(&config.id).is_some() {
+            return Err(TenantError::Exists(config.id));
+        }
+        self.add_prepared(self.prepare(config, plugin).await?, Suspension::default())
+    }
+
+    /// A plugin that has said what it is and could serve such a tenant, new or not. It does not begin to: what
+    /// has to be written down first can be.
+    pub async fn prepare(&self, config: TenantConfig, plugin: Plugin) -> Result<Prepared, TenantError> {
+        Ok(Prepared(Serving::prepare(&self.shared, config, plugin).await?))
+    }
+
+    /// A new tenant, served by what was prepared, and suspended from the beginning where it shall be.
+    pub fn add_prepared(
+        &self,
+        Prepared(serving): Prepared,
+        suspension: Suspension,
+    ) -> Result<Tenant, TenantError> {
+        let id = serving.id().clone();
+        let tenant = Tenant::new(Arc::clone(&self.shared), serving);
+        tenant.set_suspension(suspension);
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have added one meanwhile.
+        if tenants.contains_key(&id) {
+            return Err(TenantError::Exists(id));
+        }
+        tenants.insert(id, tenant.clone());
+        Ok(tenant)
+    }
+
+    /// What a plugin says of itself, if it could serve such a tenant. It does not begin to.
+    ///
+    /// # Errors
+    /// Those of [`add`](Self::add), but that there may be a tenant of that name.
+    pub async fn try_out(&self, config: TenantConfig, plugin: Plugin) -> Result<Arc<Manifest>, TenantError> {
+        Ok(self.prepare(config, plugin).await?.0.manifest())
+    }
+
+    /// The tenant of this name.
+    #[must_use]
+    pub fn tenant(&self, id: &TenantId) -> Option<Tenant> {
+        self.tenants.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All tenants, in the order of their names.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<Tenant> {
+        let mut tenants: Vec<_> =
+            self.tenants.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        tenants.sort_unstable_by(|one, other| one.id().cmp(other.id()));
+        tenants
+    }
+
+    /// Serves a tenant no more; false where there is none. Its books stay as they are.
+    pub fn remove(&self, id: &TenantId) -> bool {
+        let removed = self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+        let mut open_packets = self.shared.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
+        open_packets.remove(id);
+        drop(open_packets);
+        removed.inspect(Tenant::retire).is_some()
+    }
+
+    /// What tells the time.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.clock)
+    }
+
+    /// Milliseconds since the Unix epoch, by the host's clock.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.shared.clock.now_ms()
+    }
+
+    /// Credits at most `limit` claims to wallets, in the ledger's order and of all its tenants; gives
+    /// them in that order.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
+        let settled = self.shared.ledger.settle(limit, self.now_ms()).await;
+        self.shared.health.ledger.note(&settled);
+        let settled = settled?;
+        let now_ms = self.now_ms();
+        self.shared.metrics.settled(&settled, now_ms);
+        self.settlements.lock().unwrap_or_else(PoisonError::into_inner).count(&settled, now_ms);
+        Ok(settled)
+    }
+
+    /// What this host has settled since it was built.
+    #[must_use]
+    pub fn settlements(&self) -> Settlements {
+        self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What settlement has before it, of all tenants of the ledger. The metrics tell what was found last.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let backlog = self.shared.ledger.backlog().await?;
+        self.shared.metrics.backlog(&backlog, self.now_ms());
+        Ok(backlog)
+    }
+
+    /// At most `limit` claims that could not be settled and wait for a person.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.shared.ledger.parked(limit).await
+    }
+
+    /// Puts every parked claim back in the queue of settlement; gives how many.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn unpark(&self) -> Result<u64, StoreError> {
+        self.shared.ledger.unpark().await
+    }
+
+    /// Asks both stores, at the same time, whether they read and write. A report stands for a second:
+    /// however often this is called, the stores are asked no more than that.
+    pub async fn check(&self) -> Checked {
+        let Shared { health, ledger, counter, .. } = &*self.shared;
+        let asked = (health.ledger.check(ledger.check()), health.counter.check(counter.check()));
+        let (ledger, asked, clock) = futures::join!(asked.0, asked.1, self.check_clock());
+        let known = counter.health().filter(|known| !known.works());
+        Checked { ledger, counter: known.unwrap_or(asked), clock }
+    }
+
+    /// Compares the host's clock with that of the ledger's server, where it has one: once a second at most,
+    /// however often this is called.
+    pub async fn check_clock(&self) -> Skew {
+        self.shared.clock_watch.check(&*self.shared.ledger).await
+    }
+
+    /// Whether things may be decided by the host's clock.
+    ///
+    /// # Errors
+    /// When it is off: see [`Skew`].
+    pub fn trust_clock(&self) -> Result<(), CallError> {
+        self.shared.clock_watch.trust()
+    }
+
+    /// How the stores are doing, as far as calls, checks and the stores themselves have told. Asks nobody.
+    pub fn health(&self) -> [&Health; 2] {
+        let Shared { health, counter, .. } = &*self.shared;
+        if let Some(report) = counter.health() {
+            health.counter.tell(report);
+        }
+        [&health.ledger, &health.counter]
+    }
+
+    /// Frees the seats whose lease has ended; gives how many.
+    ///
+    /// # Errors
+    /// When the counter is away, or the host's clock is off.
+    pub async fn end_leases(&self) -> Result<u64, StoreError> {
+        self.trust_clock().map_err(|error| StoreError::Unavailable(error.into()))?;
+        self.shared.counter.sweep(self.now_ms()).await
+    }
+
+    /// Drops the instances that had nothing to do for longer than their tenants say.
+    pub fn drop_idle(&self) {
+        self.shared.pool.drop_idle();
+    }
+
+    /// Forgets every counter and seat, as a cache does that is restarted. Nothing is lost by it.
+    ///
+    /// # Errors
+    /// When the counter is away.
+    pub async fn lose_cache(&self) -> Result<(), StoreError> {
+        self.shared.counter.clear().await
+    }
+
+    /// Refunds every packet of this host's tenants that is past its time. One that cannot be refunded
+    /// is not in the way of the next: it is told of in the answer, and tried again by the next sweep.
+    ///
+    /// # Errors
+    /// When the ledger cannot say which packets are due, or the host's clock is off.
+    pub async fn expire_due(&self) -> Result<Refunds, CallError> {
+        self.trust_clock()?;
+        Refunds::sweep(&*self.shared.ledger, None, self.now_ms(), |id| self.tenant(id)).await
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// How many refunds failed, and are tried again.
+    pub(super) fn note_failing_refunds(&self, packets: usize) {
+        self.shared.metrics.failing_refunds(packets);
+    }
+
+    /// How the host is doing, in the text format of Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let tenants = self.tenants();
+        let suspended = tenants.iter().filter(|tenant| tenant.is_suspended()).count();
+        let waiting = tenants.iter().map(Tenant::waiting).sum();
+        let (idle, all) = self.shared.pool.count();
+        let cache = self.plugins.cache();
+        self.shared.metrics.text(&Now {
+            tenants: tenants.len(),
+            suspended,
+            waiting,
+            idle,
+            all,
+            plugins: self.plugins.count(),
+            compile_time: self.plugins.compile_time(),
+            cache_hits: cache.map_or(0, CodeCache::hits),
+            cache_misses: cache.map_or(0, CodeCache::misses),
+            compiling: self.plugins.compiler().count(),
+            refused_plugins: self.plugins.refused(),
+            clock_ahead_ms: self.shared.clock.skew().ahead_ms,
+        })
+    }
+}

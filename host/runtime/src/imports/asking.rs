@@ -1,0 +1,162 @@
+//! How a call asks the stores: within the call's own time.
+//!
+//! One deadline is passed down, and each wait is shorter than the one around it:
+//!
+//! ```text
+//! the HTTP request                                  request_ms, 30 s
+//!   the call of the plugin                          call_ms, 5 s
+//!     all its questions to stores together          call_ms less a reserve for the plugin to answer
+//!       one question to the cache                   half of what is left
+//!         a connection, a lock, a statement         the store's own limits
+//! ```
+//!
+//! So a store that hangs costs the plugin an `unavailable`, which it can still tell its callers, and
+//! not its instance. A question to the cache has half of what is left, so that a cache that hangs
+//! leaves the ledger its time. A question that is given up half way may take effect: `unavailable`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::meter::Meter;
+use hongbao_store::{Counter, Health, StoreError};
+
+/// How the stores of a host are doing.
+#[derive(Debug)]
+pub(crate) struct StoreHealth {
+    pub(crate) ledger: Health,
+    pub(crate) counter: Health,
+}
+
+impl StoreHealth {
+    pub(crate) fn of(counter: &dyn Counter) -> Self {
+        let new = if counter.health().is_some() { Health::of_watched } else { Health::new };
+        Self { ledger: Health::new("ledger"), counter: new("counter") }
+    }
+}
+
+/// When a call must have its answer, and until when its plugin may ask stores.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    call: Instant,
+    stores: Instant,
+}
+
+impl Deadline {
+    /// Most of the time that is kept for the plugin to answer when the stores did not.
+    pub(crate) const RESERVE: Duration = Duration::from_millis(500);
+
+    /// Of a call that begins now and may take so long.
+    pub(crate) fn after(limit: Duration) -> Self {
+        let now = Instant::now();
+        let reserve = Self::RESERVE.min(limit / 5);
+        Self { call: now + limit, stores: now + limit.saturating_sub(reserve) }
+    }
+
+    /// How long the call may go on.
+    pub(crate) fn left(self) -> Duration {
+        self.call.saturating_duration_since(Instant::now())
+    }
+
+    /// How long stores may be asked.
+    fn left_for_stores(self) -> Duration {
+        self.stores.saturating_duration_since(Instant::now())
+    }
+}
+
+/// What one call asks, and how long it waited for it.
+pub(super) struct Asking {
+    pub(super) meter: Meter,
+    deadline: Deadline,
+    health: Arc<StoreHealth>,
+}
+
+impl Asking {
+    pub(super) fn new(health: Arc<StoreHealth>) -> Self {
+        Self { meter: Meter::default(), deadline: Deadline::after(Duration::ZERO), health }
+    }
+
+    /// Before each call.
+    pub(super) fn begin(&mut self) {
+        self.meter = Meter::default();
+    }
+
+    pub(super) const fn until(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+    }
+
+    pub(super) async fn ledger<T>(
+        &mut self,
+        asking: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = self.ask(self.deadline.left_for_stores(), asking).await;
+        self.health.ledger.note(&answer);
+        answer
+    }
+
+    pub(super) async fn counter<T>(
+        &mut self,
+        asking: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = self.ask(self.deadline.left_for_stores() / 2, asking).await;
+        self.health.counter.note(&answer);
+        answer
+    }
+
+    /// Past the end a store is not asked at all: a future that was never polled did nothing.
+    async fn ask<T>(
+        &mut self,
+        left: Duration,
+        asking: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if left.is_zero() {
+            return Err(StoreError::Unavailable("the call has no time left to ask".into()));
+        }
+        let answer = self.meter.wait(tokio::time::timeout(left, asking)).await;
+        answer.unwrap_or_else(|_| {
+            let why = format!("no answer within {} ms, which is what the call had left", left.as_millis());
+            Err(StoreError::Unavailable(why.into()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(limit_ms: u64) -> Asking {
+        let health = StoreHealth::of(&hongbao_store::memory::MemoryCounter::new());
+        let mut asking = Asking::new(Arc::new(health));
+        asking.until(Deadline::after(Duration::from_millis(limit_ms)));
+        asking
+    }
+
+    #[tokio::test]
+    async fn stores_that_hang_leave_the_plugin_its_reserve() {
+        let (mut asking, begun) = (asking(500), Instant::now());
+        let counter = asking.counter(std::future::pending::<Result<(), _>>()).await.unwrap_err();
+        let after_counter = begun.elapsed();
+        let ledger = asking.ledger(std::future::pending::<Result<(), _>>()).await.unwrap_err();
+        assert_eq!([counter.code(), ledger.code()], ["unavailable"; 2]);
+        let all = begun.elapsed();
+        assert!((190..350).contains(&after_counter.as_millis()), "half of 400 ms: {after_counter:?}");
+        assert!((390..495).contains(&all.as_millis()), "{all:?}");
+        // What comes after that is not even asked.
+        let was_asked = std::cell::Cell::new(false);
+        let late = asking.ledger(async {
+            was_asked.set(true);
+            Ok(())
+        });
+        assert_eq!(late.await.unwrap_err().code(), "unavailable");
+        assert!(!was_asked.get());
+    }
+
+    #[test]
+    fn the_waits_of_the_stores_fit_into_a_call() {
+        use hongbao_domain::Limits;
+        use hongbao_store::patience;
+        let call = Duration::from_millis(Limits::default().call_ms);
+        assert!(patience::ANSWER < call - Deadline::RESERVE);
+        assert!(patience::STATEMENT < patience::ANSWER && patience::LOCK < patience::STATEMENT);
+        assert!(patience::CONNECTION < patience::ANSWER);
+    }
+}

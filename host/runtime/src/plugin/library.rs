@@ -1,0 +1,233 @@
+//! Every plugin that the process has loaded.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+use tokio::task::{JoinError, spawn_blocking};
+use wasmtime::component::Component;
+
+use super::{Digest, Engine, Plugin, PluginError, PluginFile, PluginSource, compile};
+use crate::Compiler;
+use crate::code_cache::CodeCache;
+use hongbao_domain::TenantId;
+
+/// Loads plugins, and compiles those of one digest once, however many ask for it.
+///
+/// What nobody uses any more is dropped when the next one is loaded.
+pub struct Plugins {
+    engine: Engine,
+    compiler: Compiler,
+    cache: Option<Arc<CodeCache>>,
+    loaded: Mutex<HashMap<Digest, Arc<OnceCell<Plugin>>>>,
+    compile_ns: AtomicU64,
+    /// By the code of the reason.
+    refused: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// For whom a plugin is loaded, and how long they wait for their turn to have it compiled.
+#[derive(Clone, Debug, Default)]
+struct Asker {
+    tenant: Option<TenantId>,
+    wait: Option<Duration>,
+}
+
+impl Plugins {
+    /// No plugins yet.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            compiler: Compiler::default(),
+            cache: None,
+            loaded: Mutex::default(),
+            compile_ns: AtomicU64::new(0),
+            refused: Mutex::default(),
+        }
+    }
+
+    /// With compiled code that outlives the process.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<CodeCache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// With this compiler, which compiles in this process where nothing else is said.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
+    }
+
+    /// What compiles them.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// How they are compiled.
+    #[must_use]
+    pub const fn compiler(&self) -> &Compiler {
+        &self.compiler
+    }
+
+    /// Where compiled code is kept, if it is.
+    #[must_use]
+    pub fn cache(&self) -> Option<&CodeCache> {
+        self.cache.as_deref()
+    }
+
+    /// Reads and compiles a plugin where no task of the async runtime is kept waiting. One whose
+    /// digest is loaded already comes at once.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no plugin for this host.
+    pub async fn load(&self, source: PluginSource) -> Result<Plugin, PluginError> {
+        self.load_by(source, Asker::default()).await
+    }
+
+    /// The same for a tenant, who takes turns with others at the compiler, and waits for it so long at
+    /// most.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load), and [`PluginError::Busy`] where it was not its turn in time.
+    pub async fn load_for(
+        &self,
+        tenant: &TenantId,
+        source: PluginSource,
+        wait: Option<Duration>,
+    ) -> Result<Plugin, PluginError> {
+        self.load_by(source, Asker { tenant: Some(tenant.clone()), wait }).await
+    }
+
+    /// A plugin that needs no compiling: it is the embedded one, or loaded, or in the cache. None where it
+    /// would have to be compiled.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no plugin for this host.
+    pub async fn load_ready(&self, source: PluginSource) -> Result<Option<Plugin>, PluginError> {
+        let (digest, PluginFile { bytes, manifest }) = read(source).await?;
+        if digest == Plugin::embedded_digest() {
+            return self.load_by(PluginSource::Embedded, Asker::default()).await.map(Some);
+        }
+        let cell = self.cell(digest);
+        if let Some(plugin) = cell.get() {
+            return Ok(Some(plugin.clone().with_manifest(manifest)));
+        }
+        let Some(component) = self.cached(digest).await? else { return Ok(None) };
+        let plugin = Plugin::of(&self.engine, &component, digest, bytes.len() as u64)?;
+        // Somebody else may have been faster, or compiles it now, which is not waited for.
+        let _ = cell.set(plugin.clone());
+        Ok(Some(plugin.with_manifest(manifest)))
+    }
+
+    /// What compiling took, of all plugins that were not in the cache.
+    #[must_use]
+    pub fn compile_time(&self) -> Duration {
+        Duration::from_nanos(self.compile_ns.load(Ordering::Relaxed))
+    }
+
+    /// How many different plugins are held.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.values().filter(|cell| cell.initialized()).count()
+    }
+
+    /// How many were not loaded, by the code of the reason.
+    pub(crate) fn refused(&self) -> BTreeMap<&'static str, u64> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn load_by(&self, source: PluginSource, asker: Asker) -> Result<Plugin, PluginError> {
+        let loaded = async {
+            let (digest, PluginFile { bytes, manifest }) = read(source).await?;
+            let cell = self.cell(digest);
+            let plugin = cell.get_or_try_init(|| self.build(bytes, digest, asker)).await?;
+            Ok(plugin.clone().with_manifest(manifest))
+        };
+        loaded.await.inspect_err(|error: &PluginError| {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            *refused.entry(error.code()).or_default() += 1;
+        })
+    }
+
+    async fn build(
+        &self,
+        bytes: Cow<'static, [u8]>,
+        digest: Digest,
+        asker: Asker,
+    ) -> Result<Plugin, PluginError> {
+        Plugin::measure(&bytes)?;
+        let (size, cached) = (bytes.len() as u64, self.cached(digest).await?);
+        let is_cached = cached.is_some();
+        let component = match cached {
+            Some(component) => component,
+            None => self.compile(bytes, digest, asker).await?,
+        };
+        let (engine, cache) = (self.engine.clone(), self.cache.clone().filter(|_| !is_cached));
+        let check = move || {
+            let plugin = Plugin::of(&engine, &component, digest, size)?;
+            // Only now, so that what does not fit fills no disk.
+            if let Some(cache) = cache {
+                cache.store(&engine.wasmtime, digest, &component);
+            }
+            Ok(plugin)
+        };
+        spawn_blocking(check).await.map_err(failed)?
+    }
+
+    /// What the cache has of this digest.
+    async fn cached(&self, digest: Digest) -> Result<Option<Component>, PluginError> {
+        let Some(cache) = self.cache.clone() else { return Ok(None) };
+        let engine = self.engine.clone();
+        spawn_blocking(move || cache.load(&engine.wasmtime, digest)).await.map_err(failed)
+    }
+
+    async fn compile(
+        &self,
+        bytes: Cow<'static, [u8]>,
+        digest: Digest,
+        asker: Asker,
+    ) -> Result<Component, PluginError> {
+        let (component, took) = if digest == Plugin::embedded_digest() {
+            // It is ours, and small: no tenant's plugin keeps it waiting.
+            let (engine, begun) = (self.engine.clone(), Instant::now());
+            let component = spawn_blocking(move || compile(&engine, &bytes)).await.map_err(failed)??;
+            (component, begun.elapsed())
+        } else {
+            let (compiler, bytes) = (self.compiler.clone(), Arc::<[u8]>::from(bytes));
+            let looked = {
+                let (compiler, bytes) = (compiler.clone(), Arc::clone(&bytes));
+                spawn_blocking(move || compiler.look(&bytes))
+            };
+            looked.await.map_err(failed)??;
+            compiler.compile(&self.engine, bytes, asker.tenant, asker.wait).await?
+        };
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.compile_ns.fetch_add(ns, Ordering::Relaxed);
+        Ok(component)
+    }
+
+    /// The place of this digest. What nobody uses or waits for loses its own.
+    fn cell(&self, digest: Digest) -> Arc<OnceCell<Plugin>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let cell = Arc::clone(loaded.entry(digest).or_default());
+        // Clones are made of what the cell holds, and cells are handed out under this lock alone:
+        // what has no clone now gets none while it is dropped.
+        loaded.retain(|_, cell| Arc::strong_count(cell) > 1 || cell.get().is_some_and(Plugin::is_shared));
+        cell
+    }
+}
+
+async fn read(source: PluginSource) -> Result<(Digest, PluginFile), PluginError> {
+    let read = move || source.read().map(|file| (Digest::of(&file.bytes), file));
+    spawn_blocking(read).await.map_err(failed)?
+}
+
+/// A task that blocks ends without an answer only if it panicked, or never began.
+pub(crate) fn failed(error: JoinError) -> PluginError {
+    if error.is_panic() { PluginError::CompilerFailed } else { PluginError::Stopping }
+}

@@ -1,0 +1,97 @@
+//! What an operator says of a tenant.
+
+use crate::{CallError, Plugin};
+use hongbao_domain::{Grants, Limits, Policy, TenantId};
+
+/// What an operator says of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantConfig {
+    /// Its name in the stores. Never seen by a plugin.
+    pub id: TenantId,
+    /// Interfaces of the host that its plugin may call, if it asks for them. None grants the embedded
+    /// plugin what it asks for, since it is a part of the host, and nothing to any other: what a foreign
+    /// plugin may do is for somebody to say.
+    pub grants: Option<Grants>,
+    /// Limits and defaults for packets.
+    pub policy: Policy,
+    /// Limits for the plugin.
+    pub limits: Limits,
+}
+
+impl TenantConfig {
+    /// A tenant of this name: the default grants, WeChat's policy, the default limits.
+    #[must_use]
+    pub fn new(id: TenantId) -> Self {
+        Self { id, grants: None, policy: Policy::default(), limits: Limits::default() }
+    }
+
+    /// With these grants and no others, whichever plugin serves.
+    #[must_use]
+    pub const fn grants(mut self, grants: Grants) -> Self {
+        self.grants = Some(grants);
+        self
+    }
+
+    /// What is granted to a plugin that asks for this.
+    #[must_use]
+    pub fn granted(&self, plugin: &Plugin, asks: Grants) -> Grants {
+        let by_default = if plugin.is_embedded() { asks } else { Grants::NONE };
+        self.grants.unwrap_or(by_default)
+    }
+
+    /// With this policy.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// Why a tenant could not be added or changed. All stays as it was.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TenantError {
+    /// There is a tenant of this name.
+    #[error("there is a tenant {0} already")]
+    Exists(TenantId),
+    /// The policy or the limits cannot be kept.
+    #[error("{0}")]
+    Invalid(String),
+    /// The plugin cannot be made to say what it is.
+    #[error("the plugin does not say what it is: {0}")]
+    NoManifest(CallError),
+    /// It asks for what the tenant does not grant.
+    #[error("the plugin asks for {0}, which the tenant does not grant; list it in the tenant's grants")]
+    NotGranted(Grants),
+    /// It asks for other grants than its `plugin.toml` says, or is of another name or version.
+    #[error("the plugin is not what its plugin.toml says: {0}")]
+    OtherManifest(String),
+    /// There was no other plugin before.
+    #[error("there is no former plugin to go back to")]
+    NoFormer,
+    /// It was compiled by another engine than the host's.
+    #[error("the plugin was compiled by another engine than the host's")]
+    OtherEngine,
+}
+
+impl TenantError {
+    /// The code in every interface.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Exists(_) => "tenant-exists",
+            Self::Invalid(_) => "invalid-argument",
+            Self::NoManifest(_) => "no-manifest",
+            Self::NotGranted(_) => "not-granted",
+            Self::OtherManifest(_) => "other-manifest",
+            Self::NoFormer => "no-former-plugin",
+            Self::OtherEngine => "other-engine",
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Tenants and plugins in a TOML file.
+//!
+//! ```toml
+//! [plugins]
+//! hongbao = "plugins/hongbao"        # a directory with a plugin.toml, or a component
+//!
+//! [tenants.acme]
+//! plugin = "hongbao"                 # without one, the embedded plugin
+//! grants = ["counter", "ledger"]     # the embedded plugin needs none
+//!
+//! [tenants.acme.policy]              # unset keys use their defaults
+//! currency = "JPY"
+//! currency_digits = 0
+//!
+//! [tenants.acme.limits]
+//! requests_per_second = 500
+//! ```
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::TenantConfig;
+use hongbao_domain::decode::Strict;
+use hongbao_domain::{Amount, Grants, Limits, Policy, Strategy, TenantId};
+
+/// What a file says of tenants and their plugins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantsFile {
+    /// Where plugins are, by the names that tenants call them.
+    pub plugins: BTreeMap<String, PathBuf>,
+    /// In the order of their names.
+    pub tenants: Vec<TenantEntry>,
+}
+
+/// A tenant of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantEntry {
+    /// What is said of it.
+    pub config: TenantConfig,
+    /// Its plugin's name in the file; None for the embedded one.
+    pub plugin: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Tables {
+    plugins: BTreeMap<String, PathBuf>,
+    tenants: BTreeMap<String, TenantTable>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct TenantTable {
+    plugin: Option<String>,
+    grants: Option<Vec<String>>,
+    policy: PolicyTable,
+    limits: LimitsTable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PolicyTable {
+    currency: Option<String>,
+    currency_digits: Option<u8>,
+    max_shares: Option<u32>,
+    max_share: Option<u64>,
+    max_greeting_chars: Option<u32>,
+    default_strategy: Option<String>,
+    default_expires_in_ms: Option<u64>,
+    max_expires_in_ms: Option<u64>,
+    large_from: Option<u64>,
+    sender_may_grab: Option<bool>,
+    lease_ms: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LimitsTable {
+    cpu_ms: Option<u64>,
+    call_ms: Option<u64>,
+    memory_bytes: Option<usize>,
+    table_elements: Option<usize>,
+    host_calls: Option<u32>,
+    host_bytes: Option<usize>,
+    log_bytes: Option<usize>,
+    calls_in_flight: Option<u32>,
+    waiting: Option<usize>,
+    waiting_per_packet: Option<usize>,
+    batch: Option<usize>,
+    requests_per_second: Option<NonZeroU32>,
+    calls_per_instance: Option<u32>,
+    idle_ms: Option<u64>,
+    streams: Option<u32>,
+    message_bytes: Option<u64>,
+    open_packets: Option<u32>,
+    keys: Option<u32>,
+    plugins: Option<u32>,
+    plugin_bytes: Option<u64>,
+}
+
+impl<'de> Deserialize<'de> for TenantsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tables = Tables::deserialize(Strict::toml(deserializer))?;
+        tables.try_into().map_err(D::Error::custom)
+    }
+}
+
+impl TryFrom<Tables> for TenantsFile {
+    type Error = String;
+
+    fn try_from(tables: Tables) -> Result<Self, String> {
+        let mut tenants = Vec::with_capacity(tables.tenants.len());
+        for (name, table) in tables.tenants {
+            let plugin = table.plugin.clone();
+            if let Some(unknown) = plugin.as_ref().filter(|plugin| !tables.plugins.contains_key(*plugin)) {
+                return Err(format!("tenants.{name}: there is no {unknown:?} under plugins"));
+            }
+            let config = table.config(&name).map_err(|why| format!("tenants.{name}: {why}"))?;
+            tenants.push(TenantEntry { config, plugin });
+        }
+        Ok(Self { plugins: tables.plugins, tenants })
+    }
+}
+
+impl TenantTable {
+    fn config(self, name: &str) -> Result<TenantConfig, String> {
+        let id = TenantId::new(name).map_err(|error| format!("the name of a tenant {error}"))?;
+        let grants =
+            self.grants.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Grants, _>>());
+        let grants = grants.transpose().map_err(|error| format!("grants: {error}"))?;
+        let policy = self.policy.policy().map_err(|why| format!("policy: {why}"))?;
+        let limits = self.limits.limits();
+        policy.validate().map_err(|why| format!("policy: {why}"))?;
+        limits.validate().map_err(|why| format!("limits: {why}"))?;
+        Ok(TenantConfig { id, grants, policy, limits })
+    }
+}
+
+impl PolicyTable {
+    fn policy(self) -> Result<Policy, String> {
+        let by_default = Policy::default();
+        let amount = |key: &str, said: Option<u64>, or: Amount| {
+            said.map_or(Ok(or), |minor| Amount::new(minor).map_err(|error| format!("{key}: {error}")))
+        };
+        let strategy = |name: String| {
+            let names = Strategy::ALL.map(Strategy::name).join(", ");
+            Strategy::from_name(&name).ok_or_else(|| format!("default_strategy must be one of {names}"))
+        };
+        Ok(Policy {
+            max_share: amount("max_share", self.max_share, by_default.max_share)?,
+            large_from: amount("large_from", self.large_from, by_default.large_from)?,
+            default_strategy: self.default_strategy.map_or(Ok(by_default.default_strategy), strategy)?,
+            currency: self.currency.unwrap_or(by_default.currency),
+            currency_digits: self.currency_digits.unwrap_or(by_default.currency_digits),
+            max_shares: self.max_shares.unwrap_or(by_default.max_shares),
+            max_greeting_chars: self.max_greeting_chars.unwrap_or(by_default.max_greeting_chars),
+            default_expires_in_ms: self.default_expires_in_ms.unwrap_or(by_default.default_expires_in_ms),
+            max_expires_in_ms: self.max_expires_in_ms.unwrap_or(by_default.max_expires_in_ms),
+            sender_may_grab: self.sender_may_grab.unwrap_or(by_default.sender_may_grab),
+            lease_ms: self.lease_ms.unwrap_or(by_default.lease_ms),
+        })
+    }
+}
+
+impl LimitsTable {
+    fn limits(self) -> Limits {
+        let by_default = Limits::default();
+        Limits {
+            cpu_ms: self.cpu_ms.unwrap_or(by_default.cpu_ms),
+            call_ms: self.call_ms.unwrap_or(by_default.call_ms),
+            memory_bytes: self.memory_bytes.unwrap_or(by_default.memory_bytes),
+            table_elements: self.table_elements.unwrap_or(by_default.table_elements),
+            host_calls: self.host_calls.unwrap_or(by_default.host_calls),
+            host_bytes: self.host_bytes.unwrap_or(by_default.host_bytes),
+            log_bytes: self.log_bytes.unwrap_or(by_default.log_bytes),
+            calls_in_flight: self.calls_in_flight.unwrap_or(by_default.calls_in_flight),
+            waiting: self.waiting.unwrap_or(by_default.waiting),
+            waiting_per_packet: self.waiting_per_packet.unwrap_or(by_default.waiting_per_packet),
+            batch: self.batch.unwrap_or(by_default.batch),
+            requests_per_second: self.requests_per_second.or(by_default.requests_per_second),
+            calls_per_instance: self.calls_per_instance.unwrap_or(by_default.calls_per_instance),
+            idle_ms: self.idle_ms.unwrap_or(by_default.idle_ms),
+            streams: self.streams.unwrap_or(by_default.streams),
+            message_bytes: self.message_bytes.unwrap_or(by_default.message_bytes),
+            open_packets: self.open_packets.unwrap_or(by_default.open_packets),
+            keys: self.keys.unwrap_or(by_default.keys),
+            plugins: self.plugins.unwrap_or(by_default.plugins),
+            plugin_bytes: self.plugin_bytes.unwrap_or(by_default.plugin_bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hongbao_domain::decode;
+
+    fn refused(text: &str) -> String {
+        decode::toml::<TenantsFile>(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_not_said_stays_at_its_default() {
+        let file: TenantsFile = decode::toml(
+            "[plugins]\nours = 'here'\n\n[tenants.acme]\nplugin = 'ours'\ngrants = ['ledger', 'log']\n\n\
+             [tenants.acme.policy]\ncurrency = 'JPY'\ncurrency_digits = 0\n\n[tenants.acme.limits]\ncpu_ms = 7\n\n[tenants.bare]\n",
+        )
+        .unwrap();
+        let [acme, bare] = &file.tenants[..] else { panic!("{file:?}") };
+        assert_eq!(acme.plugin.as_deref(), Some("ours"));
+        assert_eq!(acme.config.grants.unwrap().to_string(), "ledger, log");
+        let policy = Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() };
+        assert_eq!(acme.config.policy, policy);
+        assert_eq!(acme.config.limits, Limits { cpu_ms: 7, ..Limits::default() });
+        assert_eq!(bare.config, TenantConfig::new(TenantId::new("bare").unwrap()));
+        assert_eq!(bare.plugin, None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_place() {
+        let cases = [
+            ("[tenants.a]\nplugin = 'b'", "tenants.a: there is no \"b\" under plugins"),
+            ("[tenants.a]\ngrants = ['net']", "tenants.a: grants: \"net\" is no grant"),
+            ("[tenants.a.policy]\nmax_shares = 0", "tenants.a: policy: max_shares must be 1 to 1000000"),
+            ("[tenants.a.policy]\nmax_share = 18446744073709551615", "is no amount"),
+            ("[tenants.a.policy]\nmax_share = -1", "invalid value"),
+            ("[tenants.a.policy]\ndefault_strategy = 'x'", "default_strategy must be one of double-average"),
+            ("[tenants.a.limits]\nbatch = 0", "tenants.a: limits: batch must be 1 to 4096"),
+            ("[tenants.a.limits]\nrequests_per_second = 0", "nonzero"),
+            ("[tenants.a.limits]\ncpu = 1", "unknown field `cpu`"),
+            ("[tenants.a]\nplugins = 'x'", "unknown field `plugins`"),
+            ("[tenant.a]", "unknown field `tenant`"),
+            ("[tenants]\na = ['ours', ['ledger']]", "sequence, expected a table"),
+            ("[tenants.a]\npolicy = []", "sequence, expected a table"),
+            ("[[tenants.a.limits]]\ncpu_ms = 1", "sequence, expected a table"),
+            ("plugins = []", "sequence"),
+            ("[tenants.'']", "the name of a tenant must be 1 to 256 bytes"),
+        ];
+        for (text, expected) in cases {
+            let said = refused(text);
+            assert!(said.contains(expected), "{text}: {said}");
+        }
+    }
+}

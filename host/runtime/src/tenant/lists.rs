@@ -1,0 +1,62 @@
+//! What a tenant's users look back on. Lists are pages, the latest first; what a page ends with is
+//! where the next one begins.
+
+use super::Tenant;
+use hongbao_domain::{Name, Packet, PacketId, UserId};
+use hongbao_store::{Entry, Place, Received, StoreError};
+
+impl Tenant {
+    /// At most `limit` packets of a room with ids below `before`, whatever became of them, as they
+    /// stand now.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn recent(
+        &self,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        self.inner.shared.ledger.recent_packets(&self.inner.id, room, before, limit).await
+    }
+
+    /// At most `limit` packets that a user sent, with ids below `before`, as they stand now.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn sent_by(
+        &self,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        self.inner.shared.ledger.sent(&self.inner.id, user, before, limit).await
+    }
+
+    /// At most `limit` shares that a user received, below `before`: see [`Received::place`].
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn received_by(
+        &self,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError> {
+        self.inner.shared.ledger.received(&self.inner.id, user, before, limit).await
+    }
+
+    /// At most `limit` movements of a user's wallet, with ids below `before`. A share is among them
+    /// once it is settled.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn statement(
+        &self,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.inner.shared.ledger.statement(&self.inner.id, user, before, limit).await
+    }
+}

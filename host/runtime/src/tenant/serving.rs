@@ -1,0 +1,171 @@
+//! What a tenant runs now: a version of its plugin, under its grants, policy and limits.
+//!
+//! It never changes. A change makes another one, which takes over for new calls, while those under
+//! way finish on the one that they began with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use governor::clock::Clock as _;
+use governor::{DefaultDirectRateLimiter, Quota};
+use tokio::sync::Semaphore;
+
+use super::{TenantConfig, TenantError};
+use crate::host::Shared;
+use crate::imports::{Calls, Deadline, Surroundings};
+use crate::instance::{Done, Instance};
+use crate::pool::Owner;
+use crate::{CallError, Plugin, PluginManifest};
+use hongbao_domain::{Grants, Limits, Manifest, TenantId};
+
+pub(crate) struct Serving {
+    pub(super) owner: Owner,
+    pub(super) plugin: Plugin,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) config: TenantConfig,
+    pub(super) around: Arc<Surroundings>,
+    in_flight: Semaphore,
+    rate: Option<Arc<DefaultDirectRateLimiter>>,
+    /// Another one serves: instances are not kept any more.
+    is_retired: AtomicBool,
+}
+
+impl Serving {
+    /// Makes an instance and asks the plugin what it is. Only then it may serve anybody.
+    pub(crate) async fn prepare(
+        shared: &Shared,
+        config: TenantConfig,
+        plugin: Plugin,
+    ) -> Result<Self, TenantError> {
+        if !plugin.engine().is(&shared.engine) {
+            return Err(TenantError::OtherEngine);
+        }
+        config.policy.validate().and_then(|()| config.limits.validate()).map_err(TenantError::Invalid)?;
+        // Until it has said what it is, it is given nothing.
+        let around = shared.surroundings(&config, Grants::NONE);
+        let limit = Duration::from_millis(config.limits.call_ms);
+        let ask = async {
+            let room = shared.pool.room().await?;
+            let mut instance = Instance::make(&plugin, Arc::new(around), room).await?;
+            instance.call(Deadline::after(limit), |calls| Box::pin(calls.manifest())).await.answer
+        };
+        let said = tokio::time::timeout(limit, ask).await;
+        let said = said.unwrap_or(Err(CallError::TimedOut(config.limits.call_ms)));
+        let manifest = plugin.share_manifest(said.map_err(TenantError::NoManifest)?);
+        if let Some(written) = plugin.manifest() {
+            same(written, &manifest).map_err(TenantError::OtherManifest)?;
+        }
+        let granted = config.granted(&plugin, manifest.asks);
+        let missing = manifest.asks.without(granted);
+        if !missing.is_empty() {
+            return Err(TenantError::NotGranted(missing));
+        }
+        let around = Arc::new(shared.surroundings(&config, granted.and(manifest.asks)));
+        let in_flight = Semaphore::new(config.limits.calls_in_flight as usize);
+        let rate = config.limits.requests_per_second;
+        let rate = rate.map(|rate| Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate))));
+        let owner = shared.new_owner();
+        Ok(Self {
+            owner,
+            plugin,
+            manifest,
+            config,
+            around,
+            in_flight,
+            rate,
+            is_retired: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn manifest(&self) -> Arc<Manifest> {
+        Arc::clone(&self.manifest)
+    }
+
+    pub(crate) const fn id(&self) -> &TenantId {
+        &self.config.id
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// Counts on where another one counted, if the rate is the same: else every upgrade would begin a new second.
+    pub(super) fn counting_on(mut self, before: &Self) -> Self {
+        if self.limits().requests_per_second == before.limits().requests_per_second {
+            self.rate.clone_from(&before.rate);
+        }
+        self
+    }
+
+    /// Counts a request against the tenant's rate.
+    pub(super) fn take_rate(&self) -> Result<(), CallError> {
+        let Some(rate) = &self.rate else { return Ok(()) };
+        rate.check().map_err(|not_until| {
+            let wait = not_until.wait_time_from(governor::clock::DefaultClock::default().now());
+            CallError::RateLimited {
+                retry_after_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1),
+            }
+        })
+    }
+
+    /// Runs `act` on an instance, which is used again only if it answered in time and did not trap.
+    /// A caller that goes away drops its instance with the call. One that waited in vain for a place is
+    /// told that it is busy: nothing was done.
+    pub(super) async fn call<T>(
+        &self,
+        shared: &Shared,
+        act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
+    ) -> Result<Done<T>, CallError> {
+        let limit = self.limits().call_ms;
+        let deadline = Deadline::after(Duration::from_millis(limit));
+        // Whoever waited half of the time for a place has too little left to do it well.
+        let permit = tokio::time::timeout(deadline.left() / 2, self.in_flight.acquire()).await;
+        let _permit = permit.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Busy)?;
+        let taken = match shared.pool.take(self.owner) {
+            Some(instance) => Ok(instance),
+            None => {
+                let room = tokio::time::timeout(deadline.left() / 2, shared.pool.room()).await;
+                Err(room.unwrap_or(Err(CallError::Busy))?)
+            }
+        };
+        let work = async {
+            let mut instance = match taken {
+                Ok(instance) => instance,
+                Err(room) => Instance::make(&self.plugin, Arc::clone(&self.around), room).await?,
+            };
+            let done = instance.call(deadline, act).await;
+            let is_worn = instance.calls() >= self.limits().calls_per_instance;
+            if done.answer.is_ok() && !is_worn && !self.is_retired.load(Ordering::Acquire) {
+                let idle_for = Duration::from_millis(self.limits().idle_ms);
+                shared.pool.give_back(self.owner, instance, idle_for);
+            }
+            Ok(done)
+        };
+        let in_time = tokio::time::timeout(deadline.left(), work).await;
+        in_time.unwrap_or(Err(CallError::TimedOut(limit)))
+    }
+
+    /// Another one serves now.
+    pub(super) fn retire(&self, shared: &Shared) {
+        self.is_retired.store(true, Ordering::Release);
+        shared.pool.retire(self.owner);
+    }
+}
+
+/// Whether a plugin says of itself what its `plugin.toml` says of it.
+fn same(written: &PluginManifest, said: &Manifest) -> Result<(), String> {
+    let differ = |what: &str, written: &str, said: &str| Err(format!("its {what} is {said}, not {written}"));
+    let asks: Grants = written.asks.iter().filter_map(|name| name.parse().ok()).collect();
+    if written.id != said.name {
+        return differ("name", &written.id, &said.name);
+    }
+    if written.version != said.version {
+        return differ("version", &written.version, &said.version);
+    }
+    if asks != said.asks {
+        return differ("list of what it asks for", &asks.to_string(), &said.asks.to_string());
+    }
+    Ok(())
+}

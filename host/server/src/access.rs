@@ -1,0 +1,278 @@
+//! Who calls: what an API key opens, and for whom it may act.
+//!
+//! The tenant of a call is that of its key: no path that members use has a tenant in it that could be another's.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header;
+use axum::http::request::Parts;
+use subtle::ConstantTimeEq as _;
+
+use super::Service;
+use super::connections::Client;
+use super::input::single;
+use super::notes::Slip;
+use super::problem::{Kind, Problem};
+use hongbao_domain::{ApiKey, Scope, Suspension, TenantId, UserId};
+use hongbao_runtime::Tenant;
+
+/// Somebody with a valid key.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) key: Arc<ApiKey>,
+    /// Of an administrative request.
+    pub(super) slip: Option<Arc<Slip>>,
+}
+
+fn unauthenticated(why: &'static str) -> Problem {
+    Problem::new(Kind::UNAUTHENTICATED, why)
+}
+
+impl Caller {
+    pub(super) async fn from_text(text: &str, service: &Service) -> Result<Self, Problem> {
+        const UNKNOWN: &str = "this API key is not valid";
+        let keys = service.keys();
+        let (id, hash) = keys.seal().await?.read(text).ok_or_else(|| unauthenticated(UNKNOWN))?;
+        let key = keys.find(id).await?.ok_or_else(|| unauthenticated(UNKNOWN))?;
+        // Compared before anything else is told of the key, and in the same time whatever it is.
+        if !bool::from(key.hash.ct_eq(&hash)) {
+            return Err(unauthenticated(UNKNOWN));
+        }
+        if !key.is_valid(service.host().now_ms()) {
+            return Err(unauthenticated("this API key was revoked, or its time is over"));
+        }
+        Ok(Self { key, slip: None })
+    }
+
+    /// Whether it is valid still: it may be revoked while a stream is open.
+    pub(super) async fn is_valid(&self, service: &Service) -> bool {
+        let found = service.keys().find(self.key.id).await;
+        found.is_ok_and(|key| key.is_some_and(|key| key.is_valid(service.host().now_ms())))
+    }
+
+    pub(super) fn needs(&self, scope: Scope) -> Result<(), Problem> {
+        if self.key.scopes.has(scope) {
+            return Ok(());
+        }
+        Err(Problem::new(Kind::FORBIDDEN, format!("this needs an API key with the scope {scope}")))
+    }
+
+    pub(super) fn is_operator(&self) -> bool {
+        self.key.scopes.has(Scope::Operator)
+    }
+
+    /// One request of the tenant that this key is of.
+    fn request(&self, service: &Service) -> Result<Tenant, Problem> {
+        Ok(self.tenant(service)?.request()?)
+    }
+
+    /// The tenant that this key is of.
+    fn tenant(&self, service: &Service) -> Result<Tenant, Problem> {
+        let id = self.key.tenant.as_ref().ok_or_else(|| {
+            Problem::new(
+                Kind::FORBIDDEN,
+                "an operator's API key speaks for no tenant; make one of the tenant's",
+            )
+        })?;
+        service.tenant(id)?.ok_or_else(|| Problem::not_found("there is no such tenant any more"))
+    }
+}
+
+impl FromRequestParts<Service> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let sent = single(&parts.headers, &header::AUTHORIZATION)?;
+        let sent = sent.ok_or_else(|| unauthenticated("send an API key as `Authorization: Bearer …`"))?;
+        let token = sent.to_str().ok().and_then(|text| {
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+        });
+        let token = token.ok_or_else(|| unauthenticated("send an API key as `Authorization: Bearer …`"))?;
+        let slip = parts.extensions.get::<Arc<Slip>>().cloned();
+        let caller = Self { slip, ..Self::from_text(token, service).await? };
+        if let Some(slip) = &caller.slip {
+            // Looked up once for each request; whoever asks again finds the same key.
+            let _ = slip.by.set(Arc::clone(&caller.key));
+        }
+        if let Some(client) = parts.extensions.get::<Client>() {
+            client.has_key();
+        }
+        service.rates().key(caller.key.id)?;
+        Ok(caller)
+    }
+}
+
+/// Somebody who may call on behalf of members.
+pub(super) struct Member {
+    pub(super) caller: Caller,
+    pub(super) tenant: Tenant,
+}
+
+impl Member {
+    /// The user whom the platform names, if the key may act for them. Each call takes one of the
+    /// user's requests.
+    pub(super) fn user(&self, service: &Service, name: String) -> Result<UserId, Problem> {
+        let user = user(name)?;
+        if self.caller.key.user.as_ref().is_some_and(|only| *only != user) {
+            return Err(Problem::new(Kind::FORBIDDEN, "this API key acts for another user alone"));
+        }
+        service.rates().user(self.tenant.id(), &user)?;
+        Ok(user)
+    }
+}
+
+/// A user's name, of whom nothing is asked on their behalf.
+pub(super) fn user(name: String) -> Result<UserId, Problem> {
+    UserId::new(name).map_err(|error| Problem::invalid(format!("the name of a user {error}")))
+}
+
+impl FromRequestParts<Service> for Member {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        caller.needs(Scope::Member)?;
+        let tenant = caller.request(service)?;
+        Ok(Self { caller, tenant })
+    }
+}
+
+/// Somebody who may credit wallets.
+pub(super) struct Funder {
+    pub(super) caller: Caller,
+    pub(super) tenant: Tenant,
+}
+
+impl FromRequestParts<Service> for Funder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        caller.needs(Scope::Fund)?;
+        let tenant = caller.request(service)?;
+        Ok(Self { caller, tenant })
+    }
+}
+
+/// Somebody who may run the service.
+pub(super) struct Operator {
+    pub(super) caller: Caller,
+}
+
+impl FromRequestParts<Service> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        caller.needs(Scope::Operator)?;
+        Ok(Self { caller })
+    }
+}
+
+/// Somebody who may look after the tenant of the path `/v1/tenants/{tenant}/…`: its own administrator,
+/// or the operator. To all others it is as if there were no such tenant.
+pub(super) struct Admin {
+    pub(super) caller: Caller,
+    pub(super) tenant: Tenant,
+}
+
+impl Admin {
+    /// Whether it may change what its tenant has: the operator may, and its own administrators unless the operator
+    /// suspended it. Until then they look, and take away what others could use.
+    pub(super) fn may_change(&self) -> Result<(), Problem> {
+        may_change(self.tenant.suspension(), self.caller.is_operator())
+    }
+}
+
+/// The same of a tenant whose record is looked at.
+pub(super) fn may_change(suspension: Suspension, by_operator: bool) -> Result<(), Problem> {
+    if by_operator || !suspension.by_operator {
+        return Ok(());
+    }
+    let why = "the operator suspended this tenant; until that is lifted nothing of it is changed";
+    Err(Problem::new(Kind::SUSPENDED, why))
+}
+
+impl FromRequestParts<Service> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        if !caller.is_operator() {
+            caller.needs(Scope::Admin)?;
+        }
+        let tenant = tenant_of_path(parts, service, &caller).await?;
+        if !caller.is_operator() {
+            service.rates().admin(tenant.id())?;
+        }
+        Ok(Self { caller, tenant })
+    }
+}
+
+/// The same for what can be changed of a tenant that is not served here, since its plugin is not ready.
+pub(super) struct Keeper {
+    pub(super) caller: Caller,
+    pub(super) id: TenantId,
+}
+
+impl FromRequestParts<Service> for Keeper {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        if !caller.is_operator() {
+            caller.needs(Scope::Admin)?;
+        }
+        let id = id_of_path(parts, service, &caller).await?;
+        if !caller.is_operator() {
+            service.rates().admin(&id)?;
+        }
+        match service.tenant(&id) {
+            Ok(None) => Err(unknown()),
+            _ => Ok(Self { caller, id }),
+        }
+    }
+}
+
+/// Somebody who may look at the tenant of the path: whoever has a key of it, or the operator.
+pub(super) struct Visitor {
+    pub(super) tenant: Tenant,
+}
+
+impl FromRequestParts<Service> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        let tenant = tenant_of_path(parts, service, &caller).await?;
+        match caller.key.scopes {
+            scopes if scopes.has(Scope::Operator) => {}
+            scopes if scopes.has(Scope::Admin) => service.rates().admin(tenant.id())?,
+            _ => tenant.count()?,
+        }
+        Ok(Self { tenant })
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::not_found("there is no such tenant")
+}
+
+async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<Tenant, Problem> {
+    let id = id_of_path(parts, service, caller).await?;
+    service.tenant(&id)?.ok_or_else(unknown)
+}
+
+/// The tenant's name in the path, where the caller may know that there is one.
+async fn id_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<TenantId, Problem> {
+    let path = RawPathParams::from_request_parts(parts, service).await.map_err(|_| unknown())?;
+    let name = path.iter().find(|(name, _)| *name == "tenant").map(|(_, value)| value);
+    let id = name.and_then(|name| TenantId::new(name).ok()).ok_or_else(unknown)?;
+    let is_own = caller.key.tenant.as_ref() == Some(&id);
+    if !is_own && !caller.is_operator() {
+        return Err(unknown());
+    }
+    Ok(id)
+}

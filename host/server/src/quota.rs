@@ -1,0 +1,220 @@
+//! What a tenant has on this host of what all tenants share: streams, messages that rooms keep, audits.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::problem::{Kind, Problem};
+use hongbao_domain::{Limit, Name, TenantId};
+use hongbao_runtime::Tenant;
+use hongbao_store::{KEPT_EVENTS, KEPT_MS};
+
+/// What each message costs besides its texts: its place, and its share of the room's.
+const BESIDES: u64 = 256;
+/// How often rooms of long ago are looked for, where the quota is full.
+const SWEEP_EVERY_MS: u64 = 10_000;
+
+/// What tenants have now.
+#[derive(Default)]
+pub(super) struct Quotas {
+    streams: Arc<Mutex<HashMap<TenantId, u32>>>,
+    audits: Arc<Mutex<HashSet<TenantId>>>,
+    messages: Mutex<HashMap<TenantId, Messages>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A refusal, which the metrics count.
+pub(super) fn full(tenant: &Tenant, limit: Limit, why: String) -> Problem {
+    tenant.reached(limit);
+    Problem::new(Kind::QUOTA, why)
+}
+
+/// One of a tenant's streams, as long as this lives.
+pub(super) struct StreamPlace {
+    tenant: TenantId,
+    streams: Arc<Mutex<HashMap<TenantId, u32>>>,
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut open) = locked(&self.streams).entry(self.tenant.clone()) {
+            *open.get_mut() = open.get().saturating_sub(1);
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
+    }
+}
+
+/// The one reading of all books of a tenant that its administrators may have under way.
+pub(super) struct AuditPlace {
+    tenant: TenantId,
+    audits: Arc<Mutex<HashSet<TenantId>>>,
+}
+
+impl Drop for AuditPlace {
+    fn drop(&mut self) {
+        locked(&self.audits).remove(&self.tenant);
+    }
+}
+
+impl Quotas {
+    /// A place for one more stream of the tenant.
+    pub(super) fn stream(&self, tenant: &Tenant) -> Result<StreamPlace, Problem> {
+        let most = tenant.limits().streams;
+        let mut streams = locked(&self.streams);
+        let open = streams.entry(tenant.id().clone()).or_default();
+        if *open >= most {
+            drop(streams);
+            let why = format!("{most} streams are open, which is as many as the tenant may have on one host");
+            return Err(full(tenant, Limit::Streams, why));
+        }
+        *open += 1;
+        Ok(StreamPlace { tenant: tenant.id().clone(), streams: Arc::clone(&self.streams) })
+    }
+
+    /// A place to read all of a tenant's books, which costs the ledger more than anything else.
+    pub(super) fn audit(&self, tenant: &Tenant) -> Result<AuditPlace, Problem> {
+        if !locked(&self.audits).insert(tenant.id().clone()) {
+            let why = "another audit or reconciliation of this tenant is under way";
+            return Err(Problem::new(Kind::BUSY, why));
+        }
+        Ok(AuditPlace { tenant: tenant.id().clone(), audits: Arc::clone(&self.audits) })
+    }
+
+    /// Whether a message fits in what the tenant's rooms may keep.
+    pub(super) fn has_room(
+        &self,
+        tenant: &Tenant,
+        room: &Name,
+        bytes: usize,
+        now_ms: u64,
+    ) -> Result<(), Problem> {
+        let most = tenant.limits().message_bytes;
+        let mut messages = locked(&self.messages);
+        let kept = messages.entry(tenant.id().clone()).or_default();
+        let fits = kept.fits(room, bytes as u64 + BESIDES, most, now_ms);
+        if kept.rooms.is_empty() {
+            messages.remove(tenant.id());
+        }
+        drop(messages);
+        match fits {
+            true => Ok(()),
+            false => {
+                let why = format!(
+                    "the tenant's rooms keep {most} bytes of messages, which is as much as they may; \
+                     a room keeps its last {KEPT_EVENTS} for a day"
+                );
+                Err(full(tenant, Limit::Messages, why))
+            }
+        }
+    }
+
+    /// A message was told.
+    pub(super) fn posted(&self, tenant: &Tenant, room: &Name, bytes: usize, now_ms: u64) {
+        let mut messages = locked(&self.messages);
+        messages.entry(tenant.id().clone()).or_default().post(room, bytes as u64 + BESIDES, now_ms);
+    }
+
+    /// Forgets what rooms keep no more.
+    pub(super) fn forget(&self, now_ms: u64) {
+        locked(&self.messages).retain(|_, kept| {
+            kept.sweep(now_ms);
+            !kept.rooms.is_empty()
+        });
+    }
+}
+
+/// What a tenant's rooms keep of the messages that came through this host.
+struct Messages<K = Name> {
+    rooms: HashMap<K, Room>,
+    bytes: u64,
+    swept_at_ms: u64,
+}
+
+impl<K> Default for Messages<K> {
+    fn default() -> Self {
+        Self { rooms: HashMap::new(), bytes: 0, swept_at_ms: 0 }
+    }
+}
+
+#[derive(Default)]
+struct Room {
+    /// Of each message that is kept.
+    sizes: VecDeque<u64>,
+    bytes: u64,
+    last_ms: u64,
+}
+
+impl<K: Eq + Hash + Clone> Messages<K> {
+    fn fits(&mut self, room: &K, size: u64, most: u64, now_ms: u64) -> bool {
+        if self.with(room, size) > most && now_ms.saturating_sub(self.swept_at_ms) >= SWEEP_EVERY_MS {
+            self.sweep(now_ms);
+        }
+        self.with(room, size) <= most
+    }
+
+    /// How much there is with one more: a room that is full drops its oldest.
+    fn with(&self, room: &K, size: u64) -> u64 {
+        let dropped = self.rooms.get(room).filter(|room| room.sizes.len() >= KEPT_EVENTS);
+        let dropped = dropped.and_then(|room| room.sizes.front()).copied().unwrap_or_default();
+        self.bytes.saturating_add(size).saturating_sub(dropped)
+    }
+
+    fn post(&mut self, room: &K, size: u64, now_ms: u64) {
+        self.bytes = self.with(room, size);
+        let room = self.rooms.entry(room.clone()).or_default();
+        if room.sizes.len() >= KEPT_EVENTS {
+            room.bytes = room.bytes.saturating_sub(room.sizes.pop_front().unwrap_or_default());
+        }
+        room.sizes.push_back(size);
+        room.bytes = room.bytes.saturating_add(size);
+        room.last_ms = now_ms;
+    }
+
+    fn sweep(&mut self, now_ms: u64) {
+        self.swept_at_ms = now_ms;
+        self.rooms.retain(|_, room| room.last_ms.saturating_add(KEPT_MS) > now_ms);
+        self.bytes = self.rooms.values().map(|room| room.bytes).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_room_drops_makes_room_and_what_it_keeps_does_not() {
+        let mut kept = Messages::<u8>::default();
+        let most = 10 * KEPT_EVENTS as u64;
+        for _ in 0..KEPT_EVENTS {
+            assert!(kept.fits(&1, 10, most, 0));
+            kept.post(&1, 10, 0);
+        }
+        assert_eq!(kept.bytes, most);
+        assert!(!kept.fits(&2, 1, most, 0), "another room has none left");
+        assert!(kept.fits(&1, 10, most, 0) && !kept.fits(&1, 11, most, 0));
+        for _ in 0..3 * KEPT_EVENTS {
+            kept.post(&1, 10, 0);
+        }
+        assert_eq!(kept.bytes, most, "a busy room keeps as much as before");
+        kept.post(&1, 4, 0);
+        assert!(kept.fits(&2, 6, most, 0) && !kept.fits(&2, 7, most, 0));
+    }
+
+    #[test]
+    fn rooms_of_long_ago_make_room() {
+        let mut kept = Messages::<u8>::default();
+        kept.post(&1, 60, 1);
+        kept.post(&2, 40, 2);
+        assert!(!kept.fits(&3, 1, 100, KEPT_MS));
+        assert!(!kept.fits(&3, 1, 100, KEPT_MS + 1), "it was looked for a moment ago");
+        assert!(kept.fits(&3, 60, 100, KEPT_MS + SWEEP_EVERY_MS));
+        assert!(!kept.fits(&3, 101, 100, 3 * KEPT_MS), "what is larger than all of it never fits");
+        assert_eq!((kept.bytes, kept.rooms.len()), (0, 0));
+    }
+}

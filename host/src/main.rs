@@ -1,7 +1,0 @@
-//! The command line of Hongbao.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    hongbao_host::cli::run(std::env::args_os())
-}

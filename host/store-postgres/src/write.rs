@@ -1,0 +1,170 @@
+//! Sending, ending and funding: one statement each, which is one transaction.
+
+use tokio_postgres::types::ToSql;
+
+use super::error::Error;
+use super::rows::{Columns, audience, packet_columns, stored, uuid};
+use super::sessions::Client;
+use hongbao_domain::{Amount, Name, Order, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_store::{Closed, Funded, Receipt, Recorded, StoreError, checks};
+
+/// Writes a packet, unless the sender's key names one or the wallet holds too little.
+pub(super) async fn record(
+    client: &Client,
+    tenant: &TenantId,
+    id: PacketId,
+    order: &Order,
+    now_ms: u64,
+) -> Result<Recorded, Error> {
+    const SQL: &str = "SELECT outcome, packet, held
+                       FROM hongbao.record_packet($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let (kind, users) = audience(&order.audience);
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client
+        .query_one(
+            &statement,
+            &[
+                &uuid(id),
+                &tenant.as_str(),
+                &order.key.as_str(),
+                &order.room.as_str(),
+                &order.sender.as_str(),
+                &order.strategy.name(),
+                &order.total.as_i64(),
+                &i64::from(order.shares),
+                &kind,
+                &users,
+                &order.greeting,
+                &stored(order.expires_in_ms)?,
+                &stored(now_ms)?,
+            ],
+        )
+        .await
+        .map_err(|error| taken(error.into(), id))?;
+    let mut columns = Columns::of(&row);
+    let outcome: &str = columns.get()?;
+    match outcome {
+        "recorded" => {
+            let expires_at_ms = now_ms.saturating_add(order.expires_in_ms);
+            Ok(Recorded::Recorded(Receipt { id, expires_at_ms }))
+        }
+        "key" => replayed(client, PacketKey { tenant: tenant.clone(), packet: columns.id()? }, order).await,
+        _ => {
+            let _: Option<uuid::Uuid> = columns.get()?;
+            Ok(Recorded::InsufficientFunds(columns.amount()?))
+        }
+    }
+}
+
+/// The sender's key is looked at in the transaction, so the one unique thing left is the id.
+fn taken(error: Error, id: PacketId) -> Error {
+    match error.is_taken() {
+        true => StoreError::Refused(format!("the id {id} is taken")).into(),
+        false => error,
+    }
+}
+
+async fn replayed(client: &Client, key: PacketKey, order: &Order) -> Result<Recorded, Error> {
+    let Some(before) = packet(client, &key).await? else {
+        return Err(StoreError::Corrupt(format!("packet {} is not there", key.packet)).into());
+    };
+    let receipt = Receipt { id: key.packet, expires_at_ms: before.expires_at_ms };
+    Ok(if before.order == *order { Recorded::Replayed(receipt) } else { Recorded::KeyReused })
+}
+
+/// The packet of this key of its sender.
+pub(super) async fn recorded(
+    client: &Client,
+    tenant: &TenantId,
+    sender: &UserId,
+    key: &Name,
+) -> Result<Option<(PacketId, Packet)>, Error> {
+    const SQL: &str = "SELECT packet FROM hongbao.orders WHERE sender = $1 AND tenant = $2 AND key = $3";
+    let statement = client.prepare_cached(SQL).await?;
+    let found = client.query_opt(&statement, &[&sender.as_str(), &tenant.as_str(), &key.as_str()]).await?;
+    let Some(row) = found else { return Ok(None) };
+    let id = Columns::of(&row).id()?;
+    let there = packet(client, &PacketKey { tenant: tenant.clone(), packet: id }).await?;
+    match there {
+        Some(packet) => Ok(Some((id, packet))),
+        None => Err(StoreError::Corrupt(format!("packet {id} is not there")).into()),
+    }
+}
+
+async fn packet(client: &Client, key: &PacketKey) -> Result<Option<Packet>, Error> {
+    const SQL: &str =
+        concat!("SELECT ", packet_columns!(), " FROM hongbao.packets WHERE id = $1 AND tenant = $2");
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client.query_opt(&statement, &[&uuid(key.packet), &key.tenant.as_str()]).await?;
+    row.map(|row| Columns::of(&row).packet()).transpose()
+}
+
+/// Ends a packet. The refund is the database's: a trigger posts it as the packet ends, and the function looks
+/// whether it did.
+pub(super) async fn close(
+    client: &Client,
+    key: &PacketKey,
+    expected_version: u64,
+    now_ms: u64,
+) -> Result<Closed, Error> {
+    const SQL: &str =
+        "SELECT given_back FROM hongbao.close_packet($1, $2, $3, $4) WHERE given_back IS NOT NULL";
+    // Past what a column holds, no packet ever is.
+    let expected = i64::try_from(expected_version).unwrap_or(-1);
+    let statement = client.prepare_cached(SQL).await?;
+    let ended = client
+        .query_opt(&statement, &[&uuid(key.packet), &key.tenant.as_str(), &expected, &stored(now_ms)?])
+        .await;
+    let ended = ended.map_err(Error::from).map_err(|error| match error.is_refusal() {
+        true => checks::refused_refund(key).into(),
+        false => error,
+    })?;
+    if let Some(row) = ended {
+        return Ok(Closed::Refunded(Columns::of(&row).amount()?));
+    }
+    // Whatever changes a packet after this look only makes the answer older.
+    let Some(packet) = packet(client, key).await? else {
+        return Ok(Closed::NotFound);
+    };
+    Ok(checks::close(&packet, expected_version, now_ms).unwrap_or(Closed::Stale))
+}
+
+/// Credits a wallet from outside.
+pub(super) async fn fund(
+    client: &Client,
+    tenant: &TenantId,
+    user: &UserId,
+    amount: Amount,
+    key: Option<&Name>,
+    now_ms: u64,
+) -> Result<Funded, Error> {
+    const PLAIN: &str = "SELECT 'funded', hongbao.fund_wallet($1, $2, $3, $4)";
+    const KEYED: &str = "SELECT outcome, held FROM hongbao.fund_wallet_once($1, $5, $2, $3, $4)";
+    let statement = client.prepare_cached(if key.is_some() { KEYED } else { PLAIN }).await?;
+    let (tenant, user, amount_minor, now) =
+        (tenant.as_str(), user.as_str(), amount.as_i64(), stored(now_ms)?);
+    let key = key.map(Name::as_str);
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &user, &amount_minor, &now];
+    params.extend(key.as_ref().map(|key| key as &(dyn ToSql + Sync)));
+    let funded = client.query_one(&statement, &params).await.map_err(Error::from);
+    let row = funded.map_err(|error| match error.is_refusal() {
+        true => checks::refused_funding(amount).into(),
+        false => error,
+    })?;
+    let mut columns = Columns::of(&row);
+    let outcome: &str = columns.get()?;
+    let held = columns.amount()?;
+    Ok(match outcome {
+        "funded" => Funded::Funded(held),
+        "replayed" => Funded::Replayed(held),
+        _ => Funded::KeyReused,
+    })
+}
+
+/// What a wallet holds; nothing where there is none.
+pub(super) async fn balance(client: &Client, tenant: &TenantId, user: &UserId) -> Result<Amount, Error> {
+    const SQL: &str = "SELECT balance FROM hongbao.wallets WHERE user_id = $1 AND tenant = $2";
+    let statement = client.prepare_cached(SQL).await?;
+    let row = client.query_opt(&statement, &[&user.as_str(), &tenant.as_str()]).await?;
+    row.map_or(Ok(Amount::ZERO), |row| Columns::of(&row).amount())
+}

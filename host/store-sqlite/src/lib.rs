@@ -1,0 +1,313 @@
+//! The embedded ledger: one SQLite database in a directory. Beside it, in a file of its own, the
+//! service's [records](SqliteRegistry).
+//!
+//! Write-ahead logging with `synchronous=FULL`: what is acknowledged has been flushed to the
+//! disk. One thread writes, whatever has gathered in one transaction (see
+//! [`committer`](hongbao_store::committer)); a few read, each batch from one snapshot, and never
+//! wait for the writer. Several processes may have the same directory open: each transaction
+//! takes the database's lock before its first read.
+//!
+//! The rules of the books are in the database, as constraints and triggers
+//! (`migrations/`). The checks here come first only because they can say which
+//! rule it was.
+
+#![warn(missing_docs)]
+
+mod audit;
+mod batch;
+mod error;
+mod guard;
+mod history;
+mod lists;
+mod migrate;
+mod open;
+mod probe;
+mod read;
+mod registry;
+mod rows;
+mod sessions;
+mod settle;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+pub use self::open::OpenError;
+pub use self::registry::SqliteRegistry;
+
+use self::error::Error;
+use self::guard::Guard;
+use self::sessions::Sessions;
+use hongbao_domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
+use hongbao_store::{
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Ledger, Loaded, Parked, Place,
+    Received, Recorded, Settled, StoreError, checks,
+};
+
+/// Threads that read.
+const READERS: usize = 2;
+
+/// A ledger in a directory.
+pub struct SqliteLedger {
+    sessions: Sessions,
+    history: History,
+}
+
+impl SqliteLedger {
+    /// Opens the ledger of a directory. Both are made where they are missing, and an older
+    /// database is brought to this version.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Whatever was there stays as it was.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let sessions = Sessions::open(directory, migrate::BOOKS, "ledger", READERS)?;
+        let history = history::of(sessions.path())?;
+        Ok(Self { sessions, history })
+    }
+
+    /// Whoever is the only one to serve from the directory begins another history of its books: the file may
+    /// be an older copy of the one that was there before, and nothing in it would say so.
+    ///
+    /// # Errors
+    /// When the file takes no writes.
+    pub async fn begin_history(&self) -> Result<(), StoreError> {
+        let name = self.write(history::begin).await?;
+        self.history.goes_on_as(&name);
+        Ok(())
+    }
+
+    /// When money was last moved, by the clock of whoever moved it; None where it never was.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn latest_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.read(history::latest).await
+    }
+
+    /// Whether a directory has a ledger.
+    #[must_use]
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(migrate::BOOKS.file).metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.sessions.write(operation).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.sessions.read(question).await
+    }
+
+    /// For questions that read whole tables: a connection and a snapshot of their own, so that
+    /// nobody who is served waits behind them.
+    async fn survey<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.sessions.path().to_owned();
+        let survey = tokio::task::spawn_blocking(move || {
+            let mut db = open::surveyor(&path).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let snapshot = db.transaction().map_err(Error::from)?;
+            Ok(question(&snapshot)?)
+        });
+        survey.await.unwrap_or_else(|error| Err(StoreError::Unavailable(Box::new(error))))
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteLedger {
+    async fn record(
+        &self,
+        tenant: &TenantId,
+        id: PacketId,
+        order: Order,
+        now_ms: u64,
+    ) -> Result<Recorded, StoreError> {
+        checks::order(&order, now_ms)?;
+        let tenant = tenant.clone();
+        self.write(move |db| write::record(db, &tenant, id, &order, now_ms)).await
+    }
+
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        sender: &UserId,
+        key: &Name,
+    ) -> Result<Option<(PacketId, Packet)>, StoreError> {
+        let (tenant, sender, key) = (tenant.clone(), sender.clone(), key.clone());
+        self.read(move |db| write::find_by_key(db, &tenant, &sender, &key)).await
+    }
+
+    fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
+    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
+        let (key, users) = (key.clone(), users.to_vec());
+        self.read(move |db| read::load(db, &key, &users)).await
+    }
+
+    async fn claim(
+        &self,
+        key: &PacketKey,
+        expected_version: u64,
+        shares: Vec<Share>,
+        now_ms: u64,
+    ) -> Result<Claimed, StoreError> {
+        let key = key.clone();
+        self.write(move |db| write::claim(db, &key, expected_version, &shares, now_ms)).await
+    }
+
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        let key = key.clone();
+        self.write(move |db| write::close(db, &key, expected_version, now_ms)).await
+    }
+
+    async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
+        let key = key.clone();
+        self.read(move |db| read::claims(db, &key, cursor, limit)).await
+    }
+
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError> {
+        let (tenant, user, key) = (tenant.clone(), user.clone(), key.cloned());
+        self.write(move |db| write::fund(db, &tenant, &user, amount, key.as_ref(), now_ms)).await
+    }
+
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| rows::balance(db, &tenant, &user)).await
+    }
+
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        self.write(move |db| settle::settle(db, limit, now_ms)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.survey(settle::backlog).await
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.survey(move |db| settle::parked(db, limit)).await
+    }
+
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        self.write(settle::unpark).await
+    }
+
+    async fn due(
+        &self,
+        tenant: Option<&TenantId>,
+        now_ms: u64,
+        cursor: Option<Due>,
+        limit: u32,
+    ) -> Result<Vec<Due>, StoreError> {
+        let tenant = tenant.cloned();
+        self.read(move |db| read::due(db, tenant.as_ref(), now_ms, cursor.as_ref(), limit)).await
+    }
+
+    async fn open_packets(
+        &self,
+        tenant: &TenantId,
+        cursor: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| read::open_packets(db, &tenant, cursor, limit)).await
+    }
+
+    async fn recent(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<PacketId>, StoreError> {
+        let (tenant, room) = (tenant.clone(), room.clone());
+        self.read(move |db| lists::recent(db, &tenant, &room, before, limit)).await
+    }
+
+    async fn recent_packets(
+        &self,
+        tenant: &TenantId,
+        room: &Name,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        let (tenant, room) = (tenant.clone(), room.clone());
+        self.read(move |db| lists::recent_packets(db, &tenant, &room, before, limit)).await
+    }
+
+    async fn sent(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<PacketId>,
+        limit: u32,
+    ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::sent(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn received(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<Place>,
+        limit: u32,
+    ) -> Result<Vec<Received>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::received(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn statement(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| lists::statement(db, &tenant, &user, before, limit)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.read(lists::check).await?;
+        self.write(probe::write).await
+    }
+
+    async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
+        let (tenant, path) = (tenant.clone(), self.sessions.path().to_owned());
+        self.survey(move |db| {
+            // Sums that agree say nothing where what keeps them so is gone.
+            Guard::new(&path, migrate::BOOKS)?.look(db)?;
+            audit::audit(db, &tenant)
+        })
+        .await
+    }
+
+    async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
+        let (tenant, path) = (tenant.clone(), self.sessions.path().to_owned());
+        self.survey(move |db| audit::verify(db, &Guard::new(&path, migrate::BOOKS)?, &tenant)).await
+    }
+}

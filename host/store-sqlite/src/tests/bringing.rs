@@ -1,0 +1,105 @@
+//! Books of every former version, brought to the present one with what is in them.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::{LIFE, NOW, amount, user};
+use crate::migrate::{BOOKS, Series};
+use crate::{SqliteLedger, write};
+use hongbao_domain::{
+    Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
+};
+use hongbao_store::{Claimed, Closed, Due, Funded, Ledger, Recorded};
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn key(tenant: &str, number: u128) -> PacketKey {
+    PacketKey { tenant: TenantId::new(tenant).unwrap(), packet: PacketId::new(NOW, number) }
+}
+
+/// Alice sends 100 in 2 shares to a room.
+fn send(db: &Connection, key: &PacketKey, room: &str) {
+    let order = Order {
+        key: name(&key.packet.to_string()),
+        room: name(room),
+        sender: user("alice"),
+        strategy: Strategy::Equal,
+        total: amount(100),
+        shares: 2,
+        audience: Audience::Everyone,
+        greeting: String::new(),
+        expires_in_ms: LIFE,
+    };
+    write::fund(db, &key.tenant, &order.sender, amount(100), None, NOW).unwrap();
+    let recorded = write::record(db, &key.tenant, key.packet, &order, NOW).unwrap();
+    assert!(matches!(recorded, Recorded::Recorded(_)), "{recorded:?}");
+}
+
+fn take(db: &Connection, key: &PacketKey, version: u64, user: UserId) {
+    let share = Share { user, amount: amount(50), priority: Priority::Normal };
+    let claimed = write::claim(db, key, version, &[share], NOW).unwrap();
+    assert!(matches!(claimed, Claimed::Committed(_)), "{claimed:?}");
+}
+
+/// Books of a version. Of the packets of "here", 1 is finished, 2 refunded, 3 open with a claim, and 4 open
+/// in another room; "elsewhere" has its own 1.
+fn books(directory: &Path, version: usize) {
+    let mut db = Connection::open(directory.join(BOOKS.file)).unwrap();
+    Series { migrations: &BOOKS.migrations[..version], ..BOOKS }.migrate(&mut db).unwrap();
+    for number in 1..=4 {
+        send(&db, &key("here", number), if number == 4 { "hall" } else { "room" });
+    }
+    send(&db, &key("elsewhere", 1), "room");
+    take(&db, &key("here", 1), 1, user("bob"));
+    take(&db, &key("here", 1), 2, user("carol"));
+    take(&db, &key("here", 3), 1, user("bob"));
+    let closed = write::close(&db, &key("here", 2), 1, NOW + LIFE).unwrap();
+    assert_eq!(closed, Closed::Refunded(amount(100)));
+}
+
+#[tokio::test]
+async fn books_of_every_former_version_answer_as_those_of_the_present_one() {
+    let here = TenantId::new("here").unwrap();
+    for version in 1..=BOOKS.migrations.len() {
+        let home = tempfile::tempdir().unwrap();
+        books(home.path(), version);
+        let ledger = SqliteLedger::open(home.path()).unwrap();
+        let ids = |numbers: &[u128]| -> Vec<_> {
+            numbers.iter().map(|number| key("here", *number).packet).collect()
+        };
+        let recent = async |room| ledger.recent(&here, &name(room), None, 10).await.unwrap();
+        assert_eq!(recent("room").await, ids(&[3, 2, 1]), "of version {version}");
+        assert_eq!(recent("hall").await, ids(&[4]), "of version {version}");
+        let due = async |tenant| ledger.due(tenant, NOW + LIFE, None, 10).await.unwrap();
+        let [first, second, third] = [key("elsewhere", 1), key("here", 3), key("here", 4)]
+            .map(|key| Due { expires_at_ms: NOW + LIFE, key });
+        assert_eq!(due(Some(&here)).await, [second.clone(), third.clone()], "of version {version}");
+        assert_eq!(due(None).await, [first, second, third], "of version {version}");
+        look_back(&ledger, &ids, version).await;
+        assert_eq!(ledger.settle(10, NOW + LIFE).await.unwrap().len(), 3, "of version {version}");
+        assert!(ledger.audit(&here).await.unwrap().is_conserved(), "of version {version}");
+        assert_eq!(ledger.verify(&here).await.unwrap(), [], "of version {version}");
+    }
+}
+
+/// What users look back on, of books that were written before there were such lists.
+async fn look_back(ledger: &SqliteLedger, ids: &dyn Fn(&[u128]) -> Vec<PacketId>, version: usize) {
+    let (here, alice, bob) = (TenantId::new("here").unwrap(), user("alice"), user("bob"));
+    let sent = ledger.sent(&here, &alice, None, 10).await.unwrap();
+    let sent: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
+    assert_eq!(sent, ids(&[4, 3, 2, 1]), "of version {version}");
+    let received = ledger.received(&here, &bob, None, 10).await.unwrap();
+    let received: Vec<_> = received.iter().map(|received| received.packet).collect();
+    assert_eq!(received, ids(&[3, 1]), "of version {version}");
+    let entries = ledger.statement(&here, &alice, None, 100).await.unwrap();
+    let amounts: Vec<_> = entries.iter().map(|entry| entry.amount).collect();
+    assert_eq!(amounts, [100, -100, 100, -100, 100, -100, 100, -100, 100], "of version {version}");
+    assert_eq!(ledger.statement(&here, &bob, None, 100).await.unwrap(), [], "of version {version}");
+    let key = name("key");
+    let fund = async || ledger.fund(&here, &bob, amount(7), Some(&key), NOW).await.unwrap();
+    assert_eq!(fund().await, Funded::Funded(amount(7)), "of version {version}");
+    assert_eq!(fund().await, Funded::Replayed(amount(7)), "of version {version}");
+}

@@ -1,0 +1,41 @@
+//! Where state lives: a [`Counter`] that may forget and a [`Ledger`] that may not; beside them a
+//! [`Registry`] of the service's own records.
+//!
+//! Backends know nothing of plugins or components. Every backend, and every wrapper around
+//! one, passes the same suite in [`conformance`].
+
+#![warn(missing_docs)]
+
+pub mod announced;
+pub mod checks;
+pub mod committer;
+pub mod conformance;
+mod counter;
+mod error;
+pub mod events;
+pub mod finished;
+pub mod gatherer;
+mod health;
+mod history;
+mod ledger;
+pub mod memory;
+pub mod patience;
+pub mod private;
+mod registry;
+
+pub use counter::{
+    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
+};
+pub use error::{StoreError, WritesRefused};
+pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
+pub use health::{CHECK_TIME, FRESH, Health, Report, Standing};
+pub use history::Followed;
+pub use history::History;
+pub use ledger::{
+    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Ledger, Loaded,
+    Parked, Place, Queue, RETRY_MS, Receipt, Received, Recorded, Refusal, Settled,
+};
+pub use registry::{
+    ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
+    RUNNING_MS, Registry, RequestKey, TenantRecord,
+};
