@@ -10,6 +10,7 @@ mod lines;
 
 use std::time::Duration;
 
+use hongbao_tests::chaos::neighbour::{self, Mischief, Windows};
 use hongbao_tests::chaos::{Fault, Options, Report, run};
 
 /// One round; everything that was acknowledged is there after each fault.
@@ -62,4 +63,28 @@ fn what_happens_to_hosts_and_the_ledger_loses_nothing() {
 #[test]
 fn a_fail_over_loses_nothing() {
     nothing_is_lost(3, &[], &Fault::REPLICATED);
+}
+
+/// One short pair of windows of each. How long the neighbour waits is not looked at: other tests run as
+/// well.
+#[test]
+fn what_strangers_and_other_tenants_do_loses_nothing() {
+    let program = env!("CARGO_BIN_EXE_hongbao-chaos").into();
+    let windows = Windows { program, seed: 4, rounds: 1, pairs: 1, length: Duration::from_millis(1_500) };
+    let trials = neighbour::run(&windows, &Mischief::ALL, |_| ());
+    let report = Report { trials, ..Report::default() };
+    let wrongs: Vec<_> = report.trials.iter().flat_map(|trial| &trial.wrongs).collect();
+    assert!(report.is_clean(), "{wrongs:#?}");
+    assert_eq!(report.trials.len(), Mischief::ALL.len());
+    for trial in &report.trials {
+        assert!(trial.acknowledged > 10, "too few opens to tell anything: {trial:?}");
+        assert!(trial.latencies.alone.len() > 10 && trial.latencies.with.len() > 10, "{trial:?}");
+        let least = match trial.mischief {
+            // As many as there are without any that was closed for another one.
+            Mischief::SilentConnections => 400,
+            Mischief::CompilePlugin => 1,
+            Mischief::GreedyTenant => 300,
+        };
+        assert!(trial.tries.refused >= least, "it did not happen: {:?}, {:?}", trial.mischief, trial.tries);
+    }
 }
