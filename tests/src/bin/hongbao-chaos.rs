@@ -163,10 +163,8 @@ mod runner {
             let mut report = Report::default();
             for part in parts {
                 match part {
-                    Part::Hosts => {
-                        let trials = std::mem::take(&mut report.trials);
-                        report = Report { trials, ..self.hosts() };
-                    }
+                    // The first part, so that nothing else is in the report.
+                    Part::Hosts => report = self.hosts(),
                     Part::Neighbours => report.trials = self.neighbours(),
                 }
             }
@@ -195,7 +193,7 @@ mod runner {
 
         fn neighbours(&self) -> Vec<Trial> {
             let (seed, rounds) = (self.seed, self.rounds);
-            let length = Duration::from_secs(3);
+            let length = Duration::from_secs(4);
             let windows = Windows { program: self.program.clone(), seed, rounds, pairs: 3, length };
             self.say(|| {
                 format!("\n  A service and its neighbours, seed {seed}. Servers and the service start.\n")
@@ -219,7 +217,7 @@ mod runner {
     /// A trial that is over, in one line, and what it broke.
     fn tell_trial(trial: &Trial) -> String {
         let row = NeighbourRow::of(trial.mischief, &[trial]);
-        let ratio = row.ratio().map_or_else(|| "–".into(), |ratio| format!("{ratio:.2}"));
+        let ratio = row.ratio.map_or_else(|| "–".into(), |ratio| format!("{ratio:.2}"));
         let line = format!(
             "  {} {:<33}  {:>6} acknowledged  the neighbour's p99 is {ratio} times as long",
             mark(&trial.wrongs),

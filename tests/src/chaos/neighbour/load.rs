@@ -4,6 +4,7 @@
 //! that its user has waited for. A request's latency counts from when it was due until there is an answer
 //! that stays, so asking again counts as well.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,29 +29,11 @@ const USERS: u64 = 60;
 /// More than all packets of a run cost.
 const FUNDS: u64 = 1 << 40;
 
-/// What a request is measured for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Window {
-    /// The neighbour has the service to itself.
-    Alone,
-    /// Somebody else does harm meanwhile.
-    With,
-}
-
-/// Latencies of both kinds of windows.
-#[derive(Clone, Debug, Default)]
-pub struct Latencies {
-    /// Of the neighbour alone.
-    pub alone: Vec<Duration>,
-    /// Of the neighbour with somebody who does harm.
-    pub with: Vec<Duration>,
-}
-
 #[derive(Default)]
 struct Record {
     told: Told,
-    window: Option<Window>,
-    latencies: Latencies,
+    window: Option<usize>,
+    latencies: BTreeMap<usize, Vec<Duration>>,
     next: u64,
 }
 
@@ -99,13 +82,14 @@ impl Neighbour {
         self.record().told.clone()
     }
 
-    /// From now on requests that become due are measured for this.
-    pub fn measure(&self, window: Option<Window>) {
+    /// From now on requests that become due belong to this window, or to none.
+    pub fn measure(&self, window: Option<usize>) {
         self.record().window = window;
     }
 
-    /// What was measured since this was called last.
-    pub fn take_latencies(&self) -> Latencies {
+    /// The latencies of each window, and none from now on. Whoever belongs to a window and is not answered
+    /// yet is left out, so everybody has to be.
+    pub fn take_latencies(&self) -> BTreeMap<usize, Vec<Duration>> {
         std::mem::take(&mut self.record().latencies)
     }
 
@@ -204,12 +188,9 @@ impl Neighbour {
         None
     }
 
-    fn note(&self, window: Option<Window>, latency: Duration) {
-        let Some(window) = window else { return };
-        let latencies = &mut self.record().latencies;
-        match window {
-            Window::Alone => latencies.alone.push(latency),
-            Window::With => latencies.with.push(latency),
+    fn note(&self, window: Option<usize>, latency: Duration) {
+        if let Some(window) = window {
+            self.record().latencies.entry(window).or_default().push(latency);
         }
     }
 }

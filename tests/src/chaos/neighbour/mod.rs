@@ -19,8 +19,7 @@ mod strangers;
 mod trial;
 mod uploads;
 
-pub use load::Latencies;
 pub use mischief::{Mischief, Tries};
-pub use report::{GOAL, NeighbourRow, Trial};
+pub use report::{GOAL, NeighbourRow, Pair, Trial};
 pub(super) use report::{json, render};
 pub use trial::{Windows, run};

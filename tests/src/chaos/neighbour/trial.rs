@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
-use super::load::{Neighbour, Window};
+use super::load::Neighbour;
 use super::mischief::{Mischief, Tries};
-use super::report::Trial;
+use super::report::{Pair, Trial};
 use super::service::{Keys, MALLORY_PER_SECOND, Service};
 use crate::chaos::PATIENCE;
 use crate::chaos::check::{Harm, Wrong, compare};
@@ -26,7 +26,7 @@ pub struct Windows {
     /// How often all mischief happens.
     pub rounds: u64,
     /// In each trial, how often a window alone is followed by one with mischief.
-    pub pairs: u64,
+    pub pairs: usize,
     /// How long each window is.
     pub length: Duration,
 }
@@ -81,11 +81,11 @@ impl Street {
         let mut tries = Tries::default();
         let pace = self.neighbour.begin();
         sleep(LEAD).await;
-        for _ in 0..windows.pairs {
-            self.measure(Window::Alone, windows.length).await;
+        for pair in 0..windows.pairs {
+            self.measure(2 * pair, windows.length).await;
             let running = mischief.begin(&self.service, &self.mallory);
             sleep(LEAD).await;
-            self.measure(Window::With, windows.length).await;
+            self.measure(2 * pair + 1, windows.length).await;
             let ended = tokio::task::spawn_blocking(move || running.end());
             tries += ended.await.expect("nothing to go wrong");
             if !self.service.comes_to_rest().await {
@@ -98,11 +98,15 @@ impl Street {
             wrongs.into_iter().map(|what| Wrong { harm: Harm::Other, what }).collect();
         wrongs.extend(self.check(mischief).await);
         let acknowledged = self.neighbour.told().acknowledged() - before;
-        Trial { mischief, acknowledged, latencies: self.neighbour.take_latencies(), tries, wrongs }
+        let mut latencies = self.neighbour.take_latencies();
+        let mut window = |number| latencies.remove(&number).unwrap_or_default();
+        let pairs =
+            (0..windows.pairs).map(|pair| Pair { alone: window(2 * pair), with: window(2 * pair + 1) });
+        Trial { mischief, acknowledged, pairs: pairs.collect(), tries, wrongs }
     }
 
     /// What becomes due within the window is measured; afterwards it has some time to be answered.
-    async fn measure(&self, window: Window, length: Duration) {
+    async fn measure(&self, window: usize, length: Duration) {
         self.neighbour.measure(Some(window));
         sleep(length).await;
         self.neighbour.measure(None);
