@@ -15,9 +15,9 @@ use crate::chaos::now_ms;
 
 /// How many times what it may ask it asks.
 const TIMES: u64 = 100;
-const CALLERS: u64 = 25;
+const CALLERS: u32 = 25;
 /// From one request of a caller to the next.
-const EVERY: Duration = Duration::from_millis(1_000 * CALLERS / (MALLORY_PER_SECOND * TIMES));
+const EVERY: Duration = Duration::from_millis(1_000 * CALLERS as u64 / (MALLORY_PER_SECOND * TIMES));
 const FUNDS: u64 = 10_000;
 const TOTAL: u64 = 100;
 /// Where there is no packet of its own yet.
@@ -36,16 +36,17 @@ pub async fn ask(keys: &Keys, counts: &Counts) {
 struct Greedy<'a> {
     keys: &'a Keys,
     counts: &'a Counts,
-    caller: u64,
+    caller: u32,
     /// The last packet that was sent.
     packet: &'a Mutex<String>,
 }
 
 impl Greedy<'_> {
     async fn ask(self) {
-        let mut due = Instant::now();
+        // One after the other, so that they do not come in bursts.
+        let mut due = Instant::now() + EVERY * self.caller / CALLERS;
         let mut streams = Vec::new();
-        for turn in self.caller.. {
+        for turn in u64::from(self.caller).. {
             sleep_until(due).await;
             due = (due + EVERY).max(Instant::now());
             self.counts.made();
