@@ -21,7 +21,7 @@ After each fault everything that was acknowledged is compared with the ledger.
 
   --seed N     Chooses moments, order and load; printed, so that a run can be
                repeated as far as processes and networks allow it
-  --rounds N   How often each fault happens; 3 by default: about seven minutes
+  --rounds N   How often each fault happens; 3 by default: about eight minutes
   --only PART  `hosts`, or `neighbours`: how much longer a tenant waits while
                somebody else does harm
   --json       One object on standard output, and nothing else
