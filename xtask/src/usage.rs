@@ -22,9 +22,9 @@ Tasks:
                   Measures: `contract` is what a call of the plugin costs,
                   `stores` is Redis and PostgreSQL behind it, `tenants` is what
                   many tenants cost each other, `serve` is what HTTP costs
-  chaos [-- ARGS] Kills, cuts off and slows down whatever hosts depend on, and
-                  looks for what was lost; ARGS as in
-                  `cargo xtask chaos -- --help`
+  chaos [-- ARGS] Kills, cuts off and slows down whatever hosts depend on, then
+                  lets others do harm beside a tenant, and looks for what was
+                  lost; ARGS as in `cargo xtask chaos -- --help`
   check           Checks format, lints and documents
   help            Prints this text
 

@@ -196,7 +196,7 @@ async fn is_settled(stage: &Stage) -> bool {
 }
 
 /// Asks until it is so; false where it is not for too long.
-async fn eventually(is_so: impl AsyncFn() -> bool) -> bool {
+pub(super) async fn eventually(is_so: impl AsyncFn() -> bool) -> bool {
     let started = Instant::now();
     while !is_so().await {
         if started.elapsed() > PATIENCE {

@@ -43,13 +43,14 @@ pub struct Load {
 pub(super) const SENDERS: u64 = 4;
 /// One packet in so many is for everybody.
 const HOT: u64 = 16;
-/// Life of a packet that is to expire.
-const SHORT_MS: u64 = 1_500;
-const LONG_MS: u64 = 3_600_000;
 /// A process that replaces another begins with what may have been under way when that one died.
 const LOOK_BACK_MS: u64 = 1_000;
 
 impl Load {
+    /// Life of a packet that is to expire.
+    pub(super) const SHORT_MS: u64 = 1_500;
+    pub(super) const LONG_MS: u64 = 3_600_000;
+
     /// Limits under which claims are large and small, and leases end within a run.
     pub(super) fn policy() -> Policy {
         let large_from = Amount::new(600).expect("an amount");
@@ -64,7 +65,7 @@ impl Load {
         number % HOT == HOT / 2
     }
 
-    const fn is_short(number: u64) -> bool {
+    pub(super) const fn is_short(number: u64) -> bool {
         number % 4 == 1
     }
 
@@ -86,7 +87,7 @@ impl Load {
             shares: shares as u32,
             to: Vec::new(),
             greeting: "恭喜发财".into(),
-            expires_in_ms: Some(if Self::is_short(number) { SHORT_MS } else { LONG_MS }),
+            expires_in_ms: Some(if Self::is_short(number) { Self::SHORT_MS } else { Self::LONG_MS }),
         }
     }
 

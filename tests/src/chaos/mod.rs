@@ -1,5 +1,6 @@
 //! Chaos: two host processes under load, one fault after another, and the question after each of
-//! them whether everything that was acknowledged is still there.
+//! them whether everything that was acknowledged is still there. The same of a service of which one
+//! tenant behaves well while somebody else does harm, and how much longer that tenant waits.
 //!
 //! | module | does |
 //! |---|---|
@@ -14,6 +15,7 @@
 //! | `books` | everything the ledger holds, read without the code under test |
 //! | `check` | the books compared with themselves and with what was told |
 //! | `report` | the table and the JSON |
+//! | `neighbour` | a service, a well-behaved tenant under load, and somebody else who does harm |
 //!
 //! A line is written before its user goes on, and a pipe keeps what a killed process has written.
 //! So the runner knows what was acknowledged up to the very last moment of a process.
@@ -32,6 +34,7 @@ mod drill;
 mod fault;
 mod line;
 mod load;
+pub mod neighbour;
 mod process;
 mod report;
 mod stage;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::check::{Harm, Wrong};
 use super::fault::Fault;
+use super::neighbour::{self, Trial};
 
 /// What came of one drill.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Report {
     pub claims: u64,
     /// Packets that expired and were refunded.
     pub refunds: u64,
+    /// What came of mischief beside a neighbour, in the order in which it happened.
+    pub trials: Vec<Trial>,
 }
 
 /// All drills of one fault.
@@ -79,16 +82,34 @@ impl Report {
     /// Whether nothing was lost and nothing else is wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.drills.iter().all(|drill| drill.wrongs.is_empty())
+        self.wrongs().next().is_none()
+    }
+
+    fn wrongs(&self) -> impl Iterator<Item = &Wrong> {
+        let wrongs = self.drills.iter().flat_map(|drill| &drill.wrongs);
+        wrongs.chain(self.trials.iter().flat_map(|trial| &trial.wrongs))
     }
 
     fn acknowledged(&self) -> u64 {
-        self.drills.iter().map(|drill| drill.acknowledged).sum()
+        let drills: u64 = self.drills.iter().map(|drill| drill.acknowledged).sum();
+        drills + self.trials.iter().map(|trial| trial.acknowledged).sum::<u64>()
     }
 
-    /// For people: the table, and one sentence.
+    /// For people: the tables, and one sentence.
     #[must_use]
     pub fn render(&self, took: Duration) -> String {
+        let mut parts = Vec::new();
+        if !self.drills.is_empty() {
+            parts.push(self.render_drills());
+        }
+        if !self.trials.is_empty() {
+            parts.push(neighbour::render(&self.trials));
+        }
+        parts.push(format!("  All of it took {} s.\n\n  {}\n", took.as_secs(), self.sentence()));
+        parts.join("\n")
+    }
+
+    fn render_drills(&self) -> String {
         let headings = [
             "fault",
             "times",
@@ -111,15 +132,13 @@ impl Report {
              every host that was hit had acknowledged an open that was asked for later: half of the times,\n  \
              and the worst.\n\n  \
              {} packets were sent, {} shares claimed, {} packets refunded; {} settlements died halfway.\n  \
-             Calls that had no answer at first: {}. All of it took {} s.\n{}\n  {}\n",
+             Calls that had no answer at first: {}.\n{}",
             grouped(self.packets),
             grouped(self.claims),
             grouped(self.refunds),
             self.halfway,
             if again.is_empty() { "none".into() } else { again.join(", ") },
-            took.as_secs(),
             self.forgotten_in_words(),
-            self.sentence()
         );
         text
     }
@@ -138,8 +157,9 @@ impl Report {
     /// How it ended, in one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (acknowledged, drills) = (grouped(self.acknowledged() - self.forgotten), self.drills.len());
-        let wrongs: usize = self.drills.iter().map(|drill| drill.wrongs.len()).sum();
+        let acknowledged = grouped(self.acknowledged() - self.forgotten);
+        let drills = self.drills.len() + self.trials.len();
+        let wrongs = self.wrongs().count();
         match self.is_clean() {
             true => format!(
                 "Nothing was lost: after each of {drills} faults all acknowledged opens, {acknowledged} in the \
@@ -155,11 +175,10 @@ impl Report {
     #[must_use]
     pub fn json(&self, seed: u64) -> String {
         let rows: Vec<_> = self.rows().iter().map(Row::json).collect();
-        let wrongs = self.drills.iter().flat_map(|drill| &drill.wrongs);
-        let wrongs: Vec<_> = wrongs.map(|wrong| quoted(&wrong.what)).collect();
+        let wrongs: Vec<_> = self.wrongs().map(|wrong| quoted(&wrong.what)).collect();
         format!(
             "{{\"seed\":{seed},\"clean\":{},\"acknowledged\":{},\"packets\":{},\"claims\":{},\"refunds\":{},\
-             \"halfway\":{},\"forgotten\":{},\"faults\":[{}],\"wrong\":[{}]}}",
+             \"halfway\":{},\"forgotten\":{},\"faults\":[{}],\"neighbours\":{},\"wrong\":[{}]}}",
             self.is_clean(),
             self.acknowledged(),
             self.packets,
@@ -168,6 +187,7 @@ impl Report {
             self.halfway,
             self.forgotten,
             rows.join(","),
+            neighbour::json(&self.trials),
             wrongs.join(",")
         )
     }
@@ -175,10 +195,7 @@ impl Report {
 
 impl Row {
     fn of(fault: Fault, drills: &[&Drill]) -> Self {
-        let count = |harm: Harm| {
-            let wrongs = drills.iter().flat_map(|drill| &drill.wrongs);
-            wrongs.filter(|wrong| wrong.harm == harm).count() as u64
-        };
+        let count = |harm| count(drills.iter().flat_map(|drill| &drill.wrongs), harm);
         let mut back: Vec<Duration> = drills.iter().filter_map(|drill| drill.back).collect();
         back.sort_unstable();
         Self {
@@ -231,6 +248,11 @@ impl Row {
     }
 }
 
+/// How many of these are of a kind.
+pub(super) fn count<'w>(wrongs: impl Iterator<Item = &'w Wrong>, harm: Harm) -> u64 {
+    wrongs.filter(|wrong| wrong.harm == harm).count() as u64
+}
+
 /// Over all of these drills.
 fn again<'a>(drills: impl Iterator<Item = &'a Drill>) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
@@ -261,7 +283,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// Columns, all but the first and the last aligned to the right.
-fn table(lines: &[[String; 9]]) -> String {
+pub(super) fn table<const COLUMNS: usize>(lines: &[[String; COLUMNS]]) -> String {
     let mut text = String::new();
     for line in lines {
         text.push(' ');
@@ -270,7 +292,7 @@ fn table(lines: &[[String; 9]]) -> String {
             let width = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
             let _ = match column {
                 0 => write!(text, " {cell:<width$}"),
-                8 => write!(text, "  {cell}"),
+                last if last + 1 == COLUMNS => write!(text, "  {cell}"),
                 _ => write!(text, "  {cell:>width$}"),
             };
         }

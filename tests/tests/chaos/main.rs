@@ -1,5 +1,5 @@
-//! The short form of `cargo xtask chaos`: every fault once, with a small load. And that what looks for
-//! harm would find it.
+//! The short form of `cargo xtask chaos`: every fault once, with a small load, and all mischief beside a
+//! neighbour. And that what looks for harm would find it.
 
 #![cfg(unix)]
 // Also in the helpers, which clippy does not count as tests: the first surprise ends the test.
@@ -10,6 +10,7 @@ mod lines;
 
 use std::time::Duration;
 
+use hongbao_tests::chaos::neighbour::{self, Mischief, Windows};
 use hongbao_tests::chaos::{Fault, Options, Report, run};
 
 /// One round; everything that was acknowledged is there after each fault.
@@ -72,4 +73,29 @@ fn a_fail_over_loses_nothing() {
 fn a_standby_that_lagged_forgets_and_nobody_is_told_of_what_it_forgot() {
     let report = nothing_is_lost(4, &[Fault::PromoteLaggingStandby]);
     assert!(report.forgotten > 0, "the standby had everything: {report:?}");
+}
+
+/// One short pair of windows of each. How long the neighbour waits is not looked at: other tests run as
+/// well.
+#[test]
+fn what_strangers_and_other_tenants_do_loses_nothing() {
+    let program = env!("CARGO_BIN_EXE_hongbao-chaos").into();
+    let windows = Windows { program, seed: 4, rounds: 1, pairs: 1, length: Duration::from_millis(1_500) };
+    let trials = neighbour::run(&windows, &Mischief::ALL, |_| ());
+    let report = Report { trials, ..Report::default() };
+    let wrongs: Vec<_> = report.trials.iter().flat_map(|trial| &trial.wrongs).collect();
+    assert!(report.is_clean(), "{wrongs:#?}");
+    assert_eq!(report.trials.len(), Mischief::ALL.len());
+    for trial in &report.trials {
+        assert!(trial.acknowledged > 10, "too few opens to tell anything: {trial:?}");
+        let pairs = &trial.pairs;
+        assert!(pairs.iter().all(|pair| pair.alone.len() > 10 && pair.with.len() > 10), "{trial:?}");
+        let least = match trial.mischief {
+            // Each of them at least once.
+            Mischief::SilentConnections => 400,
+            Mischief::CompilePlugin => 1,
+            Mischief::GreedyTenant => 300,
+        };
+        assert!(trial.tries.refused >= least, "it did not happen: {:?}, {:?}", trial.mischief, trial.tries);
+    }
 }
