@@ -9,6 +9,8 @@ pub struct CompilerProcess {
     pub id: u32,
     /// Memory that it has, in bytes.
     pub resident: u64,
+    /// How far it stands back: 0 as any other, 19 at most.
+    pub nice: i64,
 }
 
 /// Those of this process that live now.
@@ -20,7 +22,7 @@ pub fn compilers(parent: u32) -> Vec<CompilerProcess> {
         let arguments = fs::read(format!("/proc/{id}/cmdline")).ok()?;
         let is_compiler = arguments.split(|byte| *byte == 0).any(|argument| argument == b"compile-plugin");
         let is_ours = status(id, "PPid:")? == u64::from(parent);
-        (is_compiler && is_ours).then(|| Some(CompilerProcess { id, resident: resident(id)? }))?
+        (is_compiler && is_ours).then(|| Some(CompilerProcess { id, resident: resident(id)?, nice: nice(id)? }))?
     })
     .collect()
 }
@@ -29,6 +31,12 @@ pub fn compilers(parent: u32) -> Vec<CompilerProcess> {
 #[must_use]
 pub fn resident(id: u32) -> Option<u64> {
     Some(status(id, "VmRSS:")? * 1024)
+}
+
+/// The nineteenth field; those after the name, which may have spaces, begin with the third.
+fn nice(id: u32) -> Option<i64> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()
 }
 
 fn status(id: u32, key: &str) -> Option<u64> {

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         ["settle", ledger] => runner::settle(ledger),
         ["serve", ..] => runner::serve(),
         // What the service, and whoever starts it, asks of its own program.
-        ["key" | "compile-plugin", ..] => hongbao_host::cli::run(std::env::args_os()),
+        ["key" | "compile-plugin", ..] => hongbao_cli::run(std::env::args_os()),
         ["--help" | "-h"] => {
             print!("{USAGE}");
             ExitCode::SUCCESS
@@ -93,7 +93,7 @@ mod runner {
             let _ = std::io::stdin().lock().read(&mut [0]);
             std::process::exit(0);
         });
-        hongbao_host::cli::run(std::env::args_os())
+        hongbao_cli::run(std::env::args_os())
     }
 
     fn wrong_usage(sentence: &str) -> ExitCode {

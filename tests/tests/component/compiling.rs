@@ -96,18 +96,20 @@ async fn one_that_takes_too_much_memory_is_ended() {
     let plugins = plugins(limits);
     let load = plugins.load(long(2));
     tokio::pin!(load);
-    let mut most = 0;
+    let (mut most, mut nicest) = (0, 0);
     let refused = loop {
         tokio::select! {
             loaded = &mut load => break loaded.unwrap_err(),
             () = tokio::time::sleep(Duration::from_millis(5)) => {
                 most = compilers().iter().map(|child| child.resident).max().unwrap_or_default().max(most);
+                nicest = compilers().iter().map(|child| child.nice).max().unwrap_or_default().max(nicest);
             }
         }
     };
     assert_eq!(refused.code(), "compile-memory", "{refused}");
     // What is of files, such as the program itself, is not counted by the limit.
     assert!(most < 320 << 20, "{most}");
+    assert_eq!(nicest, 19, "whoever is served meanwhile comes first");
     plugins.load(another(3)).await.unwrap();
 }
 

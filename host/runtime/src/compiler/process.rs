@@ -28,6 +28,9 @@ const REFUSED: u8 = b'r';
 const NO_MEMORY: u8 = b'm';
 const PANICKED: u8 = b'p';
 
+/// How far a child stands back, by the system's measure.
+const LOWEST_PRIORITY: i32 = 19;
+
 /// What a child says on standard error before it ends: a few words.
 const MOST_WORDS: u64 = 4 << 10;
 
@@ -123,6 +126,8 @@ fn broken(ended: ExitStatus, words: &str, limits: &CompileLimits) -> PluginError
 /// When the bounds cannot be set, wasmtime does not start, or the parent is gone.
 pub fn compile_for_parent(time: Duration, memory_bytes: u64) -> io::Result<()> {
     bound(time, memory_bytes)?;
+    // Whoever is served meanwhile comes first. A system that refuses this compiles all the same.
+    let _ = rustix::process::nice(LOWEST_PRIORITY);
     let mut input = io::stdin().lock();
     let mut length = [0; 8];
     input.read_exact(&mut length)?;
