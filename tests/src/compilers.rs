@@ -22,7 +22,8 @@ pub fn compilers(parent: u32) -> Vec<CompilerProcess> {
         let arguments = fs::read(format!("/proc/{id}/cmdline")).ok()?;
         let is_compiler = arguments.split(|byte| *byte == 0).any(|argument| argument == b"compile-plugin");
         let is_ours = status(id, "PPid:")? == u64::from(parent);
-        (is_compiler && is_ours).then(|| Some(CompilerProcess { id, resident: resident(id)?, nice: nice(id)? }))?
+        (is_compiler && is_ours)
+            .then(|| Some(CompilerProcess { id, resident: resident(id)?, nice: nice(id)? }))?
     })
     .collect()
 }

@@ -9,6 +9,7 @@
 pub mod announced;
 pub mod checks;
 pub mod committer;
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod counter;
 mod error;

@@ -14,7 +14,6 @@ const RUNTIME: &str = "host/runtime/src/";
 
 /// What whoever embeds a host with the embedded ledger does not compile.
 const NOT_EMBEDDED: &[&str] = &[
-    "anyhow",
     "axum",
     "clap",
     "deadpool-postgres",
