@@ -31,6 +31,10 @@ pub(super) fn render(report: &Reconciliation, currency: &Currency) -> String {
     for mismatch in mismatches {
         let repaired = if mismatch.repaired { "; it will be built again" } else { "" };
         let CounterMismatch { packet, unclaimed, counted, seats, .. } = mismatch;
+        if mismatch.is_damaged {
+            let _ = writeln!(text, "  counter of {packet}: damaged{repaired}");
+            continue;
+        }
         let _ = write!(text, "  counter of {packet}: {counted} counted, {unclaimed} unclaimed");
         let wrong =
             if *seats == 0 { String::new() } else { format!(", {seats} opened seats differ from claims") };

@@ -135,6 +135,8 @@ pub(super) struct MismatchView {
     counted: u32,
     /// Opened seats that differ from the claims.
     seats: u32,
+    /// What the cache holds is no counter.
+    damaged: bool,
     repaired: bool,
 }
 
@@ -207,6 +209,7 @@ impl From<Reconciliation> for ReconciliationView {
             unclaimed: mismatch.unclaimed,
             counted: mismatch.counted,
             seats: mismatch.seats,
+            damaged: mismatch.is_damaged,
             repaired: mismatch.repaired,
         });
         Self {
