@@ -14,6 +14,7 @@ use super::migrate::{self, Schema};
 use super::open::OpenError;
 use super::parameters;
 use super::read;
+use super::rights::Rights;
 use super::sessions::{ANSWER, LONG};
 use super::tls::{Tls, TlsError};
 use super::{guards, history, pooler};
@@ -97,11 +98,13 @@ impl Address {
 
     /// Checks that the books are there, whole, of our version, and that we may do what `rehearsal`
     /// does, which changes nothing.
-    pub(super) async fn check(&self, rehearsal: &str) -> Result<(), OpenError> {
+    pub(super) async fn check(&self, rehearsal: &str, rights: &Rights) -> Result<(), OpenError> {
         let looked = self.once(ANSWER, async |client| {
             let schema = migrate::schema(client).await?;
             let difference = here_ms().saturating_sub(read::clock(client).await?);
             if schema == Schema::Current {
+                // First, since whoever lacks a right may not see whether all is whole.
+                rights.held(client).await?;
                 guards::intact(client).await?;
                 // What a call does, on no rows: a missing permission shows here and not at midnight.
                 client.batch_execute(rehearsal).await?;
@@ -155,6 +158,7 @@ impl Address {
         let at = self.at.clone();
         let reason = error.to_string();
         match error {
+            Error::Unfit(Unfit::NotPermitted(reason)) => OpenError::NotPermitted { at, reason },
             Error::Unfit(Unfit::Damaged(what)) => OpenError::Damaged { at, what },
             Error::Unfit(Unfit::Encoding(found)) => OpenError::Encoding { at, found },
             Error::Unfit(Unfit::Pooled) => OpenError::Pooler { at },

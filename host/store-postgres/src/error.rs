@@ -42,6 +42,9 @@ pub(super) enum Unfit {
     /// Guards of the books are missing or silent.
     #[error("guards of the books are off: {0}")]
     Damaged(String),
+    /// The user may not do what the program does.
+    #[error("{0}")]
+    NotPermitted(String),
     /// A pooler that gives each transaction another session.
     #[error("a pooler gives each transaction another session of PostgreSQL; {POOLER_REMEDY}")]
     Pooled,
@@ -89,9 +92,22 @@ impl Error {
         }
     }
 
-    /// Whether a constraint, a trigger or a type of the database said no.
+    /// Whether a constraint, a trigger or a type of the database said no. That a sequence has no more to give says
+    /// nothing of what was asked.
     pub(super) fn is_refusal(&self) -> bool {
-        self.state().is_some_and(|state| matches!(class(state), "22" | "23"))
+        self.state().is_some_and(|state| {
+            matches!(class(state), "22" | "23") && *state != SqlState::SEQUENCE_GENERATOR_LIMIT_EXCEEDED
+        })
+    }
+
+    /// Whether a number would be more than its column holds, as a balance that is added to.
+    pub(super) fn is_overflow(&self) -> bool {
+        self.state() == Some(&SqlState::NUMERIC_VALUE_OUT_OF_RANGE)
+    }
+
+    /// Whether a constraint on a row's values said no.
+    pub(super) fn is_unchecked(&self) -> bool {
+        self.state() == Some(&SqlState::CHECK_VIOLATION)
     }
 
     /// Whether a unique constraint did.
@@ -117,6 +133,7 @@ impl Error {
     /// session is not fit for books.
     pub(super) fn spoils_connection(&self) -> bool {
         match self {
+            Self::Unfit(Unfit::NotPermitted(_)) => false,
             Self::TimedOut(_) | Self::Unfit(_) => true,
             Self::Sql(error) => {
                 error.is_closed()
@@ -145,6 +162,7 @@ fn refuses_writes(error: &tokio_postgres::Error) -> Option<&'static str> {
     match error.code() {
         Some(state) if *state == SqlState::DISK_FULL => Some("the disk of the database is full"),
         Some(state) if *state == SqlState::READ_ONLY_SQL_TRANSACTION => Some(READ_ONLY),
+        Some(state) if *state == SqlState::INSUFFICIENT_PRIVILEGE => Some("its user lacks a permission"),
         Some(_) => None,
         // The driver's own words for a server that is none of those that it was told to look for.
         None => told(error).contains("does not allow writes").then_some(READ_ONLY),
@@ -153,8 +171,10 @@ fn refuses_writes(error: &tokio_postgres::Error) -> Option<&'static str> {
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
+        // What a caller may be refused was looked at before, so this is something that was done to the books. The
+        // server's words are for the log.
         if error.is_refusal() {
-            return Self::Refused(error.to_string());
+            return Self::Corrupt(format!("the database refuses what keeps to the rules: {error}"));
         }
         if error.is_another_session() {
             return Self::Corrupt(Unfit::Pooled.to_string());
@@ -166,6 +186,7 @@ impl From<Error> for StoreError {
         }
         match error {
             Error::Store(error) => error,
+            Error::Unfit(Unfit::NotPermitted(what)) => WritesRefused::new(what).into(),
             Error::Unfit(unfit) => Self::Corrupt(unfit.to_string()),
             Error::Busy => Self::overloaded(Error::Busy.to_string()),
             Error::Sql(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {

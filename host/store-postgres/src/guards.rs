@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::error::{Error, Unfit};
+use super::sequences;
 use super::settings::{self, rows};
 
 const DESCRIPTION: &str = include_str!("guards.sql");
@@ -35,6 +36,7 @@ const FINGERPRINT: &str = "
         UNION ALL SELECT tableoid, ctid, xmin FROM pg_attrdef WHERE adrelid IN (SELECT oid FROM ours)
         UNION ALL SELECT tableoid, ctid, xmin FROM pg_rewrite WHERE ev_class IN (SELECT oid FROM ours)
         UNION ALL SELECT tableoid, ctid, xmin FROM pg_inherits WHERE inhparent IN (SELECT oid FROM ours)
+        UNION ALL SELECT tableoid, ctid, xmin FROM pg_sequence WHERE seqrelid IN (SELECT oid FROM ours)
         UNION ALL SELECT tableoid, ctid, xmin FROM pg_proc WHERE pronamespace = to_regnamespace('hongbao')
     )
     SELECT concat_ws(' ', count(*), sum(hashtextextended(concat(tableoid::bigint, ctid, xmin), 0)),
@@ -44,8 +46,8 @@ const FINGERPRINT: &str = "
 const EXCLUSIVE: [&str; 3] = ["trigger", "rule", "child"];
 
 /// Of many differences, those of the first kinds are told first.
-const WEIGHTIEST: [&str; 8] =
-    ["table", "trigger", "function", "rule", "constraint", "child", "index", "column"];
+const WEIGHTIEST: [&str; 9] =
+    ["table", "sequence", "trigger", "function", "rule", "constraint", "child", "index", "column"];
 
 /// A guard by its kind, table and name, and what it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +72,7 @@ impl fmt::Display for Guard<'_> {
         match *kind {
             "table" => write!(f, "the table {table}"),
             "function" => write!(f, "the function {table}({name})"),
+            "sequence" => write!(f, "the sequence {table}"),
             "index" => write!(f, "the index of {table} on ({name})"),
             "child" => write!(f, "the table {name}, which inherits from {table},"),
             kind => write!(f, "the {kind} {name} of the table {table}"),
@@ -80,7 +83,11 @@ impl fmt::Display for Guard<'_> {
 /// What differs between the books as they are and as they should be: a sentence for each guard, with the remedy.
 pub(super) async fn differences(client: &tokio_postgres::Client) -> Result<Vec<String>, Error> {
     let found = rows(client, DESCRIPTION).await?;
-    Ok(compare(&found))
+    let mut differences = compare(&found);
+    if differences.is_empty() {
+        differences.extend(sequences::set_back(client).await?);
+    }
+    Ok(differences)
 }
 
 /// Changes when a guard may have.
@@ -125,7 +132,9 @@ fn compare(found: &[String]) -> Vec<String> {
     for (guard, state) in &expected {
         match there.get(guard).map(Vec::as_slice) {
             // What is on a table that is missing is missing with it.
-            None | Some([]) if ["table", "function"].contains(&guard.kind) || is_there(guard.table) => {
+            None | Some([])
+                if ["table", "function", "sequence"].contains(&guard.kind) || is_there(guard.table) =>
+            {
                 differences.push((guard, missing(guard)));
             }
             // An index that is there twice counts if either is as it should be.
@@ -178,6 +187,9 @@ fn different(guard: &Guard<'_>, expected: &str, found: &str) -> String {
             format!("ALTER TABLE hongbao.{table} ENABLE TRIGGER {name}")
         }
         ("constraint", "not valid") => format!("ALTER TABLE hongbao.{table} VALIDATE CONSTRAINT {name}"),
+        ("sequence", _) => format!(
+            "ALTER SEQUENCE hongbao.{table} AS bigint INCREMENT 1 MINVALUE 1 NO MAXVALUE CACHE 1 NO CYCLE"
+        ),
         ("table", "unlogged") => format!("ALTER TABLE hongbao.{table} SET LOGGED"),
         ("table", "under row level security") => {
             format!("ALTER TABLE hongbao.{table} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")

@@ -72,6 +72,11 @@ WITH ours AS (
            CASE WHEN proisstrict THEN 'strict' END, array_to_string(proconfig, ', '))
       FROM pg_proc p WHERE pronamespace = to_regnamespace('hongbao')
     UNION ALL
+    SELECT 'sequence', relname::text, ''::text, concat_ws(', ', format_type(seqtypid, NULL), 'increment ' || seqincrement,
+           'minvalue ' || seqmin, 'maxvalue ' || seqmax, 'cache ' || seqcache, CASE WHEN seqcycle THEN 'cycle' END,
+           CASE relpersistence WHEN 'u' THEN 'unlogged' END)
+      FROM pg_class JOIN pg_sequence ON seqrelid = oid WHERE relnamespace = to_regnamespace('hongbao')
+    UNION ALL
     SELECT 'rule', ours.name, rulename::text, 'on ' || ev_type::text || CASE WHEN is_instead THEN ' instead' ELSE '' END
       FROM ours JOIN pg_rewrite ON ev_class = ours.oid
     UNION ALL

@@ -31,7 +31,9 @@ mod pooler;
 mod probe;
 mod read;
 mod registry;
+mod rights;
 mod rows;
+mod sequences;
 mod sessions;
 mod settings;
 mod settle;
@@ -87,11 +89,12 @@ impl PostgresLedger {
     /// When the database cannot be reached, or is not ours, not whole or not of our version.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let address = Address::parse(url)?;
-        address.check(REHEARSAL).await?;
+        address.check(REHEARSAL, &rights::LEDGER).await?;
         let history = History::default();
         address.learn(&history).await?;
         let connector = address.connector.learning(history.clone());
-        let sessions = Sessions::new(connector, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
+        let sessions = Sessions::new(connector, MOST, &rights::LEDGER)
+            .map_err(|error| OpenError::Url(error.to_string()))?;
         Ok(Self { claims: Claims::start(&sessions), loads: Loads::start(&sessions), sessions, history })
     }
 

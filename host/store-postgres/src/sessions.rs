@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::connector::{CONNECT, Connector};
 use super::error::Error;
+use super::rights::Rights;
 use super::watch::Watch;
 use hongbao_store::{StoreError, patience};
 
@@ -32,14 +33,14 @@ pub(super) struct Sessions {
 
 impl Sessions {
     /// Connects when somebody first asks for a connection, and `most` times at most.
-    pub(super) fn new(connector: Connector, most: usize) -> Result<Self, Error> {
+    pub(super) fn new(connector: Connector, most: usize, rights: &'static Rights) -> Result<Self, Error> {
         let timeouts = Timeouts { wait: Some(WAIT), create: Some(CONNECT), recycle: Some(CONNECT) };
         let pool = Pool::builder(connector)
             .config(PoolConfig { max_size: most, timeouts, ..PoolConfig::default() })
             .runtime(Runtime::Tokio1)
             .build();
         let pool = pool.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        Ok(Self { pool, watch: Watch::default() })
+        Ok(Self { pool, watch: Watch::new(rights) })
     }
 
     /// Takes a connection and uses it, within `patience` at most. One that may be of no use any more is

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use super::error::{Error, Unfit};
 use super::guards;
 use super::migrate::{self, Schema};
+use super::rights::Rights;
+use super::sequences;
 use super::sessions::{ANSWER, Client, Sessions};
 
 /// Guards that were looked at so long ago are looked at again by whoever moves money next.
@@ -15,21 +17,42 @@ const EVERY: Duration = Duration::from_secs(5);
 /// What is known of the guards.
 #[derive(Default)]
 struct Known {
-    /// How the catalogue was when all guards were there.
-    fingerprint: Option<String>,
+    /// How the books were when all guards were there.
+    good: Option<Seen>,
     /// What is off.
-    damage: Option<String>,
+    unfit: Option<Unfit>,
     /// When somebody last began to look.
     begun: Option<Instant>,
 }
 
-/// What one process knows of the guards of its books.
-#[derive(Clone, Default)]
+/// What may have changed since the last look.
+#[derive(Clone)]
+struct Seen {
+    /// How the catalogue was.
+    fingerprint: String,
+    /// The last place that a movement was given.
+    place: Option<i64>,
+}
+
+impl Seen {
+    /// Whether all that was there at `before` is there still. Places only rise.
+    fn follows(&self, before: &Self) -> bool {
+        self.fingerprint == before.fingerprint && self.place >= before.place
+    }
+}
+
+/// What one process knows of the guards of its books, and of what it may do there.
+#[derive(Clone)]
 pub(super) struct Watch {
     known: Arc<Mutex<Known>>,
+    rights: &'static Rights,
 }
 
 impl Watch {
+    pub(super) fn new(rights: &'static Rights) -> Self {
+        Self { known: Arc::default(), rights }
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         // Each change of it is whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -37,8 +60,8 @@ impl Watch {
 
     /// Whether guards are off, as far as is known.
     pub(super) fn verdict(&self) -> Result<(), Error> {
-        match &self.known().damage {
-            Some(damage) => Err(Unfit::Damaged(damage.clone()).into()),
+        match &self.known().unfit {
+            Some(unfit) => Err(unfit.clone().into()),
             None => Ok(()),
         }
     }
@@ -56,44 +79,69 @@ impl Watch {
     /// Looks, and keeps what was found.
     pub(super) async fn look(&self, sessions: &Sessions) -> Result<(), Error> {
         self.known().begun = Some(Instant::now());
-        let before = self.known().fingerprint.clone();
-        match sessions.with(ANSWER, async |client| look(client, before).await).await {
-            Ok(fingerprint) => {
+        let before = self.known().good.clone();
+        match sessions.with(ANSWER, async |client| look(client, self.rights, before).await).await {
+            Ok(seen) => {
                 let mut known = self.known();
-                if known.damage.take().is_some() {
-                    tracing::info!("the guards of the books are back");
+                match known.unfit.take() {
+                    Some(Unfit::NotPermitted(_)) => tracing::info!("the ledger's user has its rights again"),
+                    Some(_) => tracing::info!("the guards of the books are back"),
+                    None => {}
                 }
-                known.fingerprint = Some(fingerprint);
+                known.good = Some(seen);
                 Ok(())
             }
-            Err(Error::Unfit(Unfit::Damaged(what))) => {
+            Err(Error::Unfit(unfit @ (Unfit::Damaged(_) | Unfit::NotPermitted(_)))) => {
                 let mut known = self.known();
-                known.fingerprint = None;
-                if known.damage.as_ref() != Some(&what) {
-                    tracing::error!("guards of the books are off, so no money moves: {what}");
+                known.good = None;
+                if known.unfit.as_ref() != Some(&unfit) {
+                    tell(&unfit);
                 }
-                known.damage = Some(what.clone());
-                Err(Unfit::Damaged(what).into())
+                known.unfit = Some(unfit.clone());
+                Err(unfit.into())
             }
             Err(error) => Err(error),
         }
     }
 }
 
-/// How the catalogue is, if all guards are there. It is read before they are, so that a change in between is seen
-/// the next time. Books that a newer program has migrated while this one serves have guards of which this one does
-/// not know: it goes on, as it may until it ends, and does not judge them.
-async fn look(client: &Client, before: Option<String>) -> Result<String, Error> {
-    let now = guards::fingerprint(client).await?;
-    if before.as_ref() != Some(&now) {
-        match migrate::schema(client).await? {
-            Schema::Newer(version) => {
-                tracing::warn!(
-                    "the books are at schema version {version} by now: replace this host by the newer program"
-                );
-            }
-            _ => guards::intact(client).await?,
+fn tell(unfit: &Unfit) {
+    match unfit {
+        Unfit::Damaged(what) => tracing::error!("guards of the books are off, so no money moves: {what}"),
+        lacking => tracing::error!("the ledger may not do its work, so no money moves: {lacking}; grant it"),
+    }
+}
+
+/// How the books are, if all guards are there and all is allowed. The catalogue is read before they are, so that a
+/// change in between is seen the next time. Books that a newer program has migrated while this one serves have
+/// guards of which this one does not know: it goes on, as it may until it ends, and does not judge them.
+async fn look(client: &Client, rights: &Rights, before: Option<Seen>) -> Result<Seen, Error> {
+    rights.held(client).await?;
+    let fingerprint = guards::fingerprint(client).await?;
+    let is_same = before.as_ref().is_some_and(|before| before.fingerprint == fingerprint);
+    if is_same {
+        // Where it was not known, it is not ours to ask for.
+        let place = match before.as_ref().and_then(|before| before.place) {
+            Some(_) => sequences::last(client).await?,
+            None => None,
+        };
+        let seen = Seen { fingerprint, place };
+        if before.is_some_and(|before| seen.follows(&before)) {
+            return Ok(seen);
+        }
+        guards::intact(client).await?;
+        return Ok(seen);
+    }
+    match migrate::schema(client).await? {
+        Schema::Newer(version) => {
+            tracing::warn!(
+                "the books are at schema version {version} by now: replace this host by the newer program"
+            );
+            Ok(Seen { fingerprint, place: None })
+        }
+        _ => {
+            guards::intact(client).await?;
+            Ok(Seen { fingerprint, place: sequences::last(client).await? })
         }
     }
-    Ok(now)
 }

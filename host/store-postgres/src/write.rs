@@ -115,7 +115,7 @@ pub(super) async fn close(
     let ended = client
         .query_opt(&statement, &[&uuid(key.packet), &key.tenant.as_str(), &expected, &stored(now_ms)?])
         .await;
-    let ended = ended.map_err(Error::from).map_err(|error| match error.is_refusal() {
+    let ended = ended.map_err(Error::from).map_err(|error| match error.is_overflow() {
         true => checks::refused_refund(key).into(),
         false => error,
     })?;
@@ -147,10 +147,11 @@ pub(super) async fn fund(
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &user, &amount_minor, &now];
     params.extend(key.as_ref().map(|key| key as &(dyn ToSql + Sync)));
     let funded = client.query_one(&statement, &params).await.map_err(Error::from);
-    let row = funded.map_err(|error| match error.is_refusal() {
-        true => checks::refused_funding(amount).into(),
-        false => error,
-    })?;
+    let row =
+        funded.map_err(|error| match error.is_overflow() || amount.is_zero() && error.is_unchecked() {
+            true => checks::refused_funding(amount).into(),
+            false => error,
+        })?;
     let mut columns = Columns::of(&row);
     let outcome: &str = columns.get()?;
     let held = columns.amount()?;

@@ -9,6 +9,7 @@ use super::address::Address;
 use super::error::Error;
 use super::open::OpenError;
 use super::probe;
+use super::rights;
 use super::sessions::{ANSWER, Client, Sessions};
 use hongbao_domain::{ApiKey, KeyId, TenantId};
 use hongbao_store::{
@@ -49,9 +50,9 @@ impl PostgresRegistry {
     /// When the database cannot be reached, or is not ours, not whole or not of our version.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let address = Address::parse(url)?;
-        address.check(REHEARSAL).await?;
-        let sessions =
-            Sessions::new(address.connector, MOST).map_err(|error| OpenError::Url(error.to_string()))?;
+        address.check(REHEARSAL, &rights::REGISTRY).await?;
+        let sessions = Sessions::new(address.connector, MOST, &rights::REGISTRY)
+            .map_err(|error| OpenError::Url(error.to_string()))?;
         Ok(Self { sessions })
     }
 
@@ -196,6 +197,7 @@ impl Registry for PostgresRegistry {
     async fn check(&self) -> Result<(), StoreError> {
         self.with(async |client| {
             records::revision(client).await?;
+            rights::REGISTRY.held(client).await?;
             probe::write(client).await
         })
         .await

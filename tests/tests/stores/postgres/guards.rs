@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, TenantId};
-use hongbao_host::store::postgres::{OpenError, PostgresLedger};
-use hongbao_host::store::{Claimed, Closed, Ledger, StoreError};
+use hongbao_host::store::postgres::{OpenError, PostgresLedger, PostgresRegistry};
+use hongbao_host::store::{Claimed, Closed, Ledger, Registry as _, StoreError};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::Postgres;
 
@@ -117,6 +117,16 @@ const DAMAGES: &[(&str, &str, &str)] = &[
         "ALTER TABLE orders ADD CONSTRAINT a_key_names_one_packet PRIMARY KEY (sender, tenant, key)",
         "a_key_names_one_packet",
     ),
+    (
+        "ALTER SEQUENCE movements_places INCREMENT -1 MINVALUE -5",
+        "ALTER SEQUENCE movements_places INCREMENT 1 MINVALUE 1",
+        "the sequence movements_places is increment -1, minvalue -5 instead of increment 1, minvalue 1",
+    ),
+    (
+        "ALTER SEQUENCE outbox_sequence MAXVALUE 5000 CYCLE",
+        "ALTER SEQUENCE outbox_sequence NO MAXVALUE NO CYCLE",
+        "; ALTER SEQUENCE hongbao.outbox_sequence AS bigint INCREMENT 1",
+    ),
     ("DROP TABLE rooms CASCADE", "", "the table rooms is missing"),
 ];
 
@@ -217,6 +227,114 @@ async fn a_trigger_that_did_not_run_is_noticed_by_the_statement_itself() {
     harm(&name, &everywhere("ENABLE"));
     assert_eq!(ledger.close(&packet, 1, NOW + LIFE).await.unwrap(), Closed::Refunded(amount(100)));
     assert_in_order(&open(&server().url(&name)).await).await;
+}
+
+/// Ways to make places in the books be given out again.
+const SET_BACK: [&str; 3] = [
+    "ALTER SEQUENCE movements_places RESTART WITH 1",
+    "SELECT setval('movements_places', 1)",
+    "SELECT setval('movements_places', 2, false)",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_that_would_be_given_out_again_are_noticed_at_the_start_and_while_the_ledger_is_used() {
+    for set_back in SET_BACK {
+        let Books { ledger, name } = Books::new().await;
+        for number in 1..=5 {
+            send(&*ledger, number, Audience::Everyone).await;
+        }
+        ledger.check().await.unwrap();
+        harm(&name, set_back);
+        let words = "movements have places up to 6; SELECT setval('hongbao.movements_places', (SELECT max(id) FROM \
+                     hongbao.movements))";
+        match ledger.check().await {
+            Err(StoreError::Corrupt(told)) => assert!(told.contains(words), "{set_back}: {told}"),
+            other => panic!("{set_back}: {other:?}"),
+        }
+        let url = server().url(&name);
+        let told = damage(PostgresLedger::open(&url).await, set_back);
+        assert!(told.contains(words), "{told}");
+        let funded = ledger.fund(&TenantId::default(), &user("bob"), amount(1), None, NOW).await;
+        assert!(matches!(funded, Err(StoreError::Corrupt(_))), "{set_back}: {funded:?}");
+        let found = ledger.verify(&TenantId::default()).await.unwrap();
+        assert!(found.iter().any(|found| found.subject.contains(words)), "{found:?}");
+        // As the sentence says.
+        harm(&name, "SELECT setval('hongbao.movements_places', (SELECT max(id) FROM hongbao.movements))");
+        ledger.check().await.unwrap();
+        open(&url).await;
+        super::books::fund(&*ledger, "bob", 1).await;
+        assert_in_order(&*ledger).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_that_are_set_further_or_whose_sequence_was_not_used_yet_are_no_damage() {
+    let name = fresh().await;
+    let ledger = open(&server().url(&name)).await;
+    ledger.check().await.unwrap();
+    super::books::fund(&ledger, "alice", 1_000).await;
+    for further in
+        ["ALTER SEQUENCE movements_places RESTART WITH 500", "SELECT setval('movements_places', 900)"]
+    {
+        harm(&name, further);
+        ledger.check().await.unwrap();
+        open(&server().url(&name)).await;
+    }
+    assert_in_order(&ledger).await;
+}
+
+/// What somebody takes away from the ledger's user, and how it is told.
+const TAKEN: [(&str, &str); 6] = [
+    ("INSERT ON claims", "its user lacks INSERT on the table claims"),
+    ("UPDATE ON wallets", "its user lacks UPDATE on the table wallets"),
+    ("DELETE ON outbox", "its user lacks DELETE on the table outbox"),
+    (
+        "EXECUTE ON FUNCTION fund_wallet(text, text, bigint, bigint)",
+        "its user lacks EXECUTE on the function hongbao.fund_wallet(text,text,bigint,bigint)",
+    ),
+    ("USAGE, UPDATE ON SEQUENCE movements_places", "its user lacks USAGE on the sequence movements_places"),
+    ("SELECT, INSERT ON fundings", "its user lacks SELECT on the table fundings (and 1 more rights)"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_the_ledgers_user_loses_are_told_at_the_start_and_while_it_is_used() {
+    let name = fresh().await;
+    harm(
+        &name,
+        "CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA hongbao TO clerk;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA hongbao TO clerk;
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA hongbao TO clerk;
+         REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA hongbao FROM PUBLIC;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA hongbao TO clerk",
+    );
+    let url = server().url(&name).replace("postgres@", "clerk@");
+    let (ledger, registry) = (open(&url).await, PostgresRegistry::open(&url).await.unwrap());
+    let refuses = |answer: Result<(), StoreError>| {
+        let error = answer.expect_err("it lacks a right");
+        error.writes_refused().map(|refused| refused.reason().to_owned()).unwrap_or_else(|| panic!("{error}"))
+    };
+    for (right, words) in TAKEN {
+        super::books::fund(&ledger, "alice", 1_000).await;
+        ledger.check().await.unwrap();
+        harm(&name, &format!("REVOKE {right} FROM clerk"));
+        assert_eq!(refuses(ledger.check().await), words);
+        let funded = ledger.fund(&TenantId::default(), &user("bob"), amount(1), None, NOW).await;
+        assert_eq!(refuses(funded.map(drop)), words);
+        match PostgresLedger::open(&url).await {
+            Err(error @ OpenError::NotPermitted { .. }) => {
+                assert!(error.to_string().contains(words), "{error}")
+            }
+            Err(other) => panic!("{right}: {other}"),
+            Ok(_) => panic!("{right}: not noticed"),
+        }
+        harm(&name, &format!("GRANT {right} TO clerk"));
+        ledger.check().await.unwrap();
+    }
+    registry.check().await.unwrap();
+    harm(&name, "REVOKE INSERT ON notes FROM clerk");
+    assert_eq!(refuses(registry.check().await), "its user lacks INSERT on the table notes");
+    assert!(matches!(PostgresRegistry::open(&url).await, Err(OpenError::NotPermitted { .. })));
+    assert_in_order(&ledger).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

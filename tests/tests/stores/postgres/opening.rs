@@ -49,7 +49,7 @@ async fn passwords_and_users() {
     let at = |login: &str| format!("postgres://{login}@127.0.0.1:{}/{name}", server.port());
     check(&at("postgres:secret9"), "ledger-not-admitted", "password authentication failed").await;
     check(&at("nobody:secret"), "ledger-not-admitted", "password authentication failed").await;
-    check(&at("reader:secret2"), "ledger-not-permitted", "permission denied").await;
+    check(&at("reader:secret2"), "ledger-not-permitted", "its user lacks INSERT on the table packets").await;
     PostgresLedger::open(&at("postgres:secret")).await.unwrap();
 }
 

@@ -1,10 +1,10 @@
 //! The database by itself refuses what breaks an invariant, whatever program writes to it.
 
-use hongbao_host::domain::{Audience, TenantId};
+use hongbao_host::domain::{Amount, Audience, Name, TenantId};
 use hongbao_host::store::{Claimed, Closed, Ledger, StoreError};
 use hongbao_tests::chat::{amount, user};
 
-use super::books::{Books, LIFE, NOW, assert_in_order, claim, claims, send, take};
+use super::books::{Books, LIFE, NOW, assert_in_order, claim, claims, id, order, send, take};
 
 /// Packets of each kind: 1 is open with one claim of bob's, 40, that is not settled; 2 is finished
 /// and settled; 3 is expired; 4 is exclusive to bob; 5 is not for alice.
@@ -211,11 +211,40 @@ async fn a_claim_that_the_database_refuses_costs_its_neighbours_nothing() {
     for (claiming, number) in claiming.collect::<Vec<_>>().into_iter().zip(1_u64..) {
         match claiming.await.unwrap() {
             Ok(Claimed::Committed(1)) if number % 10 != 7 => {}
-            Err(StoreError::Refused(why)) if number % 10 == 7 => assert!(why.contains("not_seven"), "{why}"),
+            // Whoever claimed kept to the rules: it is the books that are not as they should be.
+            Err(StoreError::Corrupt(why)) if number % 10 == 7 => assert!(why.contains("not_seven"), "{why}"),
             other => panic!("packet {number}: {other:?}"),
         }
     }
     assert_eq!(books.ledger.audit(&TenantId::default()).await.unwrap().claims, 36);
     assert_eq!(claims(&*books.ledger, &keys[0]).await, [(user("bob"), 8)]);
     assert_in_order(&*books.ledger).await;
+}
+
+/// What somebody did to the books, and whoever keeps to the rules meets it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_to_the_books_is_no_refusal_of_what_a_caller_asks() {
+    let books = Books::new().await;
+    let (ledger, tenant) = (&books.ledger, TenantId::default());
+    let full = ledger.fund(&tenant, &user("alice"), amount(i64::MAX as u64), None, NOW).await;
+    let words = "the wallet would hold more than can be written down";
+    assert!(matches!(&full, Err(StoreError::Refused(why)) if why == words), "{full:?}");
+    let none = ledger.fund(&tenant, &user("alice"), Amount::ZERO, None, NOW).await;
+    assert!(
+        matches!(&none, Err(StoreError::Refused(why)) if why == "an amount must be at least 1"),
+        "{none:?}"
+    );
+
+    let corrupt = |what: &str, told: Option<StoreError>| match told {
+        Some(StoreError::Corrupt(_)) => {}
+        other => panic!("{what}: {other:?}"),
+    };
+    books.try_sql("ALTER TABLE hongbao.movements ADD CONSTRAINT not_seven CHECK (amount <> 7)").unwrap();
+    corrupt("a constraint", ledger.fund(&tenant, &user("alice"), amount(7), None, NOW).await.err());
+    let key = Name::new("key").unwrap();
+    corrupt("with a key", ledger.fund(&tenant, &user("alice"), amount(7), Some(&key), NOW).await.err());
+    books.try_sql("ALTER SEQUENCE hongbao.movements_places MAXVALUE 1000; SELECT setval('hongbao.movements_places', 1000)").unwrap();
+    corrupt("a sequence at its end", ledger.fund(&tenant, &user("alice"), amount(5), None, NOW).await.err());
+    let order = order(3, 100, Audience::Everyone);
+    corrupt("a send then", ledger.record(&tenant, id(1), order, NOW).await.err());
 }
