@@ -9,6 +9,7 @@ mod axe;
 mod crowd;
 mod driver;
 mod endings;
+mod fits;
 mod kept;
 mod keyboard;
 mod large;
