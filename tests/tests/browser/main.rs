@@ -6,6 +6,7 @@
 mod accessible;
 mod amounts;
 mod axe;
+mod company;
 mod crowd;
 mod driver;
 mod endings;

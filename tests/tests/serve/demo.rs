@@ -70,6 +70,31 @@ async fn sessions_are_bounded_in_number_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_joined_is_told_who_else_has_and_nobody_else_is() {
+    let (stores, demo) = (Stores::default(), DemoSettings::default());
+    let first = stage(stores.clone(), demo.clone()).await;
+    let key = session_keys(&join(&first, "alice", |request| request).await);
+    for name in ["bob", "alice", "小红"] {
+        join(&first, name, |request| request).await.ok();
+    }
+    let people = async |stage: &Stage| stage.get("/demo/people", &key).await.ok()["people"].clone();
+    assert_eq!(people(&first).await, json!(["小红", "alice", "bob"]));
+    for (key, refusal) in [("", "unauthenticated"), (first.operator.as_str(), "forbidden")] {
+        assert_eq!(first.get("/demo/people", key).await.problem(), refusal);
+    }
+    let others = first.tenant("elsewhere").await;
+    assert_eq!(first.get("/demo/people", &others["member"]).await.problem(), "not-found");
+    first.stop().await;
+
+    let second = stage(stores, demo).await;
+    let found = people(&second).await;
+    let mut found: Vec<_> = found.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["alice", "bob", "小红"], "also after a restart");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_has_fewer_than_there_are_and_a_name_that_is_none_takes_none() {
     let demo = DemoSettings { sessions_per_address: 2, ..DemoSettings::default() };
     let stage = stage(Stores::default(), demo).await;

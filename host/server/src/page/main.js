@@ -7,7 +7,7 @@ import { byId, closable, el, pause, toast, whileBusy } from "./dom.js";
 import { listen } from "./events.js";
 import { setCurrency } from "./money.js";
 import { clearPackets, loadPackets, onPress, packetNews, showAllAgain } from "./packets.js";
-import { drawPeople, forgetPeople, meet } from "./people.js";
+import { drawPeople, forgetPeople, lookAround, meet } from "./people.js";
 import { clearRoom, hear, roomInOtherWords, startRoom } from "./room.js";
 import { setPolicy, startSending } from "./send.js";
 import { like, liked, onGone, remember, session, forget } from "./session.js";
@@ -94,6 +94,7 @@ function enter() {
   forgetBalance();
   showLanguage();
   meet(session().user);
+  lookAround();
   byId("message").focus();
   byId("log").setAttribute("aria-busy", "true");
   stop = listen({ event: heard, state: connected, begin: load });
