@@ -54,11 +54,17 @@ function switchTheme() {
 function showWelcome(why) {
   byId("chat").hidden = true;
   byId("welcome").hidden = false;
-  const notice = byId("join-notice");
-  notice.hidden = !why;
-  notice.textContent = why ? say(why) : "";
+  // Who left knows it and is told quietly; any other end is a problem.
+  byId("join-left").hidden = why !== "left";
+  complain(why && why !== "left" ? say(why) : "");
   showLanguage();
   byId("join-name").focus();
+}
+
+function complain(text) {
+  byId("join-notice").textContent = text;
+  byId("join-notice").hidden = !text;
+  if (text) byId("join-left").hidden = true;
 }
 
 function startWelcome() {
@@ -80,8 +86,7 @@ async function enterAs(name) {
     remember(await join(name));
     enter();
   } catch (problem) {
-    byId("join-notice").textContent = because(problem);
-    byId("join-notice").hidden = false;
+    complain(because(problem));
   }
 }
 
