@@ -64,3 +64,46 @@ async fn the_words_in_the_empty_field_are_whole_on_phones() {
     }
     stage.end(&windows.iter().collect::<Vec<_>>()).await;
 }
+
+/// Whether an element is in the window as a whole, and nothing lies on it.
+const IN_SIGHT: &str = "const one = document.querySelector(arguments[0]); \
+     const { left, right, top, bottom } = one.getBoundingClientRect(); \
+     const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2); \
+     return top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth && one.contains(at)";
+
+/// Whether an element is in what is shown of the form's fields.
+const WITHIN_FORM: &str = "const [one, body] = [arguments[0], '.sheet-body'] \
+       .map((css) => document.querySelector(css).getBoundingClientRect()); \
+     return one.top >= body.top && one.bottom <= body.bottom";
+
+#[tokio::test]
+async fn the_form_keeps_its_button_in_sight_on_a_phone_that_lies_on_its_side() {
+    let stage = Stage::start();
+    let alice = stage.person("alice").await;
+    let button = [json!("#send-submit")];
+    for (width, height) in [(844, 390), (667, 375), PHONE, (1280, 800)] {
+        alice.size(width, height, true).await;
+        alice.click("#send-packet").await;
+        for kind in ["equal", "one", "lucky"] {
+            // By script, since a press of the driver's scrolls first to what it presses.
+            let choose = "document.querySelector(`[name=kind][value=${arguments[0]}]`).click()";
+            alice.script(choose, &[kind.into()]).await;
+            alice.still().await;
+            assert_eq!(alice.script(IN_SIGHT, &button).await, true, "{width}×{height}, {kind}");
+        }
+        alice.picture(&format!("form-{width}x{height}")).await;
+        alice.click("#send-submit").await;
+        alice.sees("#send-problem").await;
+        assert_eq!(alice.script(IN_SIGHT, &button).await, true, "{width}×{height}, refused");
+        // Whatever has the focus is in sight as well.
+        for field in ["#send-amount", "#send-greeting", "[name=kind]:checked"] {
+            let focus = "document.querySelector(arguments[0]).focus()";
+            alice.script(focus, &[field.into()]).await;
+            alice.until(&format!("{field} is in sight"), WITHIN_FORM, &[field.into()]).await;
+        }
+        alice.picture(&format!("form-refused-{width}x{height}")).await;
+        alice.click("#send-dialog [data-close]").await;
+        alice.misses("#send-dialog").await;
+    }
+    stage.end(&[&alice]).await;
+}
