@@ -78,12 +78,12 @@ impl Quotas {
     }
 
     /// A place to read all of a tenant's books, which costs the ledger more than anything else.
-    pub(super) fn audit(&self, tenant: &Tenant) -> Result<AuditPlace, Problem> {
-        if !locked(&self.audits).insert(tenant.id().clone()) {
+    pub(super) fn audit(&self, tenant: &TenantId) -> Result<AuditPlace, Problem> {
+        if !locked(&self.audits).insert(tenant.clone()) {
             let why = "another audit or reconciliation of this tenant is under way";
             return Err(Problem::new(Kind::BUSY, why));
         }
-        Ok(AuditPlace { tenant: tenant.id().clone(), audits: Arc::clone(&self.audits) })
+        Ok(AuditPlace { tenant: tenant.clone(), audits: Arc::clone(&self.audits) })
     }
 
     /// Whether a message fits in what the tenant's rooms may keep.

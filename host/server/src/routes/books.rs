@@ -106,15 +106,15 @@ impl AuditView {
         body = AuditView)))]
 async fn audit(State(service): State<Service>, admin: Admin) -> Result<Told<AuditView>, Problem> {
     let _place = place(&service, &admin)?;
-    let audit = admin.tenant.audit().await?;
-    let discrepancies = admin.tenant.verify().await?;
+    let audit = service.host().audit(admin.tenant.id()).await?;
+    let discrepancies = service.host().verify(admin.tenant.id()).await?;
     Ok(Told(AuditView::of(&audit, discrepancies)))
 }
 
 /// Of a tenant's administrators one at a time reads all of its books. They cannot keep the operator from it.
 fn place(service: &Service, admin: &Admin) -> Result<Option<AuditPlace>, Problem> {
     let is_operator = admin.caller.is_operator();
-    (!is_operator).then(|| service.quotas().audit(&admin.tenant)).transpose()
+    (!is_operator).then(|| service.quotas().audit(admin.tenant.id())).transpose()
 }
 
 /// What a reconciliation shall do.
@@ -209,7 +209,8 @@ async fn reconcile(
     if repair {
         admin.may_change()?;
     }
-    let (place, tenant) = (place(&service, &admin)?, admin.tenant.clone());
+    let tenant = admin.tenant.served()?.clone();
+    let place = place(&service, &admin)?;
     let act = async move {
         let _place = place;
         Ok(tenant.reconcile(repair).await?)
