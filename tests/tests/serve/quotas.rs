@@ -2,16 +2,25 @@
 
 use hongbao_host::runtime::Plugin;
 use hongbao_host::server::{RateSettings, ServiceSettings};
+use hongbao_host::store::Events;
+use hongbao_testkit::{Fault, Faulty};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Answer, Keys, Stage, Stores, until};
+use crate::stage::{Answer, Keys, Stage, Stores, unhurried, until};
 
 async fn limited(limits: Value) -> (Stage, Keys, Keys) {
     let stage = Stage::start().await;
     let (keys, others) = (stage.tenant("acme").await, stage.tenant("other").await);
     configure(&stage, limits).await;
     (stage, keys, others)
+}
+
+async fn limited_on(stores: Stores, limits: Value) -> (Stage, Keys) {
+    let stage = Stage::with(stores, unhurried(), None).await;
+    let keys = stage.tenant("acme").await;
+    configure(&stage, limits).await;
+    (stage, keys)
 }
 
 async fn configure(stage: &Stage, limits: Value) {
@@ -134,6 +143,29 @@ async fn messages_of_a_tenant_leave_room_for_what_others_keep() {
     }
     stage.clock.advance(24 * 60 * 60 * 1000);
     say(&keys, 3, 1).await.ok();
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_come_at_once_are_no_more_than_fit_and_what_fails_takes_nothing() {
+    let mut stores = Stores::default();
+    let events = Faulty::<dyn Events>::new(stores.events);
+    stores.events = events.clone();
+    let (stage, keys) = limited_on(stores, json!({"message_bytes": 4_000})).await;
+    let say = async |id: usize| {
+        let said = json!({"id": format!("m{id}"), "sender": "bob", "text": "x".repeat(700)});
+        stage.post(&format!("/v1/rooms/r{id}/messages"), &keys["member"], said).await
+    };
+    events.set(Fault::Down);
+    for answer in futures::future::join_all((0..3).map(&say)).await {
+        assert_eq!(answer.problem(), "unavailable");
+    }
+    events.set(Fault::Slow);
+    let answers = futures::future::join_all((0..20).map(&say)).await;
+    let (told, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status.is_success());
+    assert_eq!(told.len(), 4, "as many as fit");
+    refused.iter().for_each(is_full);
     stage.stop().await;
 }
 
