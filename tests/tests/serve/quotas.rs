@@ -2,7 +2,7 @@
 
 use hongbao_host::runtime::Plugin;
 use hongbao_host::server::{RateSettings, ServiceSettings};
-use hongbao_host::store::Events;
+use hongbao_host::store::{Events, Ledger};
 use hongbao_testkit::{Fault, Faulty};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -267,5 +267,29 @@ async fn open_packets_are_bounded_and_one_that_ends_makes_room() {
         (&audit["packets"], &audit["sent"], &audit["is_conserved"]),
         (&json!(3), &json!(300), &json!(true))
     );
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_that_are_sent_at_once_are_no_more_than_may_be_open() {
+    let mut stores = Stores::default();
+    let ledger = Faulty::<dyn Ledger>::new(stores.ledger);
+    stores.ledger = ledger.clone();
+    let (stage, keys) = limited_on(stores, json!({"open_packets": 2})).await;
+    stage.fund(&keys, "alice", 1_000).await;
+    ledger.set(Fault::Slow);
+    let order = json!({"room": "family", "sender": "alice", "total": 10, "shares": 1});
+    let send = async |number: usize| {
+        stage.once("/v1/packets", &keys["member"], &format!("p{number}"), order.clone()).await
+    };
+    let answers = futures::future::join_all((0..6).map(&send)).await;
+    ledger.set(Fault::None);
+    let sent = answers.iter().filter(|answer| answer.status.is_success()).count();
+    assert!((1..=2).contains(&sent), "{answers:?}");
+    for refused in answers.iter().filter(|answer| !answer.status.is_success()) {
+        assert!(["quota-reached", "busy"].contains(&refused.problem().as_str()), "{refused:?}");
+    }
+    let audit = stage.get("/v1/tenants/acme/audit", &keys["admin"]).await.ok();
+    assert_eq!(audit["packets"], sent, "what was refused was not sent");
     stage.stop().await;
 }
