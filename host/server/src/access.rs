@@ -182,8 +182,10 @@ pub(super) struct Admin {
 impl Admin {
     /// Whether it may change what its tenant has: the operator may, and its own administrators unless the operator
     /// suspended it. Until then they look, and take away what others could use.
-    pub(super) fn may_change(&self) -> Result<(), Problem> {
-        may_change(self.tenant.suspension(), self.caller.is_operator())
+    pub(super) fn may_change(&self, service: &Service) -> Result<(), Problem> {
+        // As it is now: what came with the request may have taken its time.
+        let now = service.ward(self.tenant.id());
+        may_change(now.as_ref().unwrap_or(&self.tenant).suspension(), self.caller.is_operator())
     }
 }
 

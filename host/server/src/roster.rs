@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Service;
+use super::access::may_change;
 use super::api_key::hex;
 use super::following::{Held, Needed, Place, wanted_digest};
 use super::model::settings::Settings;
@@ -199,13 +200,14 @@ impl Service {
     }
 
     /// Keeps a plugin for a tenant of such settings, once it has said what it is. None where that is more than
-    /// the quota.
+    /// the quota, and a refusal where the operator suspended the tenant while it was compiled.
     pub(super) async fn install(
         &self,
         config: TenantConfig,
         plugin: &Plugin,
         code: Vec<u8>,
         quota: PluginQuota,
+        by_operator: bool,
     ) -> Result<Option<PluginRecord>, Problem> {
         let tenant = config.id.clone();
         let manifest = self.host().try_out(config, plugin.clone()).await?;
@@ -216,6 +218,12 @@ impl Service {
             bytes: plugin.size(),
             installed_at_ms: self.host().now_ms(),
         };
+        let place = self.roster().place(&tenant);
+        // Whoever suspends it here does that before this look, or after what is written below.
+        let _held = place.applied.lock().await;
+        if !by_operator {
+            may_change(self.record(&tenant).await?.suspension, by_operator)?;
+        }
         let installed = self.registry().put_plugin(&tenant, record.clone(), code, quota).await?;
         Ok((installed != Installed::Full).then_some(record))
     }
@@ -256,7 +264,7 @@ impl Service {
         if let Some(code) = code {
             let plugin = self.compile(id, file.plugin(entry), None).await?;
             // Whoever writes the file is the operator.
-            self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE).await?;
+            self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE, true).await?;
         }
         if known.is_none() {
             let record = TenantRecord::new(id.clone(), settings.kept(), self.host().now_ms());

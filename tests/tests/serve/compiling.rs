@@ -271,3 +271,36 @@ async fn a_tenant_whose_plugin_is_not_ready_is_in_its_operators_reach() {
     stage.get("/v1/users/bob/wallet", &acme["member"]).await.ok();
     stage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_compiler_is_not_installed_once_the_operator_suspends_the_tenant() {
+    let stage = Arc::new(stage(Stores::default(), within(Duration::from_secs(2))).await);
+    let acme = stage.tenant("acme").await;
+    stage.tenant("beta").await;
+    let grants = json!({"grants": ["counter", "ledger", "entropy", "clock", "log", "policy"]});
+    stage.put("/v1/tenants/acme/settings", &stage.operator, grants).await.ok();
+    let other = {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move { upload(&stage, "beta", "k", long(50)).await })
+    };
+    until("a compiler", || has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1")).await;
+    let mut code = hongbao_host::runtime::Plugin::EMBEDDED.to_vec();
+    code.extend([0, 3, 1, b'v', 1]);
+    let install = |key: String, salt: &'static str, code: Vec<u8>| {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move {
+            let request = stage.request(Method::POST, "/v1/tenants/acme/plugins", &key);
+            stage.send(request.header("idempotency-key", salt).body(code)).await
+        })
+    };
+    let own = install(acme["admin"].clone(), "own", code.clone());
+    until("a queue", || has_metric(&stage, "hongbao_compiling{state=\"waiting\"} 1")).await;
+    stage.post("/v1/tenants/acme/suspend", &stage.operator, json!({})).await.ok();
+    let refused = own.await.unwrap();
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (503, "suspended"));
+    other.await.unwrap();
+    let plugins = stage.get("/v1/tenants/acme/plugins", &acme["admin"]).await.ok();
+    assert_eq!(plugins["items"], json!([]));
+    install(stage.operator.clone(), "operator", code).await.unwrap().ok();
+    Arc::into_inner(stage).unwrap().stop().await;
+}

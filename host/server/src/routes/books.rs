@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Service;
-use crate::access::{Admin, Operator};
+use crate::access::{Admin, Operator, may_change};
 use crate::input::{Json, Page, Query};
 use crate::notes::noted;
 use crate::output::{Items, Told};
@@ -207,13 +207,15 @@ async fn reconcile(
 ) -> Result<Told<ReconciliationView>, Problem> {
     let repair = repair.unwrap_or_default();
     if repair {
-        admin.may_change()?;
+        admin.may_change(&service)?;
     }
     let tenant = admin.tenant.served()?.clone();
-    let place = place(&service, &admin)?;
+    let (place, by_operator) = (place(&service, &admin)?, admin.caller.is_operator());
     let act = async move {
         let _place = place;
-        Ok(tenant.reconcile(repair).await?)
+        // The operator may suspend it meanwhile: what is found then is told, and left as it is.
+        let may_repair = || repair && may_change(tenant.suspension(), by_operator).is_ok();
+        Ok(tenant.reconcile_while(&may_repair).await?)
     };
     let subject = if repair { "with repair" } else { "without repair" };
     let found =

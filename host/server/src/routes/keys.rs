@@ -210,7 +210,7 @@ async fn create(
     admin: Admin,
     once: Once<NewTenantKey>,
 ) -> Result<Response, Problem> {
-    admin.may_change()?;
+    admin.may_change(&service)?;
     let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
     let act = move |new: NewTenantKey, _: Name| async move {
         let scopes: Scopes = new.scopes.into_iter().map(Scope::from).collect();

@@ -77,11 +77,12 @@ async fn plugins(
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, description = "The plugin that was installed", body = InstalledPlugin)))]
 async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) -> Result<Response, Problem> {
-    admin.may_change()?;
+    admin.may_change(&service)?;
     let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
+    let by_operator = by.is_operator();
     let act = move |Raw(code): Raw, _: Name| async move {
         let subject = Digest::of(&code).to_string();
-        let install = install_now(acting.clone(), tenant.clone(), code);
+        let install = install_now(acting.clone(), tenant.clone(), code, by_operator);
         let installed = noted(&acting, &by, Some(tenant.id()), "plugin.install", &subject, install).await?;
         let view = InstalledPlugin::of(installed, &tenant);
         Ok(Done::new(StatusCode::CREATED, &view))
@@ -89,7 +90,12 @@ async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) 
     once.run(&service, &admin.caller, Some(admin.tenant.id()), act).await
 }
 
-async fn install_now(service: Service, tenant: Ward, code: Bytes) -> Result<PluginRecord, Problem> {
+async fn install_now(
+    service: Service,
+    tenant: Ward,
+    code: Bytes,
+    by_operator: bool,
+) -> Result<PluginRecord, Problem> {
     let limits = tenant.limits();
     let quota = PluginQuota { plugins: limits.plugins, bytes: limits.plugin_bytes };
     // Before anything is compiled for it.
@@ -100,7 +106,7 @@ async fn install_now(service: Service, tenant: Ward, code: Bytes) -> Result<Plug
     let code = Vec::from(code);
     let source = PluginSource::Bytes(code.clone());
     let plugin = service.compile(tenant.id(), source, service.patience()).await?;
-    let installed = service.install(tenant.config()?, &plugin, code, quota).await?;
+    let installed = service.install(tenant.config()?, &plugin, code, quota, by_operator).await?;
     installed.ok_or_else(|| too_many(&tenant, quota))
 }
 
