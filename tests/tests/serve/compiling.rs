@@ -304,3 +304,19 @@ async fn what_waits_for_the_compiler_is_not_installed_once_the_operator_suspends
     install(stage.operator.clone(), "operator", code).await.unwrap().ok();
     Arc::into_inner(stage).unwrap().stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_took_too_much_once_keeps_nobody_from_the_compiler_a_second_time() {
+    let stage = stage(Stores::default(), within(Duration::from_secs(1))).await;
+    stage.tenant("acme").await;
+    stage.tenant("beta").await;
+    let first = upload(&stage, "acme", "once", long(60)).await;
+    let begun = Instant::now();
+    for (tenant, salt) in [("acme", "again"), ("beta", "theirs")] {
+        let again = upload(&stage, tenant, salt, long(60)).await;
+        assert_eq!((again.problem().as_str(), again.status), ("plugin-too-costly", first.status));
+        assert!(again.text.contains("took longer than 1 s"), "{again:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    stage.stop().await;
+}
