@@ -14,6 +14,7 @@ use super::connections::Client;
 use super::input::single;
 use super::notes::Slip;
 use super::problem::{Kind, Problem};
+use super::ward::Ward;
 use hongbao_domain::{ApiKey, Scope, Suspension, TenantId, UserId};
 use hongbao_runtime::Tenant;
 
@@ -172,17 +173,19 @@ impl FromRequestParts<Service> for Operator {
 }
 
 /// Somebody who may look after the tenant of the path `/v1/tenants/{tenant}/…`: its own administrator,
-/// or the operator. To all others it is as if there were no such tenant.
+/// or the operator. To all others it is as if there were no such tenant. Its plugin need not be ready here.
 pub(super) struct Admin {
     pub(super) caller: Caller,
-    pub(super) tenant: Tenant,
+    pub(super) tenant: Ward,
 }
 
 impl Admin {
     /// Whether it may change what its tenant has: the operator may, and its own administrators unless the operator
     /// suspended it. Until then they look, and take away what others could use.
-    pub(super) fn may_change(&self) -> Result<(), Problem> {
-        may_change(self.tenant.suspension(), self.caller.is_operator())
+    pub(super) fn may_change(&self, service: &Service) -> Result<(), Problem> {
+        // As it is now: what came with the request may have taken its time.
+        let now = service.ward(self.tenant.id());
+        may_change(now.as_ref().unwrap_or(&self.tenant).suspension(), self.caller.is_operator())
     }
 }
 
@@ -211,7 +214,7 @@ impl FromRequestParts<Service> for Admin {
     }
 }
 
-/// The same for what can be changed of a tenant that is not served here, since its plugin is not ready.
+/// The same for what changes a tenant's record, which is looked at then.
 pub(super) struct Keeper {
     pub(super) caller: Caller,
     pub(super) id: TenantId,
@@ -229,16 +232,17 @@ impl FromRequestParts<Service> for Keeper {
         if !caller.is_operator() {
             service.rates().admin(&id)?;
         }
-        match service.tenant(&id) {
-            Ok(None) => Err(unknown()),
-            _ => Ok(Self { caller, id }),
+        match service.ward(&id) {
+            None => Err(unknown()),
+            Some(_) => Ok(Self { caller, id }),
         }
     }
 }
 
-/// Somebody who may look at the tenant of the path: whoever has a key of it, or the operator.
+/// Somebody who may look at the tenant of the path: whoever has a key of it, or the operator. Where its plugin is
+/// not ready, those who look after it.
 pub(super) struct Visitor {
-    pub(super) tenant: Tenant,
+    pub(super) tenant: Ward,
 }
 
 impl FromRequestParts<Service> for Visitor {
@@ -250,7 +254,7 @@ impl FromRequestParts<Service> for Visitor {
         match caller.key.scopes {
             scopes if scopes.has(Scope::Operator) => {}
             scopes if scopes.has(Scope::Admin) => service.rates().admin(tenant.id())?,
-            _ => tenant.count()?,
+            _ => tenant.served()?.count()?,
         }
         Ok(Self { tenant })
     }
@@ -260,9 +264,9 @@ fn unknown() -> Problem {
     Problem::not_found("there is no such tenant")
 }
 
-async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<Tenant, Problem> {
+async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<Ward, Problem> {
     let id = id_of_path(parts, service, caller).await?;
-    service.tenant(&id)?.ok_or_else(unknown)
+    service.ward(&id).ok_or_else(unknown)
 }
 
 /// The tenant's name in the path, where the caller may know that there is one.

@@ -29,6 +29,8 @@ mod schemas;
 mod server;
 mod service;
 mod specification;
+mod trouble;
+mod ward;
 
 pub use api_key::{NewKey, Seal};
 pub use connections::ConnectionLimits;

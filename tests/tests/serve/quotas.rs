@@ -2,16 +2,25 @@
 
 use hongbao_host::runtime::Plugin;
 use hongbao_host::server::{RateSettings, ServiceSettings};
+use hongbao_host::store::{Events, Ledger};
+use hongbao_testkit::{Fault, Faulty};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Answer, Keys, Stage, Stores, until};
+use crate::stage::{Answer, Keys, Stage, Stores, unhurried, until};
 
 async fn limited(limits: Value) -> (Stage, Keys, Keys) {
     let stage = Stage::start().await;
     let (keys, others) = (stage.tenant("acme").await, stage.tenant("other").await);
     configure(&stage, limits).await;
     (stage, keys, others)
+}
+
+async fn limited_on(stores: Stores, limits: Value) -> (Stage, Keys) {
+    let stage = Stage::with(stores, unhurried(), None).await;
+    let keys = stage.tenant("acme").await;
+    configure(&stage, limits).await;
+    (stage, keys)
 }
 
 async fn configure(stage: &Stage, limits: Value) {
@@ -138,6 +147,29 @@ async fn messages_of_a_tenant_leave_room_for_what_others_keep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_that_come_at_once_are_no_more_than_fit_and_what_fails_takes_nothing() {
+    let mut stores = Stores::default();
+    let events = Faulty::<dyn Events>::new(stores.events);
+    stores.events = events.clone();
+    let (stage, keys) = limited_on(stores, json!({"message_bytes": 4_000})).await;
+    let say = async |id: usize| {
+        let said = json!({"id": format!("m{id}"), "sender": "bob", "text": "x".repeat(700)});
+        stage.post(&format!("/v1/rooms/r{id}/messages"), &keys["member"], said).await
+    };
+    events.set(Fault::Down);
+    for answer in futures::future::join_all((0..3).map(&say)).await {
+        assert_eq!(answer.problem(), "unavailable");
+    }
+    events.set(Fault::Slow);
+    let answers = futures::future::join_all((0..20).map(&say)).await;
+    let (told, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status.is_success());
+    assert_eq!(told.len(), 4, "as many as fit");
+    refused.iter().for_each(is_full);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_counted_while_they_are_valid() {
     let (stage, keys, others) = limited(json!({"keys": 4})).await;
     let path = "/v1/tenants/acme/keys";
@@ -235,5 +267,29 @@ async fn open_packets_are_bounded_and_one_that_ends_makes_room() {
         (&audit["packets"], &audit["sent"], &audit["is_conserved"]),
         (&json!(3), &json!(300), &json!(true))
     );
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_that_are_sent_at_once_are_no_more_than_may_be_open() {
+    let mut stores = Stores::default();
+    let ledger = Faulty::<dyn Ledger>::new(stores.ledger);
+    stores.ledger = ledger.clone();
+    let (stage, keys) = limited_on(stores, json!({"open_packets": 2})).await;
+    stage.fund(&keys, "alice", 1_000).await;
+    ledger.set(Fault::Slow);
+    let order = json!({"room": "family", "sender": "alice", "total": 10, "shares": 1});
+    let send = async |number: usize| {
+        stage.once("/v1/packets", &keys["member"], &format!("p{number}"), order.clone()).await
+    };
+    let answers = futures::future::join_all((0..6).map(&send)).await;
+    ledger.set(Fault::None);
+    let sent = answers.iter().filter(|answer| answer.status.is_success()).count();
+    assert!((1..=2).contains(&sent), "{answers:?}");
+    for refused in answers.iter().filter(|answer| !answer.status.is_success()) {
+        assert!(["quota-reached", "busy"].contains(&refused.problem().as_str()), "{refused:?}");
+    }
+    let audit = stage.get("/v1/tenants/acme/audit", &keys["admin"]).await.ok();
+    assert_eq!(audit["packets"], sent, "what was refused was not sent");
     stage.stop().await;
 }

@@ -16,9 +16,9 @@ use crate::notes::noted;
 use crate::once::{Done, Once, Raw};
 use crate::output::{Items, Told};
 use crate::problem::Problem;
-use crate::quota::full;
+use crate::ward::Ward;
 use hongbao_domain::{Limit, Name};
-use hongbao_runtime::{Digest, Plugin, PluginSource, Tenant};
+use hongbao_runtime::{Digest, Plugin, PluginSource};
 use hongbao_store::{PluginQuota, PluginRecord};
 
 pub(super) fn router() -> OpenApiRouter<Service> {
@@ -39,13 +39,13 @@ struct InstalledPlugin {
     /// Size of the component.
     bytes: u64,
     installed_at_ms: u64,
-    /// Whether it serves the tenant now.
+    /// Whether it serves the tenant, or shall when it is ready.
     serves: bool,
 }
 
 impl InstalledPlugin {
-    fn of(plugin: PluginRecord, serving: Digest) -> Self {
-        let serves = serving.to_string() == plugin.digest;
+    fn of(plugin: PluginRecord, tenant: &Ward) -> Self {
+        let serves = tenant.plugin().as_ref() == Some(&plugin.digest);
         let PluginRecord { digest, name, version, bytes, installed_at_ms } = plugin;
         Self { digest, name, version, bytes, installed_at_ms, serves }
     }
@@ -62,8 +62,7 @@ async fn plugins(
     admin: Admin,
 ) -> Result<Told<Items<InstalledPlugin>>, Problem> {
     let installed = service.registry().plugins(admin.tenant.id()).await?;
-    let serving = admin.tenant.plugin().digest();
-    let items = installed.into_iter().map(|plugin| InstalledPlugin::of(plugin, serving)).collect();
+    let items = installed.into_iter().map(|plugin| InstalledPlugin::of(plugin, &admin.tenant)).collect();
     Ok(Told(Items { items, next: None }))
 }
 
@@ -78,19 +77,25 @@ async fn plugins(
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, description = "The plugin that was installed", body = InstalledPlugin)))]
 async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) -> Result<Response, Problem> {
-    admin.may_change()?;
+    admin.may_change(&service)?;
     let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
+    let by_operator = by.is_operator();
     let act = move |Raw(code): Raw, _: Name| async move {
         let subject = Digest::of(&code).to_string();
-        let install = install_now(acting.clone(), tenant.clone(), code);
+        let install = install_now(acting.clone(), tenant.clone(), code, by_operator);
         let installed = noted(&acting, &by, Some(tenant.id()), "plugin.install", &subject, install).await?;
-        let view = InstalledPlugin::of(installed, tenant.plugin().digest());
+        let view = InstalledPlugin::of(installed, &tenant);
         Ok(Done::new(StatusCode::CREATED, &view))
     };
     once.run(&service, &admin.caller, Some(admin.tenant.id()), act).await
 }
 
-async fn install_now(service: Service, tenant: Tenant, code: Bytes) -> Result<PluginRecord, Problem> {
+async fn install_now(
+    service: Service,
+    tenant: Ward,
+    code: Bytes,
+    by_operator: bool,
+) -> Result<PluginRecord, Problem> {
     let limits = tenant.limits();
     let quota = PluginQuota { plugins: limits.plugins, bytes: limits.plugin_bytes };
     // Before anything is compiled for it.
@@ -101,7 +106,7 @@ async fn install_now(service: Service, tenant: Tenant, code: Bytes) -> Result<Pl
     let code = Vec::from(code);
     let source = PluginSource::Bytes(code.clone());
     let plugin = service.compile(tenant.id(), source, service.patience()).await?;
-    let installed = service.install(tenant.config(), &plugin, code, quota).await?;
+    let installed = service.install(tenant.config()?, &plugin, code, quota, by_operator).await?;
     installed.ok_or_else(|| too_many(&tenant, quota))
 }
 
@@ -115,11 +120,11 @@ fn fits(installed: &[PluginRecord], code: &[u8], quota: PluginQuota) -> bool {
     installed.len() < quota.plugins as usize && bytes <= quota.bytes
 }
 
-fn too_many(tenant: &Tenant, PluginQuota { plugins, bytes }: PluginQuota) -> Problem {
+fn too_many(tenant: &Ward, PluginQuota { plugins, bytes }: PluginQuota) -> Problem {
     let why = format!(
         "a tenant may have {plugins} plugins of {bytes} bytes together; remove one that is not used any more"
     );
-    full(tenant, Limit::Plugins, why)
+    tenant.full(Limit::Plugins, why)
 }
 
 /// Remove a plugin
@@ -136,9 +141,9 @@ async fn remove(
     path: Path<(String, String)>,
 ) -> Result<Told<InstalledPlugin>, Problem> {
     let Path((_, digest)) = path;
-    let (acting, tenant, subject) = (service.clone(), admin.tenant.clone(), digest.clone());
-    let act = async move { acting.remove_plugin(tenant.id(), &digest).await };
+    let (acting, id, subject) = (service.clone(), admin.tenant.id().clone(), digest.clone());
+    let act = async move { acting.remove_plugin(&id, &digest).await };
     let by = (&admin.caller, Some(admin.tenant.id()));
     let removed = noted(&service, by.0, by.1, "plugin.remove", &subject, act).await?;
-    Ok(Told(InstalledPlugin::of(removed, admin.tenant.plugin().digest())))
+    Ok(Told(InstalledPlugin::of(removed, &admin.tenant)))
 }
