@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::problem::{Kind, Problem};
-use hongbao_domain::{Limit, Name, TenantId};
+use hongbao_domain::{Limit, Name, TenantId, counted};
 use hongbao_runtime::Tenant;
 use hongbao_store::{KEPT_EVENTS, KEPT_MS};
 
@@ -70,7 +70,8 @@ impl Quotas {
         let open = streams.entry(tenant.id().clone()).or_default();
         if *open >= most {
             drop(streams);
-            let why = format!("{most} streams are open, which is as many as the tenant may have on one host");
+            let open = counted(most.into(), "stream is", "streams are");
+            let why = format!("{open} open, which is as many as the tenant may have on one host");
             return Err(full(tenant, Limit::Streams, why));
         }
         *open += 1;

@@ -13,7 +13,14 @@ const FOR_OTHERS: u32 = 0o077;
 
 /// Makes a directory for its user alone, and those above it. One that is there stays as it is.
 pub fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).recursive(true).create(path)
+    DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|error| {
+        // The system says of a file in its place that it exists, which is no news to whoever named it.
+        let file = path.ancestors().find(|above| above.exists() && !above.is_dir());
+        file.map_or(error, |file| {
+            let why = format!("{} is a file and no directory; name another place", file.display());
+            io::Error::new(io::ErrorKind::NotADirectory, why)
+        })
+    })
 }
 
 /// Makes an empty file for its user alone. One that is there is not even opened: where SQLite has it open in this

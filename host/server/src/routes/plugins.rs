@@ -17,7 +17,7 @@ use crate::once::{Done, Once, Raw};
 use crate::output::{Items, Told};
 use crate::problem::Problem;
 use crate::ward::Ward;
-use hongbao_domain::{Limit, Name};
+use hongbao_domain::{Limit, Name, counted};
 use hongbao_runtime::{Digest, Plugin, PluginSource};
 use hongbao_store::{PluginQuota, PluginRecord};
 
@@ -121,8 +121,9 @@ fn fits(installed: &[PluginRecord], code: &[u8], quota: PluginQuota) -> bool {
 }
 
 fn too_many(tenant: &Ward, PluginQuota { plugins, bytes }: PluginQuota) -> Problem {
+    let plugins = counted(plugins.into(), "plugin", "plugins");
     let why = format!(
-        "a tenant may have {plugins} plugins of {bytes} bytes together; remove one that is not used any more"
+        "the tenant may have {plugins} of {bytes} bytes together; remove one that is not used any more"
     );
     tenant.full(Limit::Plugins, why)
 }
