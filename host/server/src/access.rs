@@ -67,6 +67,16 @@ impl Caller {
         Ok(self.tenant(service)?.request()?)
     }
 
+    /// One request about administration, of whoever it is: what is refused in the end costs work too. The operator has
+    /// no limit, and administrators have one of their own.
+    fn administers(&self, service: &Service) -> Result<(), Problem> {
+        match &self.key.tenant {
+            _ if self.is_operator() => Ok(()),
+            Some(id) if self.key.scopes.has(Scope::Admin) => service.rates().admin(id),
+            _ => Ok(self.tenant(service)?.count()?),
+        }
+    }
+
     /// The tenant that this key is of.
     fn tenant(&self, service: &Service) -> Result<Tenant, Problem> {
         let id = self.key.tenant.as_ref().ok_or_else(|| {
@@ -133,8 +143,8 @@ impl FromRequestParts<Service> for Member {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        caller.needs(Scope::Member)?;
         let tenant = caller.request(service)?;
+        caller.needs(Scope::Member)?;
         Ok(Self { caller, tenant })
     }
 }
@@ -150,8 +160,8 @@ impl FromRequestParts<Service> for Funder {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        caller.needs(Scope::Fund)?;
         let tenant = caller.request(service)?;
+        caller.needs(Scope::Fund)?;
         Ok(Self { caller, tenant })
     }
 }
@@ -166,6 +176,7 @@ impl FromRequestParts<Service> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         caller.needs(Scope::Operator)?;
         Ok(Self { caller })
     }
@@ -200,13 +211,11 @@ impl FromRequestParts<Service> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         if !caller.is_operator() {
             caller.needs(Scope::Admin)?;
         }
         let tenant = tenant_of_path(parts, service, &caller).await?;
-        if !caller.is_operator() {
-            service.rates().admin(tenant.id())?;
-        }
         Ok(Self { caller, tenant })
     }
 }
@@ -222,13 +231,11 @@ impl FromRequestParts<Service> for Keeper {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         if !caller.is_operator() {
             caller.needs(Scope::Admin)?;
         }
         let id = id_of_path(parts, service, &caller).await?;
-        if !caller.is_operator() {
-            service.rates().admin(&id)?;
-        }
         match service.tenant(&id) {
             Ok(None) => Err(unknown()),
             _ => Ok(Self { caller, id }),
@@ -246,12 +253,8 @@ impl FromRequestParts<Service> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         let tenant = tenant_of_path(parts, service, &caller).await?;
-        match caller.key.scopes {
-            scopes if scopes.has(Scope::Operator) => {}
-            scopes if scopes.has(Scope::Admin) => service.rates().admin(tenant.id())?,
-            _ => tenant.count()?,
-        }
         Ok(Self { tenant })
     }
 }

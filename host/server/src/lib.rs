@@ -23,6 +23,7 @@ mod page;
 mod problem;
 mod quota;
 mod rate;
+mod refusals;
 mod roster;
 mod routes;
 mod schemas;
