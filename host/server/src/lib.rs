@@ -8,6 +8,7 @@
 
 mod access;
 mod api_key;
+mod bodies;
 mod connections;
 mod demo;
 mod following;

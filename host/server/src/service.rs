@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::bodies::Bodies;
 use super::connections::ConnectionLimits;
 use super::demo::{Demo, DemoSettings};
 use super::following::{FOLLOW_EVERY, Roster};
@@ -63,6 +64,7 @@ struct Inner {
     keys: Keys,
     rates: Rates,
     quotas: Quotas,
+    bodies: Bodies,
     refusals: Refusals,
     roster: Roster,
     metrics: Arc<HttpMetrics>,
@@ -120,6 +122,7 @@ impl ServiceBuilder {
             keys: Keys::new(Arc::clone(&registry)),
             rates: Rates::new(self.settings.rate),
             quotas: Quotas::default(),
+            bodies: Bodies::default(),
             refusals: Refusals::default(),
             metrics: Arc::new(HttpMetrics::new(getrandom::u64()?)),
             streams: Arc::new(Semaphore::new(self.settings.streams.min(Semaphore::MAX_PERMITS))),
@@ -183,6 +186,10 @@ impl Service {
 
     pub(super) fn quotas(&self) -> &Quotas {
         &self.inner.quotas
+    }
+
+    pub(super) fn bodies(&self) -> &Bodies {
+        &self.inner.bodies
     }
 
     pub(super) fn refusals(&self) -> &Refusals {
