@@ -77,6 +77,13 @@ impl Caller {
         }
     }
 
+    /// The request is let through: its connection is no stranger's any more.
+    fn admitted(&self, parts: &Parts) {
+        if let Some(client) = parts.extensions.get::<Client>() {
+            client.admitted(self.key.tenant.as_ref());
+        }
+    }
+
     /// The tenant that this key is of.
     fn tenant(&self, service: &Service) -> Result<Tenant, Problem> {
         let id = self.key.tenant.as_ref().ok_or_else(|| {
@@ -105,9 +112,6 @@ impl FromRequestParts<Service> for Caller {
         if let Some(slip) = &caller.slip {
             // Looked up once for each request; whoever asks again finds the same key.
             let _ = slip.by.set(Arc::clone(&caller.key));
-        }
-        if let Some(client) = parts.extensions.get::<Client>() {
-            client.has_key();
         }
         service.rates().key(caller.key.id)?;
         Ok(caller)
@@ -145,6 +149,7 @@ impl FromRequestParts<Service> for Member {
         let caller = Caller::from_request_parts(parts, service).await?;
         let tenant = caller.request(service)?;
         caller.needs(Scope::Member)?;
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -162,6 +167,7 @@ impl FromRequestParts<Service> for Funder {
         let caller = Caller::from_request_parts(parts, service).await?;
         let tenant = caller.request(service)?;
         caller.needs(Scope::Fund)?;
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -178,6 +184,7 @@ impl FromRequestParts<Service> for Operator {
         let caller = Caller::from_request_parts(parts, service).await?;
         caller.administers(service)?;
         caller.needs(Scope::Operator)?;
+        caller.admitted(parts);
         Ok(Self { caller })
     }
 }
@@ -216,6 +223,7 @@ impl FromRequestParts<Service> for Admin {
             caller.needs(Scope::Admin)?;
         }
         let tenant = tenant_of_path(parts, service, &caller).await?;
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -236,6 +244,7 @@ impl FromRequestParts<Service> for Keeper {
             caller.needs(Scope::Admin)?;
         }
         let id = id_of_path(parts, service, &caller).await?;
+        caller.admitted(parts);
         match service.tenant(&id) {
             Ok(None) => Err(unknown()),
             _ => Ok(Self { caller, id }),
@@ -255,6 +264,7 @@ impl FromRequestParts<Service> for Visitor {
         let caller = Caller::from_request_parts(parts, service).await?;
         caller.administers(service)?;
         let tenant = tenant_of_path(parts, service, &caller).await?;
+        caller.admitted(parts);
         Ok(Self { tenant })
     }
 }
