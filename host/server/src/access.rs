@@ -68,6 +68,23 @@ impl Caller {
         Ok(self.tenant(service)?.request()?)
     }
 
+    /// One request about administration, of whoever it is: what is refused in the end costs work too. The operator has
+    /// no limit, and administrators have one of their own.
+    fn administers(&self, service: &Service) -> Result<(), Problem> {
+        match &self.key.tenant {
+            _ if self.is_operator() => Ok(()),
+            Some(id) if self.key.scopes.has(Scope::Admin) => service.rates().admin(id),
+            _ => Ok(self.tenant(service)?.count()?),
+        }
+    }
+
+    /// The request is let through: its connection is no stranger's any more.
+    fn admitted(&self, parts: &Parts) {
+        if let Some(client) = parts.extensions.get::<Client>() {
+            client.admitted(self.key.tenant.as_ref());
+        }
+    }
+
     /// The tenant that this key is of.
     fn tenant(&self, service: &Service) -> Result<Tenant, Problem> {
         let id = self.key.tenant.as_ref().ok_or_else(|| {
@@ -96,9 +113,6 @@ impl FromRequestParts<Service> for Caller {
         if let Some(slip) = &caller.slip {
             // Looked up once for each request; whoever asks again finds the same key.
             let _ = slip.by.set(Arc::clone(&caller.key));
-        }
-        if let Some(client) = parts.extensions.get::<Client>() {
-            client.has_key();
         }
         service.rates().key(caller.key.id)?;
         Ok(caller)
@@ -134,8 +148,9 @@ impl FromRequestParts<Service> for Member {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        caller.needs(Scope::Member)?;
         let tenant = caller.request(service)?;
+        caller.needs(Scope::Member)?;
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -151,8 +166,9 @@ impl FromRequestParts<Service> for Funder {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        caller.needs(Scope::Fund)?;
         let tenant = caller.request(service)?;
+        caller.needs(Scope::Fund)?;
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -167,7 +183,9 @@ impl FromRequestParts<Service> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         caller.needs(Scope::Operator)?;
+        caller.admitted(parts);
         Ok(Self { caller })
     }
 }
@@ -203,13 +221,12 @@ impl FromRequestParts<Service> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         if !caller.is_operator() {
             caller.needs(Scope::Admin)?;
         }
         let tenant = tenant_of_path(parts, service, &caller).await?;
-        if !caller.is_operator() {
-            service.rates().admin(tenant.id())?;
-        }
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -225,13 +242,12 @@ impl FromRequestParts<Service> for Keeper {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         if !caller.is_operator() {
             caller.needs(Scope::Admin)?;
         }
         let id = id_of_path(parts, service, &caller).await?;
-        if !caller.is_operator() {
-            service.rates().admin(&id)?;
-        }
+        caller.admitted(parts);
         match service.ward(&id) {
             None => Err(unknown()),
             Some(_) => Ok(Self { caller, id }),
@@ -250,12 +266,9 @@ impl FromRequestParts<Service> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         let tenant = tenant_of_path(parts, service, &caller).await?;
-        match caller.key.scopes {
-            scopes if scopes.has(Scope::Operator) => {}
-            scopes if scopes.has(Scope::Admin) => service.rates().admin(tenant.id())?,
-            _ => tenant.served()?.count()?,
-        }
+        caller.admitted(parts);
         Ok(Self { tenant })
     }
 }

@@ -8,6 +8,7 @@
 
 mod access;
 mod api_key;
+mod bodies;
 mod connections;
 mod demo;
 mod following;
@@ -23,6 +24,7 @@ mod page;
 mod problem;
 mod quota;
 mod rate;
+mod refusals;
 mod roster;
 mod routes;
 mod schemas;

@@ -23,13 +23,13 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
-use super::connections::{Listener, Peer, Tracking, descriptors};
+use super::connections::{Gate, Listener, Peer, Tracking, descriptors};
 use super::observe::observe;
 use super::output::json;
 use super::problem::{Kind, Problem};
@@ -45,6 +45,9 @@ const HEAD_BYTES: usize = 16 << 10;
 /// What Swagger UI needs: styles of its own making, and pictures within them.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// While it ends, connections are looked at so often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Where the specification is.
 const SPECIFICATION: &str = "/openapi.json";
@@ -116,6 +119,7 @@ pub struct Listening {
     handle: Handle<Peer>,
     tls: Option<(TlsFiles, RustlsConfig)>,
     server: JoinHandle<io::Result<()>>,
+    gate: Gate,
     looking_after: JoinHandle<()>,
 }
 
@@ -187,6 +191,7 @@ impl Service {
         }
         let metrics = Arc::clone(self.metrics());
         let listener = Listener::new(listener, limits, Arc::clone(&metrics)).map_err(cannot)?;
+        let gate = listener.gate();
         // After a failure it waits for a moment before it accepts again.
         let server = Server::<Peer>::from_listener(listener).handle(handle.clone());
         let mut server = server.accept_error_handler(move |peer, error| metrics.not_accepted(peer, error));
@@ -199,7 +204,7 @@ impl Service {
             None => tokio::spawn(server.acceptor(Tracking).serve(router)),
         };
         let looking_after = tokio::spawn(self.clone().look_after());
-        Ok(Listening { service: self, address, handle, tls, server, looking_after })
+        Ok(Listening { service: self, address, handle, tls, server, gate, looking_after })
     }
 }
 
@@ -230,14 +235,16 @@ impl Listening {
     }
 
     /// Says that it is not ready any more, waits so long for balancers to notice, then takes no more
-    /// connections and lets requests under way finish.
-    pub async fn stop(self, notice: Duration) {
+    /// connections and lets requests under way finish. Who has none under way is not waited for.
+    pub async fn stop(mut self, notice: Duration) {
         self.service.stop();
         tokio::time::sleep(notice).await;
         let patience = self.service.settings().request_time;
         self.handle.graceful_shutdown(Some(patience));
         // What it ended with was said in the log.
-        let _ = self.server.await;
+        while timeout(LOOK_EVERY, &mut self.server).await.is_err() {
+            self.gate.close_quiet(Instant::now());
+        }
         let _ = self.looking_after.await;
     }
 }

@@ -118,9 +118,12 @@ async fn only_its_own_names_and_its_own_page_are_answered() {
         let answer = stage.send(request.header("host", format!("rebound.example:{port}"))).await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (421, "foreign-host"), "{path}");
     }
-    let refused = join(&stage, "alice", |request| request.header("host", "rebound.example")).await;
-    assert_eq!(refused.problem(), "foreign-host");
-    for origin in ["http://evil.example", "null", "http://localhost:1"] {
+    for host in ["rebound.example", "[::1].evil.example", "127.0.0.1:abc"] {
+        let refused = join(&stage, "alice", |request| request.header("host", host)).await;
+        assert_eq!(refused.problem(), "foreign-host", "{host}");
+    }
+    let others = ["ftp", "chrome-extension"].map(|scheme| format!("{scheme}://127.0.0.1:{port}"));
+    for origin in ["http://evil.example", "null", "http://localhost:1", &others[0], &others[1]] {
         let refused = join(&stage, "alice", |request| request.header("origin", origin)).await;
         assert_eq!(
             (refused.status.as_u16(), refused.problem().as_str()),

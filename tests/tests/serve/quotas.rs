@@ -1,11 +1,16 @@
 //! A request is a request, and nobody has more than their part of what all share.
 
+use std::time::Duration;
+
 use hongbao_host::runtime::Plugin;
 use hongbao_host::server::{RateSettings, ServiceSettings};
 use hongbao_host::store::{Events, Ledger};
 use hongbao_testkit::{Fault, Faulty};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use crate::stage::{Answer, Keys, Stage, Stores, unhurried, until};
 
@@ -237,6 +242,67 @@ async fn plugins_are_bounded_in_bytes_before_anything_is_compiled() {
     let compiled =
         |text: &str| text.lines().find(|line| line.starts_with("hongbao_compile_seconds")).map(str::to_owned);
     assert_eq!(compiled(&stage.get("/metrics", "").await.text), compiled(&before));
+    stage.stop().await;
+}
+
+/// Begins to send a plugin of which nothing comes; the answer, where there is one before that.
+async fn begin(stage: &Stage, tenant: &str, key: &str, bytes: u64) -> Result<TcpStream, String> {
+    let mut stream = TcpStream::connect(stage.listening.address()).await.unwrap();
+    let head = format!(
+        "POST /v1/tenants/{tenant}/plugins HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nIdempotency-Key: k\r\n\
+         Content-Type: application/wasm\r\nContent-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 4096];
+    match timeout(Duration::from_millis(400), stream.read(&mut answer)).await {
+        Err(_) => Ok(stream),
+        Ok(read) => Err(String::from_utf8_lossy(&answer[..read.unwrap()]).into_owned()),
+    }
+}
+
+#[track_caller]
+fn is_refused(begun: &Result<TcpStream, String>, status: &str, code: &str) {
+    let answer = begun.as_ref().expect_err("it is answered before its body comes");
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_cannot_be_installed_is_refused_before_it_is_read() {
+    let (stage, keys, _) = limited(json!({"plugin_bytes": 1_000_000})).await;
+    let admin = &keys["admin"];
+    is_refused(&begin(&stage, "acme", admin, 1_000_001).await, "429", "quota-reached");
+    is_refused(&begin(&stage, "acme", &stage.operator, 1_000_001).await, "429", "quota-reached");
+    is_refused(&begin(&stage, "acme", admin, (16 << 20) + 1).await, "413", "too-large");
+    begin(&stage, "acme", admin, 1_000_000).await.expect("it fits");
+    configure(&stage, json!({"plugins": 0})).await;
+    is_refused(&begin(&stage, "acme", admin, 1).await, "429", "quota-reached");
+    configure(&stage, json!({})).await;
+    stage.post("/v1/tenants/acme/suspend", &stage.operator, json!({})).await.ok();
+    is_refused(&begin(&stage, "acme", admin, 1).await, "503", "suspended");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_that_are_being_sent_are_bounded_for_a_tenant_and_in_all() {
+    const BODY: u64 = 15 << 20;
+    let (stage, keys, _) = limited(json!({})).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(begin(&stage, "acme", &keys["admin"], BODY).await.expect("there is room"));
+    }
+    is_refused(&begin(&stage, "acme", &keys["admin"], BODY).await, "429", "quota-reached");
+    for tenant in ["b", "c", "d", "e"] {
+        let keys = stage.tenant(tenant).await;
+        for _ in 0..4 {
+            held.extend(begin(&stage, tenant, &keys["admin"], BODY).await.ok());
+        }
+    }
+    assert_eq!(held.len(), 17, "256 MiB of them");
+    is_refused(&begin(&stage, "other", &stage.operator, BODY).await, "503", "busy");
+    drop(held);
+    sleep(Duration::from_millis(200)).await;
+    begin(&stage, "other", &stage.operator, BODY).await.expect("there is room again");
     stage.stop().await;
 }
 

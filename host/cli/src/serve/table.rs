@@ -33,6 +33,7 @@ pub(crate) struct ServeTable {
     body_bytes: Option<u32>,
     connections: Option<u32>,
     connections_per_address: Option<u32>,
+    connections_per_tenant: Option<u32>,
     streams: Option<u32>,
     compile_at_once: Option<u16>,
     compile_seconds: Option<u16>,
@@ -83,6 +84,7 @@ impl ServeTable {
             ),
             (self.connections != Some(0), "connections must be at least 1"),
             (self.connections_per_address != Some(0), "connections_per_address must be at least 1"),
+            (self.connections_per_tenant != Some(0), "connections_per_tenant must be at least 1"),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, rule)| Err(Misfit::new(&["serve"], rule)))?;
@@ -151,11 +153,12 @@ impl ServeTable {
         Duration::from_secs(self.notice_seconds.unwrap_or(0).into())
     }
 
-    /// Half of all connections for one address, unless somebody says otherwise.
+    /// Half of all connections for one address, and a quarter for one tenant, unless somebody says otherwise.
     fn connections(&self, by_default: ConnectionLimits) -> ConnectionLimits {
         let all = self.connections.map_or(by_default.all, |all| all as usize);
         let per_address = self.connections_per_address.map_or_else(|| all.div_ceil(2), |most| most as usize);
-        ConnectionLimits { all, per_address, ..by_default }
+        let per_tenant = self.connections_per_tenant.map_or_else(|| all.div_ceil(4), |most| most as usize);
+        ConnectionLimits { all, per_address, per_tenant, ..by_default }
     }
 
     /// How a demo is served where one is asked for.

@@ -1,7 +1,7 @@
 //! A tenant's plugins: installed, listed, removed. Which one serves is a matter of the tenant.
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::{Bytes, HttpBody as _};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -11,11 +11,12 @@ use utoipa_axum::routes;
 
 use crate::Service;
 use crate::access::Admin;
+use crate::bodies::BodyPlace;
 use crate::input::Path;
 use crate::notes::noted;
 use crate::once::{Done, Once, Raw};
 use crate::output::{Items, Told};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::ward::Ward;
 use hongbao_domain::{Limit, Name, counted};
 use hongbao_runtime::{Digest, Plugin, PluginSource};
@@ -70,17 +71,27 @@ async fn plugins(
 ///
 /// Needs the scope `admin`. The body is the component. It is compiled and asked what it is, and does not
 /// serve anybody until an upgrade. What takes too much to compile is refused with `plugin-too-costly`; where
-/// too many wait for the compiler the answer is `busy`.
+/// too many wait for the compiler, or are being sent, the answer is `busy`. A `Content-Length` with which the plugin
+/// does not fit is refused before the body is read.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/plugins", tag = "tenants", operation_id = "install",
     params(("tenant" = String, Path),
         ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, description = "The plugin that was installed", body = InstalledPlugin)))]
-async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) -> Result<Response, Problem> {
+async fn install(
+    State(service): State<Service>,
+    admin: Admin,
+    request: Request,
+) -> Result<Response, Problem> {
+    admin.may_change(&service)?;
+    let place = room(&service, &admin.tenant, request.body().size_hint().exact()).await?;
+    let once = Once::<Raw>::from_request(request, &service).await?;
+    // The body took its time.
     admin.may_change(&service)?;
     let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
     let by_operator = by.is_operator();
     let act = move |Raw(code): Raw, _: Name| async move {
+        let _place = place;
         let subject = Digest::of(&code).to_string();
         let install = install_now(acting.clone(), tenant.clone(), code, by_operator);
         let installed = noted(&acting, &by, Some(tenant.id()), "plugin.install", &subject, install).await?;
@@ -90,14 +101,29 @@ async fn install(State(service): State<Service>, admin: Admin, once: Once<Raw>) 
     once.run(&service, &admin.caller, Some(admin.tenant.id()), act).await
 }
 
+/// Room for a plugin before any of it is read, if one of so many bytes can fit. Who does not say how many will come gets
+/// room for the largest.
+async fn room(service: &Service, tenant: &Ward, bytes: Option<u64>) -> Result<BodyPlace, Problem> {
+    if bytes.is_some_and(|bytes| bytes > Plugin::MAX_BYTES) {
+        return Err(Problem::new(Kind::TOO_LARGE, "the body is larger than this path takes"));
+    }
+    let quota = quota(tenant);
+    let installed = service.registry().plugins(tenant.id()).await?;
+    // One that is there already fits, and is as long as it is.
+    let is_there = |plugin: &PluginRecord| bytes.is_none_or(|bytes| plugin.bytes == bytes);
+    if !installed.iter().any(is_there) && !has_room(&installed, bytes.unwrap_or(0), quota) {
+        return Err(too_many(tenant, quota));
+    }
+    service.bodies().place(tenant, bytes.unwrap_or(Plugin::MAX_BYTES))
+}
+
 async fn install_now(
     service: Service,
     tenant: Ward,
     code: Bytes,
     by_operator: bool,
 ) -> Result<PluginRecord, Problem> {
-    let limits = tenant.limits();
-    let quota = PluginQuota { plugins: limits.plugins, bytes: limits.plugin_bytes };
+    let quota = quota(&tenant);
     // Before anything is compiled for it.
     let installed = service.registry().plugins(tenant.id()).await?;
     if !fits(&installed, &code, quota) {
@@ -110,13 +136,23 @@ async fn install_now(
     installed.ok_or_else(|| too_many(&tenant, quota))
 }
 
+fn quota(tenant: &Ward) -> PluginQuota {
+    let limits = tenant.limits();
+    PluginQuota { plugins: limits.plugins, bytes: limits.plugin_bytes }
+}
+
 /// As the registry decides in the end.
 fn fits(installed: &[PluginRecord], code: &[u8], quota: PluginQuota) -> bool {
     let digest = Digest::of(code).to_string();
     if installed.iter().any(|plugin| plugin.digest == digest) {
         return true;
     }
-    let bytes = installed.iter().map(|plugin| plugin.bytes).fold(code.len() as u64, u64::saturating_add);
+    has_room(installed, code.len() as u64, quota)
+}
+
+/// Whether there is room for one more, of so many bytes.
+fn has_room(installed: &[PluginRecord], bytes: u64, quota: PluginQuota) -> bool {
+    let bytes = installed.iter().map(|plugin| plugin.bytes).fold(bytes, u64::saturating_add);
     installed.len() < quota.plugins as usize && bytes <= quota.bytes
 }
 
