@@ -123,6 +123,7 @@ impl Failure {
         let exit = match code {
             // Another program keeps the file locked, or its disk is full: it may pass.
             "ledger-unavailable" => Exit::Unavailable,
+            "ledger-missing" => Exit::NoInput,
             _ => Exit::CannotCreate,
         };
         Self { code, exit }

@@ -45,6 +45,10 @@ pub(super) fn render(report: &Reconciliation, currency: &Currency) -> String {
     for mismatch in mismatches {
         let repaired = if mismatch.repaired { "; it will be built again" } else { "" };
         let CounterMismatch { packet, unclaimed, counted: in_cache, seats, .. } = mismatch;
+        if mismatch.is_damaged {
+            let _ = writeln!(text, "  counter of {packet}: damaged{repaired}");
+            continue;
+        }
         let _ = write!(text, "  counter of {packet}: {in_cache} counted, {unclaimed} unclaimed");
         let differ = counted((*seats).into(), "opened seat differs", "opened seats differ");
         let wrong = if *seats == 0 { String::new() } else { format!(", {differ} from claims") };

@@ -149,6 +149,8 @@ pub(super) struct MismatchView {
     counted: u32,
     /// Opened seats that differ from the claims.
     seats: u32,
+    /// What the cache holds is no counter.
+    damaged: bool,
     repaired: bool,
 }
 
@@ -221,6 +223,7 @@ impl From<Reconciliation> for ReconciliationView {
             unclaimed: mismatch.unclaimed,
             counted: mismatch.counted,
             seats: mismatch.seats,
+            damaged: mismatch.is_damaged,
             repaired: mismatch.repaired,
         });
         Self {

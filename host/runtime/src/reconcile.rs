@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CallError, Tenant};
 use hongbao_domain::{Amount, PacketId, PacketKey, UserId};
-use hongbao_store::{CounterState, Discrepancy, Due, Loaded};
+use hongbao_store::{CounterState, Discrepancy, Due, Loaded, StoreError};
 
 /// A packet may be past its time for so long before it counts as overdue: sweeps come every second
 /// or so, in each process.
@@ -23,6 +23,8 @@ pub struct CounterMismatch {
     pub counted: u32,
     /// Opened seats that are no claims, or of another amount, and claims that have no opened seat.
     pub seats: u32,
+    /// Whether what the cache holds is no counter, and nothing was counted.
+    pub is_damaged: bool,
     /// Whether it was forgotten, so that the next grab builds it again.
     pub repaired: bool,
 }
@@ -129,21 +131,29 @@ impl Tenant {
         Ok(())
     }
 
-    /// A counter, and how it differs from the ledger; None where the cache does not hold it.
+    /// A counter, if what the cache holds is one, and how it differs from the ledger; None where the cache does not
+    /// hold it.
     async fn look(
         &self,
         key: &PacketKey,
-    ) -> Result<Option<(CounterState, Option<CounterMismatch>)>, CallError> {
+    ) -> Result<Option<(Option<CounterState>, Option<CounterMismatch>)>, CallError> {
         let around = self.around();
-        let Some(state) = around.counter.state(key, self.now_ms()).await? else {
-            return Ok(None);
+        let state = match around.counter.state(key, self.now_ms()).await {
+            Ok(Some(state)) => Some(state),
+            Ok(None) => return Ok(None),
+            // One that cannot be read keeps no other from being looked at.
+            Err(StoreError::Corrupt(_)) => None,
+            Err(error) => return Err(error.into()),
         };
         let Some(loaded) = around.ledger.load(key, &[]).await? else {
             return Ok(None);
         };
         let claims = around.ledger.claims(key, 0, u32::MAX).await?;
         let claims = claims.into_iter().map(|claim| (claim.user, claim.amount)).collect();
-        let mismatch = compare(key.packet, &loaded, &claims, &state);
+        let mismatch = match &state {
+            Some(state) => compare(key.packet, &loaded, &claims, state),
+            None => Some(damaged(key.packet, &loaded)),
+        };
         Ok(Some((state, mismatch)))
     }
 
@@ -173,13 +183,22 @@ impl Tenant {
     }
 }
 
+fn unclaimed(loaded: &Loaded) -> u32 {
+    loaded.packet.order.shares.saturating_sub(loaded.packet.claimed_shares)
+}
+
+fn damaged(packet: PacketId, loaded: &Loaded) -> CounterMismatch {
+    let unclaimed = unclaimed(loaded);
+    CounterMismatch { packet, unclaimed, counted: 0, seats: 0, is_damaged: true, repaired: false }
+}
+
 fn compare(
     packet: PacketId,
     loaded: &Loaded,
     claims: &BTreeMap<UserId, Amount>,
     state: &CounterState,
 ) -> Option<CounterMismatch> {
-    let unclaimed = loaded.packet.order.shares.saturating_sub(loaded.packet.claimed_shares);
+    let unclaimed = unclaimed(loaded);
     // More seats than shares are no error: somebody without a slot was let through and was faster.
     let counted = state.slots.saturating_add(state.leased.min(unclaimed));
     let opened: BTreeMap<_, _> = state.opened.iter().map(|seat| (&seat.user, seat.amount)).collect();
@@ -187,5 +206,6 @@ fn compare(
     let unknown = claims.keys().filter(|user| !opened.contains_key(user)).count();
     let seats = u32::try_from(unfounded + unknown).unwrap_or(u32::MAX);
     let agrees = seats == 0 && (counted == unclaimed || state.closed);
-    (!agrees).then_some(CounterMismatch { packet, unclaimed, counted, seats, repaired: false })
+    let (is_damaged, repaired) = (false, false);
+    (!agrees).then_some(CounterMismatch { packet, unclaimed, counted, seats, is_damaged, repaired })
 }

@@ -90,11 +90,17 @@ async fn sweep(host: Host, every: Duration, stopped: watch::Receiver<bool>) {
             continue;
         }
         match host.end_leases().await {
-            Ok(_) => do_leases_wait = false,
-            // Once: only memory waits for it, and a counter that is away tells so by itself.
-            Err(error) if !std::mem::replace(&mut do_leases_wait, true) => {
-                tracing::info!(code = error.code(), "leases are ended later: {error}");
+            Ok(_) => {
+                if std::mem::take(&mut do_leases_wait) {
+                    tracing::info!("leases are ended again");
+                }
             }
+            // Once: only memory waits for it, and a counter that is away tells so by itself. One that refuses
+            // nothing but this does not.
+            Err(error) if !std::mem::replace(&mut do_leases_wait, true) => match error.writes_refused() {
+                Some(_) => tracing::warn!(code = error.code(), "leases are ended later: {error}"),
+                None => tracing::info!(code = error.code(), "leases are ended later: {error}"),
+            },
             Err(_) => {}
         }
     }

@@ -60,6 +60,8 @@ struct Inner {
     events: Arc<dyn Events>,
     registry: Arc<dyn Registry>,
     health: Health,
+    /// Told by the events themselves, where they look after their server.
+    events_health: Health,
     settings: ServiceSettings,
     keys: Keys,
     rates: Rates,
@@ -132,6 +134,7 @@ impl ServiceBuilder {
             settings: self.settings,
             roster: Roster::default(),
             health: Health::new("registry"),
+            events_health: Health::of_watched("events"),
             stopping: watch::Sender::new(false),
             registry,
         };
@@ -164,6 +167,13 @@ impl Service {
     /// How the registry is doing.
     pub(super) fn health(&self) -> &Health {
         &self.inner.health
+    }
+
+    /// How the events' server is doing, where they have one. Asks nobody, and makes no host not ready.
+    pub(super) fn events_health(&self) -> Option<&Health> {
+        let report = self.events().health()?;
+        self.inner.events_health.tell(report);
+        Some(&self.inner.events_health)
     }
 
     /// Asks every store how it is doing, at the same time; see [`Host::check`].
@@ -241,22 +251,36 @@ impl Service {
     pub(super) async fn look_after(self) {
         const FORGET_EVERY: u32 = 60;
         const CHECK_EVERY: u32 = 5;
-        let mut stopping = self.stopping();
+        let (mut stopping, mut waits_for) = (self.stopping(), None);
         for round in 1_u32.. {
             tokio::select! {
                 () = tokio::time::sleep(FOLLOW_EVERY) => {}
                 _ = stopping.changed() => return self.note_left_out(true).await,
             }
             self.note_left_out(false).await;
-            if let Err(error) = self.follow().await {
-                self.log(&error, "changes of tenants wait");
-            }
+            let followed = self.follow().await;
+            self.log_change(&mut waits_for, followed.err());
             if round % CHECK_EVERY == 0 {
                 self.check().await;
             }
             if round % FORGET_EVERY == 0 {
                 self.forget().await;
             }
+        }
+    }
+
+    /// Logs once that changes of tenants wait, by the code of the reason, and once that they do no more.
+    fn log_change(&self, told: &mut Option<&'static str>, error: Option<StoreError>) {
+        match error {
+            Some(error) if *told == Some(error.code()) => self.health().note::<()>(&Err(error)),
+            Some(error) => {
+                self.log(&error, "changes of tenants wait");
+                if !error.may_pass() {
+                    *told = Some(error.code());
+                }
+            }
+            None if told.take().is_some() => tracing::info!("changes of tenants are followed again"),
+            None => {}
         }
     }
 

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redis::{Cmd, Value};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::error::Failure;
 use super::health::{EVENTS, Health};
-use super::link::Link;
+use super::link::{Link, spread};
 use super::listeners::{self, Listeners};
 use super::news::{self, Page, RoomKeys};
 use super::scripts::{EventScripts, Script};
+use super::shared::PROBED;
 use super::url::Address;
 use super::{OpenError, codec::DecodeError};
 use hongbao_domain::{Event, EventId, Name, RoomKey, TenantId};
 use hongbao_store::events::is_gap;
-use hongbao_store::{Events, Followed, History, KEPT_EVENTS, KEPT_MS, Since, StoreError};
+use hongbao_store::{Events, Followed, History, KEPT_EVENTS, KEPT_MS, Report, Since, StoreError};
 
 /// Later times count as this one: what a double, the number of Lua, holds exactly.
 const LATEST_MS: u64 = 1 << 53;
@@ -37,11 +40,12 @@ const LATEST_MS: u64 = 1 << 53;
 pub struct RedisEvents {
     link: Arc<Link>,
     namespace: String,
-    scripts: EventScripts,
+    scripts: Arc<EventScripts>,
     listeners: Listeners,
-    /// Told of posts that are refused.
+    /// Told of calls that are refused.
     health: Arc<Health>,
     history: Followed,
+    _watch: JoinSet<()>,
 }
 
 impl RedisEvents {
@@ -92,8 +96,15 @@ impl RedisEvents {
 
     fn start(url: &str, link: Arc<Link>, namespace: String, health: Arc<Health>) -> Result<Self, OpenError> {
         let listeners = Listeners::start(Address::parse(url)?.place);
-        let (scripts, history) = (EventScripts::new(), Followed::default());
-        Ok(Self { link, namespace, scripts, listeners, health, history })
+        let (scripts, history) = (Arc::new(EventScripts::new()), Followed::default());
+        let mut watch = JoinSet::new();
+        watch.spawn(look_after(
+            Arc::clone(&link),
+            Arc::clone(&scripts),
+            namespace.clone(),
+            Arc::clone(&health),
+        ));
+        Ok(Self { link, namespace, scripts, listeners, health, history, _watch: watch })
     }
 
     /// Does what events do, in a room that nobody asks about, and forgets it.
@@ -109,11 +120,16 @@ impl RedisEvents {
         RoomKeys::new(&self.namespace, room)
     }
 
+    /// Says what came of a call to whoever looks after the server.
+    fn heard(&self, key: &str, answer: Result<Value, Failure>) -> Result<Value, Failure> {
+        answer.inspect_err(|failure| self.health.call_failed(key, failure))
+    }
+
     /// At most `limit` entries from this place on.
     async fn page(&self, keys: &RoomKeys, after: EventId, limit: u32) -> Result<Page, StoreError> {
         let mut command = about(&self.scripts.since, keys);
         command.arg(news::after(after)).arg(limit.max(1));
-        let answer = self.scripts.since.run(&self.link, &command, &keys.room).await;
+        let answer = self.heard(&keys.room, self.scripts.since.run(&self.link, &command, &keys.room).await);
         let page = answer.and_then(|answer| news::page(&answer).map_err(damaged));
         page.map_err(|failure| failure.about(&keys.room))
     }
@@ -136,6 +152,23 @@ fn telling(script: &Script, keys: &RoomKeys, (event, history): (&Event, Option<&
     command.arg(now_ms.min(LATEST_MS)).arg(subject).arg(version).arg(news::encode(event));
     command.arg(KEPT_EVENTS).arg(KEPT_MS);
     command
+}
+
+/// Finds out whether all that events need is allowed, whenever a call says that something is not, and again until it
+/// is: a room may have nothing more to tell. Never ends.
+async fn look_after(link: Arc<Link>, scripts: Arc<EventScripts>, namespace: String, health: Arc<Health>) {
+    loop {
+        health.asked().await;
+        loop {
+            let outcome = rehearse(&link, &scripts, &namespace).await;
+            health.probed(0, outcome.as_ref().map(|_| ()));
+            // Also where it is well: calls that fail for another reason must not make it busy.
+            sleep(spread(PROBED)).await;
+            if !health.is_ill() {
+                break;
+            }
+        }
+    }
 }
 
 /// Does what events do, in a room that nobody asks about, and forgets it.
@@ -166,10 +199,7 @@ impl Events for RedisEvents {
         let history = self.history.name();
         let command = telling(&self.scripts.tell, &keys, (&event, history.as_deref()), now_ms);
         let answer = self.scripts.tell.run(&self.link, &command, &keys.room).await;
-        match &answer {
-            Ok(_) => self.health.call_succeeded(),
-            Err(failure) => self.health.call_failed(&keys.room, failure),
-        }
+        let answer = self.heard(&keys.room, answer);
         let place = answer.and_then(|answer| match answer {
             Value::Nil => Ok(None),
             place => news::place(&place).map(Some).map_err(damaged),
@@ -180,7 +210,7 @@ impl Events for RedisEvents {
     async fn latest(&self, room: &RoomKey) -> Result<EventId, StoreError> {
         let keys = self.keys(room);
         let command = redis::cmd("HGET").arg(&keys.told).arg("last").take();
-        let answer = self.link.call(&command, &keys.told).await;
+        let answer = self.heard(&keys.told, self.link.call(&command, &keys.told).await);
         let place = answer.and_then(|answer| match answer {
             Value::Nil => Ok(EventId::default()),
             place => news::place(&place).map_err(damaged),
@@ -204,6 +234,10 @@ impl Events for RedisEvents {
 
     fn follow(&self, history: History) {
         self.history.follow(history);
+    }
+
+    fn health(&self) -> Option<Report> {
+        Some(self.health.told())
     }
 
     async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {

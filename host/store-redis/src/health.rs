@@ -36,19 +36,15 @@ pub(super) struct Whose {
     pub name: &'static str,
     /// What it means to users that it is away.
     pub meanwhile: &'static str,
-    /// Whether a probe is sent regularly, whose success ends a trouble. Otherwise a connection does.
-    pub is_probed: bool,
 }
 
 pub(super) const COUNTER: Whose = Whose {
     name: "counter",
     meanwhile: "grabs are answered as contended, and the ledger decides who gets a share",
-    is_probed: true,
 };
 pub(super) const EVENTS: Whose = Whose {
     name: "events",
     meanwhile: "rooms are told later, and messages are refused; money does not depend on it",
-    is_probed: false,
 };
 
 pub(super) struct Health {
@@ -129,23 +125,15 @@ impl Health {
     /// A call about this key failed.
     pub(super) fn call_failed(&self, key: &str, failure: &Failure) {
         let Some(fault) = failure.fault() else { return };
-        // What a server says in words that are not known may concern this call alone: the probe decides,
-        // where there is one.
-        let is_clear = !self.whose.is_probed || !matches!(fault, Fault::Refused(_));
+        // What a server says in words that are not known may concern this call alone: the probe decides.
+        let is_clear = !matches!(fault, Fault::Refused(_));
         if fault.refuses_writes() && is_clear {
             let index = self.known().master_of(key);
             self.hear(index, Some(fault));
         }
         // Where there is no connection, whoever makes one asks for the probe.
-        if self.whose.is_probed && !matches!(failure, Failure::Down(_)) {
+        if !matches!(failure, Failure::Down(_)) {
             self.wake.notify_one();
-        }
-    }
-
-    /// A call that writes was carried out. A probe knows more, where there is one.
-    pub(super) fn call_succeeded(&self) {
-        if !self.whose.is_probed && self.is_refusing.load(Ordering::Relaxed) {
-            self.hear(0, None);
         }
     }
 
@@ -159,10 +147,7 @@ impl Health {
 
     /// There is a connection again.
     pub(super) fn link_made(&self) {
-        if self.whose.is_probed {
-            return self.wake.notify_one();
-        }
-        self.hear(0, None);
+        self.wake.notify_one();
     }
 
     /// What a probe of a master came to.
@@ -412,19 +397,16 @@ mod tests {
     }
 
     #[test]
-    fn the_way_is_well_again_when_the_probe_says_so_and_for_events_when_it_is_there() {
+    fn the_way_is_well_again_when_the_probe_says_so() {
         let unreachable = Failure::Known(Fault::Unreachable("refused".into()));
-        let counter = health();
-        counter.link_failed(&unreachable);
-        counter.link_made();
-        assert_eq!(counter.told(), said(Standing::Away, "it does not answer"));
-        counter.probed(0, Err(&full()));
-        counter.probed(0, Ok(()));
-        assert_eq!(counter.told(), Report::OK);
-        let events = Health::new(EVENTS, "here".into());
-        events.link_failed(&unreachable);
-        events.link_made();
-        assert_eq!(events.told(), Report::OK);
+        for health in [health(), Health::new(EVENTS, "here".into())] {
+            health.link_failed(&unreachable);
+            health.link_made();
+            assert_eq!(health.told(), said(Standing::Away, "it does not answer"));
+            health.probed(0, Err(&full()));
+            health.probed(0, Ok(()));
+            assert_eq!(health.told(), Report::OK);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use redis::aio::{PubSubSink, PubSubStream};
@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::connect::RESPONSE;
 use super::error::Failure;
+use super::fault::Fault;
 use super::link::{FIRST_PAUSE, LAST_PAUSE, spread};
 use super::url::Place;
 
@@ -103,41 +104,54 @@ pub(super) async fn rehearse(place: &Place, channel: &str) -> Result<(), Failure
 
 /// Listens for ever; connects again whenever the connection is lost.
 async fn keep(place: Place, rooms: Arc<Rooms>) {
+    let mut trouble = Trouble::new(place.name());
     loop {
         // It begins with all rooms and wakes each of them, whatever was missed.
-        let mut subscription = connect(&place).await;
-        let error = match follow(&mut subscription, &rooms, place.is_cluster()).await {
+        let failure = match listen(&place, &rooms, &mut trouble).await {
             Ok(never) => match never {},
-            Err(error) => error,
+            Err(failure) => failure,
         };
-        tracing::debug!(redis = place.name(), "the subscription to Redis is lost: {error}");
+        trouble.goes_on(&failure);
+        // Also after a connection that was made: one that is of no use is made again as easily.
+        sleep(spread(trouble.pause)).await;
+        trouble.pause = LAST_PAUSE.min(trouble.pause * 2);
     }
 }
 
-/// Connects, sooner or later. That the server is away is told by whoever asks it; here, only what keeps
-/// messages alone from coming.
-async fn connect(place: &Place) -> Subscription {
-    let (mut pause, mut told) = (FIRST_PAUSE, None);
-    loop {
-        let failure = match Subscription::new(place).await {
-            Ok(subscription) => {
-                if told.is_some() {
-                    tracing::info!(redis = place.name(), "events: the subscription to Redis is back");
-                }
-                return subscription;
-            }
-            Err(failure) => failure,
-        };
+async fn listen(place: &Place, rooms: &Rooms, trouble: &mut Trouble) -> Result<Infallible, Failure> {
+    let mut subscription = Subscription::new(place).await?;
+    follow(&mut subscription, rooms, place.is_cluster(), trouble).await
+}
+
+/// What keeps messages from coming, and how long to wait before the next try. That the server is away is told by
+/// whoever asks it; here, only what keeps messages alone from coming.
+struct Trouble {
+    redis: String,
+    pause: Duration,
+    told: Option<Fault>,
+}
+
+impl Trouble {
+    fn new(redis: String) -> Self {
+        Self { redis, pause: FIRST_PAUSE, told: None }
+    }
+
+    /// The connection was not made, or is lost.
+    fn goes_on(&mut self, failure: &Failure) {
+        let redis = self.redis.as_str();
+        tracing::debug!(redis, "the subscription to Redis is lost: {failure}");
         let fault = failure.fault().filter(|fault| fault.refuses_writes() || fault.is_mistake());
-        if let Some(fault) = fault.filter(|fault| told.as_ref() != Some(fault)) {
-            tracing::warn!(
-                redis = place.name(),
-                "events: Redis cannot be subscribed to, so rooms hear late: {fault}"
-            );
-            told = Some(fault);
+        let Some(fault) = fault.filter(|fault| self.told.as_ref() != Some(fault)) else { return };
+        tracing::warn!(redis, "events: Redis cannot be subscribed to, so rooms hear late: {fault}");
+        self.told = Some(fault);
+    }
+
+    /// The connection has held for a while, with a subscription if one was refused before.
+    fn ends(&mut self) {
+        self.pause = FIRST_PAUSE;
+        if self.told.take().is_some() {
+            tracing::info!(redis = self.redis.as_str(), "events: the subscription to Redis is back");
         }
-        sleep(spread(pause)).await;
-        pause = LAST_PAUSE.min(pause * 2);
     }
 }
 
@@ -146,8 +160,9 @@ async fn follow(
     subscription: &mut Subscription,
     rooms: &Rooms,
     is_cluster: bool,
+    trouble: &mut Trouble,
 ) -> Result<Infallible, Failure> {
-    let mut beat = interval(BEAT);
+    let (mut beat, begun) = (interval(BEAT), Instant::now());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -166,6 +181,10 @@ async fn follow(
             }
         }
         subscription.agree(rooms).await?;
+        // What was refused was a subscription, mostly: without one nothing shows that it is allowed again.
+        if begun.elapsed() >= BEAT && (trouble.told.is_none() || !subscription.channels.is_empty()) {
+            trouble.ends();
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use hongbao_store::{Followed, Opening, StoreError};
 /// Pages of one sweep: a few milliseconds of the server, without the leases that end.
 const SWEPT_PAGES: usize = 20;
 /// How often the probe looks whether writes are taken. Pauses are between three quarters of it and it.
-const PROBED: Duration = Duration::from_millis(1000);
+pub(super) const PROBED: Duration = Duration::from_millis(1000);
 /// The shortest pause between two probes, however often somebody asks.
 const PROBED_AGAIN: Duration = Duration::from_millis(200);
 /// So many promises are kept at the same time.

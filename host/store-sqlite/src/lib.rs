@@ -15,6 +15,7 @@
 
 mod audit;
 mod batch;
+mod beside;
 mod error;
 mod guard;
 mod history;

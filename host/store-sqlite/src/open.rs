@@ -7,12 +7,13 @@ use std::{io, thread};
 
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
+use super::beside;
 use super::guard::{self, Schema};
 use super::migrate::{MigrateError, Series};
 use hongbao_store::{patience, private};
 
 /// How long to wait for another process that holds the lock.
-const BUSY: Duration = patience::LOCK;
+pub(super) const BUSY: Duration = patience::LOCK;
 /// More than there are statements, so that each is compiled once for a connection.
 const STATEMENTS: usize = 64;
 /// Memory of a connection for pages.
@@ -39,6 +40,19 @@ pub enum OpenError {
         path: PathBuf,
         /// Which directory lets them, and what to do.
         why: String,
+    },
+    /// There are no books, and the records beside them are of some.
+    #[error(
+        "{} is missing or empty, and {} has tenants or answers of books that were there: put the ledger's file back \
+         with its -wal, or take the records away as well where new books are meant",
+        path.display(),
+        records.display()
+    )]
+    Lost {
+        /// The ledger's file.
+        path: PathBuf,
+        /// The records' file.
+        records: PathBuf,
     },
     /// The file is no database, or a damaged one.
     #[error("{} is not a database or is damaged: {source}", path.display())]
@@ -91,6 +105,7 @@ impl OpenError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Directory { .. } | Self::Exposed { .. } => "ledger-directory",
+            Self::Lost { .. } => "ledger-missing",
             Self::Damaged { .. } | Self::Unguarded { .. } => "ledger-damaged",
             Self::Newer { .. } => "ledger-newer",
             Self::Foreign { .. } => "ledger-foreign",
@@ -106,7 +121,7 @@ impl OpenError {
         Self::Directory { path: path.into(), source: source.into() }
     }
 
-    fn from_sql(path: &Path, error: rusqlite::Error) -> Self {
+    pub(super) fn from_sql(path: &Path, error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Self::Damaged { path: path.into(), source: error.into() }
@@ -118,7 +133,7 @@ impl OpenError {
         }
     }
 
-    fn from_migration(path: &Path, known: usize, error: MigrateError) -> Self {
+    pub(super) fn from_migration(path: &Path, known: usize, error: MigrateError) -> Self {
         match error {
             MigrateError::Newer(found) if found < 0 => {
                 Self::Unguarded { path: path.into(), what: format!("its schema version is {found}") }
@@ -139,6 +154,8 @@ pub(super) fn writer(directory: &Path, series: Series<'_>) -> Result<(Connection
     if let Some(exposed) = private::exposed(directory).map_err(unusable)? {
         return Err(OpenError::Exposed { path: directory.into(), why: exposed.to_string() });
     }
+    // Before the file is touched: SQLite throws a -wal away that lies beside an empty file.
+    beside::begin(directory, series, || beside::is_unwritten(&path))?;
     private::make_file(&path).map_err(unusable)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut db = connect(&path, flags)?;
@@ -146,6 +163,7 @@ pub(super) fn writer(directory: &Path, series: Series<'_>) -> Result<(Connection
         // SQLite falls back to reading where the system lets it do no more.
         return Err(OpenError::directory(directory, "the database is read-only"));
     }
+    beside::begin(directory, series, || series.version(&db).is_ok_and(|version| version == 0))?;
     prepare(&mut db, &path, series)?;
     close_to_others(&path).map_err(unusable)?;
     Ok((db, path))

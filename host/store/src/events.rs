@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::{History, StoreError};
+use super::{History, Report, StoreError};
 use hongbao_domain::{Event, EventId, RoomKey};
 
 /// Events that a room keeps at least, as long as they are younger than [`KEPT_MS`].
@@ -73,6 +73,11 @@ pub trait Events: Send + Sync + 'static {
     /// From now on rooms are told of packets of this history of the ledger: what was told of a packet while the
     /// history had another name says nothing of its versions. See [`History`].
     fn follow(&self, history: History);
+
+    /// How its server is doing, where it looks after that by itself.
+    fn health(&self) -> Option<Report> {
+        None
+    }
 
     /// Wakes whoever waits for it when something may be new in the room, on whichever host it was
     /// posted; also when nothing is. The number means nothing.

@@ -348,6 +348,9 @@ impl Events for Faulty<dyn Events> {
     fn follow(&self, history: History) {
         self.store.follow(history);
     }
+    fn health(&self) -> Option<Report> {
+        self.store.health()
+    }
     async fn listen(&self, room: &RoomKey) -> Result<watch::Receiver<u64>, StoreError> {
         self.pass(self.store.listen(room)).await
     }

@@ -9,6 +9,7 @@ use tempfile::{TempDir, tempdir};
 
 use crate::events::{advance, balance, equal, fund, grab, op, open, outcome, play_with};
 use crate::process::{Ended, Play, run};
+use crate::serve::Service;
 
 const FILE: &str = "hongbao.db";
 
@@ -53,6 +54,24 @@ fn refused(directory: &Path, code: &str) {
         assert!(ended.err.contains(text(&file)), "{}", ended.err);
     }
     assert!(fs::read(&file).unwrap() == before, "the file was changed");
+}
+
+#[test]
+fn books_that_are_gone_beside_records_that_know_of_them_are_not_begun_anew() {
+    let directory = tempdir().unwrap();
+    let data = text(directory.path());
+    let file = directory.path().join("hongbao.toml");
+    fs::write(&file, "[tenants.acme]\n").unwrap();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", data, "--config", text(&file)];
+    let mut service = Service::start(&serve[3..]);
+    service.address();
+    service.signal("TERM");
+    assert_eq!(service.ended(), Some(0));
+    fs::remove_file(directory.path().join(FILE)).unwrap();
+    let ended = run(&serve);
+    fails(&ended, 66, "ledger-missing");
+    assert!(ended.err.contains(FILE) && ended.err.contains("registry.db"), "{}", ended.err);
+    assert!(!directory.path().join(FILE).exists());
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn reconciliation_repairs_a_counter_that_missed_a_claim() {
     other.take("p", "bob");
     other.end_well();
 
-    let mismatch = json!({ "packet": packet, "unclaimed": 1, "counted": 2, "seats": 1, "repaired": true });
+    let mismatch = json!({ "packet": packet, "unclaimed": 1, "counted": 2, "seats": 1, "damaged": false, "repaired": true });
     let found = json!({
         "outcome": "ok", "clean": false, "packets": 1, "counters": 1,
         "found": 1, "repaired": 1, "mismatches": [mismatch], "overdue": [], "discrepancies": [],

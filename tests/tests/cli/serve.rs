@@ -367,3 +367,23 @@ fn why_it_cannot_begin_is_said_with_a_code() {
     assert_eq!(run(&["serve", "--demo", "--plugin", missing]).code, Some(64));
     assert_eq!(run(&["serve", "--listen", "somewhere"]).code, Some(64));
 }
+
+/// How often a line is in a log.
+fn times(service: &Service, words: &str) -> usize {
+    service.log().matches(words).count()
+}
+
+#[test]
+fn records_that_are_damaged_are_told_once_and_so_is_that_they_are_mended() {
+    let home = TempDir::new().unwrap();
+    let service = Service::start(&["--data", home.path().to_str().unwrap()]);
+    service.address();
+    let records = rusqlite::Connection::open(home.path().join("registry.db")).unwrap();
+    records.execute_batch("ALTER TABLE revision RENAME TO elsewhere").unwrap();
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!(times(&service, "changes of tenants wait"), 1, "{}", service.log());
+    records.execute_batch("ALTER TABLE elsewhere RENAME TO revision").unwrap();
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(times(&service, "changes of tenants wait"), 1, "{}", service.log());
+    assert_eq!(times(&service, "changes of tenants are followed again"), 1, "{}", service.log());
+}

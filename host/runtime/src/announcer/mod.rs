@@ -17,6 +17,7 @@
 mod desk;
 mod telling;
 
+use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,7 +31,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::desk::{Desk, Errand, Pauses};
 use self::telling::{Outcome, Teller};
 use crate::imports::Clock;
-use hongbao_domain::PacketKey;
+use crate::seldom::Seldom;
+use hongbao_domain::{PacketKey, TenantId};
 use hongbao_store::announced::Changes;
 use hongbao_store::{Events, Ledger};
 
@@ -88,6 +90,7 @@ impl Announcer {
             width: WIDEST,
             resumes: Instant::now(),
             dropped: Arc::clone(&dropped),
+            log: Seldom::default(),
         };
         let mut task = JoinSet::new();
         task.spawn(work.run(stopped));
@@ -121,6 +124,7 @@ struct Work {
     /// Until then nothing new is begun.
     resumes: Instant,
     dropped: Arc<AtomicU64>,
+    log: Seldom<TenantId>,
 }
 
 impl Work {
@@ -205,9 +209,18 @@ impl Work {
                 self.desk.put_off(key, errand, is_over, now);
             }
             Outcome::Never(error) => {
-                tracing::warn!(tenant = key.tenant.as_str(), packet = %key.packet, "a room is not told: {error}");
+                self.log_never(key, &*error);
                 self.desk.told(key, false, now);
             }
+        }
+    }
+
+    /// Damaged books may keep every packet from being told of.
+    fn log_never(&mut self, key: &PacketKey, error: &(dyn Error + Send + Sync)) {
+        let (tenant, packet) = (key.tenant.as_str(), key.packet);
+        match self.log.tell(key.tenant.clone()) {
+            Some(left_out) => tracing::warn!(tenant, %packet, left_out, "a room is not told: {error}"),
+            None => tracing::debug!(tenant, %packet, "a room is not told: {error}"),
         }
     }
 }

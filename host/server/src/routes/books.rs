@@ -153,13 +153,15 @@ struct MismatchView {
     counted: u32,
     /// Opened seats that are no claims, or of another amount, and claims without an opened seat.
     seats: u32,
+    /// What the cache holds is no counter, and nothing was counted.
+    is_damaged: bool,
     repaired: bool,
 }
 
 impl From<CounterMismatch> for MismatchView {
     fn from(found: CounterMismatch) -> Self {
-        let CounterMismatch { packet, unclaimed, counted, seats, repaired } = found;
-        Self { packet: packet.to_string(), unclaimed, counted, seats, repaired }
+        let CounterMismatch { packet, unclaimed, counted, seats, is_damaged, repaired } = found;
+        Self { packet: packet.to_string(), unclaimed, counted, seats, is_damaged, repaired }
     }
 }
 

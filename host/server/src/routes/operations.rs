@@ -92,7 +92,7 @@ async fn ready(State(service): State<Service>) -> Response {
 async fn metrics(State(service): State<Service>) -> Response {
     const END: &str = "# EOF\n";
     let host = service.host().metrics();
-    let stores = service.host().health().into_iter().chain([service.health()]);
+    let stores = service.host().health().into_iter().chain([service.health()]).chain(service.events_health());
     service.metrics().stores(stores);
     let waiting = i64::try_from(service.roster().waiting()).unwrap_or(i64::MAX);
     service.metrics().tenants_waiting.set(waiting);

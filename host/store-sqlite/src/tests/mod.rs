@@ -1,6 +1,7 @@
 //! The ledger as a whole, and what only this ledger has: a file, and a database that refuses.
 
 mod batches;
+mod beside;
 mod bringing;
 mod files;
 mod guards;

@@ -302,3 +302,39 @@ async fn is_contended_or_admitted(chat: &Chat, packet: PacketId, name: &str) {
     let grabbed = chat.grab(packet, name).await;
     assert!(matches!(grabbed, Grabbed::Contended | Grabbed::Admitted), "{name}: {grabbed:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_counter_that_is_none_is_named_and_forgotten_and_the_others_are_looked_at() {
+    let server = Redis::start();
+    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+    let here = host(&server.url(), &ledger).await;
+    let mut packets = Vec::new();
+    for _ in 0..4 {
+        let packet = here.lucky(1_000, 5).await;
+        assert_eq!(here.grab(packet, "bob").await, Grabbed::Admitted);
+        packets.push(packet);
+    }
+    packets.sort();
+    let entry = |packet: PacketId| {
+        let keys = server.cli(&["keys", &format!("*{packet}*")]);
+        let mut keys = keys.lines().map(str::trim).filter(|key| !key.is_empty() && !key.ends_with(":leases"));
+        keys.next().unwrap().to_owned()
+    };
+    // In the order in which they are looked at. The first, so that others follow: what its hash holds, and what kind of key it is.
+    for field in server.cli(&["hkeys", &entry(packets[0])]).lines() {
+        server.cli(&["hset", &entry(packets[0]), field.trim(), "junk"]);
+    }
+    let other = entry(packets[1]);
+    server.cli(&["del", &other]);
+    server.cli(&["set", &other, "junk"]);
+    for repair in [false, true] {
+        let found = here.tenant.reconcile(repair).await.unwrap();
+        let told: Vec<_> =
+            found.mismatches.iter().map(|one| (one.packet, one.is_damaged, one.repaired)).collect();
+        assert_eq!(told, [(packets[0], true, repair), (packets[1], true, repair)], "{found:?}");
+        assert_eq!((found.packets, found.counters), (4, 4));
+    }
+    assert!(here.tenant.reconcile(false).await.unwrap().is_clean());
+    assert_eq!(here.grab(packets[0], "carol").await, Grabbed::Admitted, "it is built again");
+    here.assert_conserved().await;
+}

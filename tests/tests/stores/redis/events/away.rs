@@ -156,3 +156,72 @@ async fn who_listens_follows_the_master_wherever_it_goes() {
     let post = async || here.post(&room("room"), message("after"), NOW).await;
     assert!(healed("a new master", post).await.is_some());
 }
+
+/// A server whose user may do all at first, and the way to it.
+fn guarded() -> (Redis, String) {
+    let server = Redis::start();
+    server.cli(&["acl", "setuser", "bob", "on", ">secret", "~*", "&*", "+@all"]);
+    let url = format!("redis://bob:secret@{}", server.address());
+    (server, url)
+}
+
+fn allow(server: &Redis, rules: &[&str]) {
+    assert_eq!(server.cli(&[&["acl", "setuser", "bob"], rules].concat()), "OK");
+}
+
+fn connections(server: &Redis) -> u64 {
+    let told = server.cli(&["info", "stats"]);
+    let count = told.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    count.unwrap().trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_is_refused_is_tried_seldom_and_comes_by_itself() {
+    for (taken, given) in [(["-subscribe"], ["+subscribe"]), (["resetchannels"], ["&*"])] {
+        let (server, url) = guarded();
+        let here = events(&url).await;
+        let mut listener = asleep(&here, "room").await;
+        allow(&server, &taken);
+        server.cli(&["client", "kill", "type", "pubsub"]);
+        // Also a room that is new meets it.
+        let _other = here.listen(&room("other")).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        let before = connections(&server);
+        sleep(Duration::from_secs(3)).await;
+        // Each look is a connection as well. Of half a second the pause is a part.
+        let made = connections(&server) - before;
+        assert!((2..=20).contains(&made), "{made} connections in three seconds");
+        listener.mark_unchanged();
+        allow(&server, &given);
+        assert!(is_woken_within(&mut listener, SOON).await);
+        tell(&here, "room", "a").await;
+        assert!(is_woken_within(&mut listener, SOON).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_reading_needs_is_told_when_it_is_lost_and_when_it_is_back() {
+    let (server, url) = guarded();
+    let here = events(&url).await;
+    tell(&here, "room", "a").await;
+    let becomes = async |expected: Report| {
+        let started = Instant::now();
+        while here.health() != Some(expected.clone()) {
+            assert!(started.elapsed() < SOON, "{:?} and not {expected:?}", here.health());
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    becomes(Report::OK).await;
+    allow(&server, &["-xrange"]);
+    assert_unavailable(here.since(&room("room"), BEGINNING, 9).await);
+    let lacking = is(Standing::RefusesWrites, "its user lacks a permission");
+    becomes(lacking.clone()).await;
+    // That posts go well says nothing of it.
+    tell(&here, "room", "b").await;
+    sleep(Duration::from_millis(1500)).await;
+    assert_eq!(here.health(), Some(lacking));
+    allow(&server, &["+xrange"]);
+    // Without anybody who posts or reads.
+    becomes(Report::OK).await;
+    assert_eq!(here.since(&room("room"), BEGINNING, 9).await.unwrap().events.len(), 2);
+}
