@@ -22,7 +22,7 @@ Exit codes:
   74  output cannot be written, or input cannot be read
   78  a store cannot be used until somebody mends it: its password, rights, version or schema
 
-Only 69 may pass by itself.
+69 may pass by itself, and after 70 and 74 another try may do; the others stay until somebody changes something.
 
 Environment: HONGBAO_LEDGER, HONGBAO_DATA, HONGBAO_COUNTER, HONGBAO_TENANT and HONGBAO_CONFIG are used
 where the options of the same names are not given. HONGBAO_LOG filters the log, such as info,plugin=debug.
@@ -168,7 +168,7 @@ pub(super) struct DemoArgs {
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) listen: Option<SocketAddr>,
 
     /// Serve a chat page, on which anybody may join as whoever they like
@@ -197,6 +197,13 @@ pub(super) struct ServeArgs {
     /// How the log is written
     #[arg(long, value_enum, value_name = "FORM")]
     pub(super) log: Option<LogForm>,
+}
+
+/// An address to listen on. Names are not looked up: one may stand for several addresses, of which others can
+/// reach some.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let why = "it must be a numeric address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080";
+    text.parse().map_err(|_| why.to_owned())
 }
 
 /// How a log is written.
@@ -388,7 +395,8 @@ pub(super) struct StoreArgs {
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 
-    /// Keep counters in Redis: redis://, redis+sentinel:// or redis+cluster://
+    /// Keep counters in Redis: redis://, redis+sentinel:// or redis+cluster://, by TLS with rediss
+    /// in place of redis
     #[arg(long, value_name = "URL")]
     pub(super) counter: Option<String>,
 

@@ -5,20 +5,27 @@ use std::path::Path;
 
 use super::args::AuditArgs;
 use super::exit::Exit;
+use super::known;
 use super::open;
 use super::stores::Stores;
 use super::table::Table;
-use super::view::AuditView;
-use hongbao_domain::Currency;
+use super::view::{AuditView, Of};
+use hongbao_domain::{Currency, counted};
 use hongbao_store::Audit;
 
 pub(super) async fn run(args: &AuditArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let session = open::books(plugin, &Stores::named(&args.stores)?).await?;
+    let stores = Stores::named(&args.stores)?;
+    let session = open::books(plugin, &stores).await?;
     let audit = session.tenant.audit().await?;
+    known::in_the_books(&stores, &audit).await?;
+    let tenant = session.tenant.id();
     let exit = if audit.is_conserved() { Exit::Ok } else { Exit::Disagreement };
     match args.json {
-        true => writeln!(stdout(), "{}", serde_json::to_string(&AuditView::from(audit))?)?,
-        false => write!(stdout(), "{}", render(&audit, &Currency::from(&session.tenant.policy())))?,
+        true => writeln!(stdout(), "{}", serde_json::to_string(&Of::new(tenant, AuditView::from(audit)))?)?,
+        false => {
+            let sums = render(&audit, &Currency::from(&session.tenant.policy()));
+            write!(stdout(), "{}{sums}", known::heading(tenant))?;
+        }
     }
     Ok(exit)
 }
@@ -42,12 +49,17 @@ pub(super) fn render(audit: &Audit, currency: &Currency) -> String {
     let escrow = format!("= remaining {} + unsettled {}", sum(audit.remaining), sum(audit.unsettled));
     let is_escrow = audit.escrow == audit.remaining + audit.unsettled;
     table.row(vec!["escrow".into(), sum(audit.escrow), escrow, holds(is_escrow)]);
-    let postings = format!("= 0, over {} movements of two postings", audit.movements);
+    let movements = counted(audit.movements, "movement", "movements");
+    let postings = format!("= 0, over {movements} of two postings");
     table.row(vec!["postings".into(), sum(audit.postings), postings, holds(audit.postings == 0)]);
     let body = table.render("  ");
     let rows = body.split_once('\n').map_or(body.as_str(), |(_, rows)| rows);
     let verdict = match audit.is_conserved() {
-        true => format!("  Every cent is accounted for: {} packets, {} claims.", audit.packets, audit.claims),
+        true => format!(
+            "  Every cent is accounted for: {}, {}.",
+            counted(audit.packets, "packet", "packets"),
+            counted(audit.claims, "claim", "claims")
+        ),
         false => "  The books do NOT add up. Stop settling and look at `hongbao reconcile`.".into(),
     };
     format!("{rows}{verdict}\n")

@@ -18,7 +18,7 @@ pub(super) async fn run(args: &ConfigArgs) -> anyhow::Result<Exit> {
 async fn check(file: &Path, connect: bool) -> anyhow::Result<Exit> {
     let args = StoreArgs { config: Some(file.to_owned()), ..StoreArgs::default() };
     let stores = Stores::named(&args)?;
-    stores.serve.validate(&stores.tenants)?;
+    stores.validate_serve()?;
     let mut out = stdout();
     let books = match &stores.books {
         Books::Memory => "not named".to_owned(),

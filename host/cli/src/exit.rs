@@ -40,6 +40,8 @@ pub(super) enum InputError {
     File { file: String, source: io::Error },
     #[error("there is no ledger in {0}")]
     NoLedger(String),
+    #[error("there is no ledger in {0}: that is a file; name the directory that it is in")]
+    NoDirectory(String),
     #[error("{0}")]
     Invalid(String),
     #[error("{0}; see --help")]
@@ -98,10 +100,21 @@ impl Failure {
     fn input(error: &InputError) -> Self {
         match error {
             InputError::File { .. } => Self { code: "not-found", exit: Exit::NoInput },
-            InputError::NoLedger(_) => Self { code: "no-ledger", exit: Exit::NoInput },
+            InputError::NoLedger(_) | InputError::NoDirectory(_) => {
+                Self { code: "no-ledger", exit: Exit::NoInput }
+            }
             InputError::Invalid(_) => Self { code: "invalid-argument", exit: Exit::Data },
             InputError::Usage(_) => Self { code: "usage", exit: Exit::Usage },
-            InputError::Setting { code, .. } => Self { code, exit: Exit::Usage },
+            InputError::Setting { code, .. } => Self { code, exit: Self::setting(code) },
+        }
+    }
+
+    /// A setting that cannot be used, by the code of the reason. A file that it names is no part of it.
+    fn setting(code: &'static str) -> Exit {
+        match code {
+            "ledger-tls-file" => Exit::NoInput,
+            code if code.starts_with("ledger-tls-") => Exit::Config,
+            _ => Exit::Usage,
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{Write as _, stdout};
 
 use super::args::{KeyArgs, KeyCommand};
 use super::exit::{Exit, InputError};
+use super::known;
 use super::stores::{Books, Stores};
 use super::table::Table;
 use super::terminal;
@@ -67,16 +68,26 @@ async fn create(
         return Err(InputError::Usage("the scope operator is of no tenant: say --operator").into());
     }
     let registry = registry(stores).await?;
+    if tenant.is_some() {
+        known::to_the_service(stores, &*registry).await?;
+    }
     let now_ms = SystemClock.now_ms();
     let expires_at_ms = days.map(|days| now_ms.saturating_add(days.saturating_mul(DAY_MS)));
     let new = NewKey { tenant: tenant.clone(), user: None, label, scopes, expires_at_ms };
     let (key, text) = new.make(&Seal::of(&*registry).await?, now_ms)?;
     let subject = format!("{} {} ({scopes})", key.id, key.label);
     registry.add_key(key).await?;
+    let whose = whose(tenant.as_ref());
     note(&*registry, now_ms, tenant, "key.create", subject).await?;
     writeln!(stdout(), "{text}")?;
-    eprintln_once("Keep it well: it is not shown again.");
+    eprintln_once(&format!("A key of {whose}. Keep it well: it is not shown again."));
     Ok(Exit::Ok)
+}
+
+/// `the operator`, or which tenant.
+fn whose(tenant: Option<&TenantId>) -> String {
+    tenant
+        .map_or_else(|| "the operator".into(), |tenant| format!("tenant {}", terminal::name(tenant.as_str())))
 }
 
 /// To a person, beside what a program reads.
@@ -88,11 +99,12 @@ async fn list(stores: &Stores, tenant: Option<TenantId>) -> anyhow::Result<Exit>
     let registry = registry(stores).await?;
     let now_ms = SystemClock.now_ms();
     let mut table = Table::new(&["id", "label", "scopes", "made", "state"]);
-    let mut after = None;
+    let (mut after, mut count) = (None, 0);
     loop {
         let keys = registry.keys(tenant.as_ref(), after, AT_ONCE).await?;
         after = keys.last().map(|key| key.id);
         let is_last = keys.len() < AT_ONCE as usize;
+        count += keys.len();
         for key in keys {
             let state = state(&key, now_ms);
             let made = age(now_ms.saturating_sub(key.created_at_ms));
@@ -108,7 +120,14 @@ async fn list(stores: &Stores, tenant: Option<TenantId>) -> anyhow::Result<Exit>
             break;
         }
     }
-    write!(stdout(), "{}", table.render(""))?;
+    if count == 0 && tenant.as_ref().is_some_and(|tenant| *tenant != TenantId::default()) {
+        known::to_the_service(stores, &*registry).await?;
+    }
+    let whose = whose(tenant.as_ref());
+    match count {
+        0 => writeln!(stdout(), "There is no key of {whose}.")?,
+        _ => write!(stdout(), "Keys of {whose}:\n{}", table.render(""))?,
+    }
     Ok(Exit::Ok)
 }
 

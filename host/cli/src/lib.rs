@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod exit;
 mod key;
+mod known;
 mod lines;
 mod lock;
 mod log;

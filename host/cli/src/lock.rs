@@ -53,6 +53,11 @@ impl DirectoryLock {
             source: Box::new(error),
         };
         private::make_directory(directory).map_err(unusable)?;
+        // Before anything is written: what stands there may be somebody else's link.
+        if let Some(exposed) = private::exposed(directory).map_err(unusable)? {
+            let (path, why) = (directory.to_owned(), exposed.to_string());
+            return Err(sqlite::OpenError::Exposed { path, why }.into());
+        }
         let file = directory.join(FILE);
         private::make_file(&file).map_err(unusable)?;
         private::close_to_others(&file).map_err(unusable)?;

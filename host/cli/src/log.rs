@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fmt::{self, Write as _};
-use std::io::{IsTerminal as _, stderr};
+use std::io::{self, IsTerminal as _, stderr};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -36,7 +36,7 @@ pub(super) fn to_stderr(cli: &Cli) {
     // A program that embeds this may have its own log already, which is then used.
     let _ = match form {
         LogForm::Text => log.fmt_fields(debug_fn(field).delimited(" ")).try_init(),
-        LogForm::Json => log.json().flatten_event(true).try_init(),
+        LogForm::Json => log.with_writer(|| Escaped(stderr())).json().flatten_event(true).try_init(),
     };
     if let Some(complaint) = complaint {
         tracing::warn!("{VARIABLE}: {complaint}; the default, {by_default}, is used");
@@ -99,12 +99,42 @@ fn is_one_value(said: &str) -> bool {
     is_word(said) || within.is_some_and(is_quoted)
 }
 
-/// Writes control characters, and what ends a line to some readers, as Rust escapes them.
+/// Whether a reader may take it for an end of the line, or shows what is behind it in another place.
+fn is_special(one: char) -> bool {
+    one.is_control() || matches!(one, '\u{2028}' | '\u{2029}') || hongbao_domain::turns(one)
+}
+
+/// Writes those as JSON escapes them: such as are not in ASCII stand nowhere but in a text. An event is written at once.
+struct Escaped<W>(W);
+
+impl<W: io::Write> io::Write for Escaped<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let mut escaped = String::with_capacity(text.len());
+        for one in text.chars() {
+            if one == '\u{7f}' || !one.is_ascii() && is_special(one) {
+                for unit in one.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string does not fail.
+                    let _ = write!(escaped, "\\u{unit:04x}");
+                }
+            } else {
+                escaped.push(one);
+            }
+        }
+        self.0.write_all(escaped.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Writes those as Rust escapes them.
 struct OneLine<W>(W);
 
 impl<W: fmt::Write> fmt::Write for OneLine<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let is_special = |one: char| one.is_control() || matches!(one, '\u{2028}' | '\u{2029}');
         text.chars().try_for_each(|one| match is_special(one) {
             true => write!(self.0, "{}", one.escape_default()),
             false => self.0.write_char(one),
@@ -171,14 +201,16 @@ mod tests {
 
     #[test]
     fn in_json_what_others_say_is_one_value() {
-        let said = "hi\n{\"level\":\"INFO\",\"message\":\"administration\"}";
+        let said = "hi\n{\"level\":\"INFO\",\"message\":\"administration\"}\u{2028}微信\u{202e}\u{85}\u{7f}";
         let (written, log) = (Shared::default(), tracing_subscriber::fmt().json().flatten_event(true));
         let writer = written.clone();
-        let log = log.with_writer(move || writer.clone()).finish();
+        let log = log.with_writer(move || Escaped(writer.clone())).finish();
         let act = || tracing::info!(target: "plugin", tenant = "x\",\"a\":\"b", "{said}");
         tracing::subscriber::with_default(log, act);
         let text = written.text();
         assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("\\u2028微信\\u202e\\u0085\\u007f"), "{text}");
+        assert!(!text.contains(['\u{2028}', '\u{202e}', '\u{85}', '\u{7f}']), "{text}");
         let line: serde_json::Value = hongbao_domain::decode::json(text.trim().as_bytes()).unwrap();
         let told = (&line["message"], &line["tenant"], &line["target"], line.get("a"));
         assert_eq!(told, (&said.into(), &"x\",\"a\":\"b".into(), &"plugin".into(), None));
@@ -197,7 +229,7 @@ mod tests {
     #[test]
     fn an_event_is_one_line() {
         let mut text = String::new();
-        write!(OneLine(&mut text), "hi {:?}\r\n\u{1b}[31m\u{2028}微信\t\u{85}", "a\nb").unwrap();
-        assert_eq!(text, "hi \"a\\nb\"\\r\\n\\u{1b}[31m\\u{2028}微信\\t\\u{85}");
+        write!(OneLine(&mut text), "hi {:?}\r\n\u{1b}[31m\u{2028}微信\t\u{85}\u{202e}", "a\nb").unwrap();
+        assert_eq!(text, "hi \"a\\nb\"\\r\\n\\u{1b}[31m\\u{2028}微信\\t\\u{85}\\u{202e}");
     }
 }

@@ -6,20 +6,33 @@ use std::path::Path;
 
 use super::args::ReconcileArgs;
 use super::exit::Exit;
+use super::known;
 use super::open;
 use super::stores::Stores;
 use super::terminal;
-use super::view::ReconciliationView;
-use hongbao_domain::Currency;
+use super::view::{Of, ReconciliationView};
+use hongbao_domain::{Currency, counted};
 use hongbao_runtime::{CounterMismatch, Overdue, Reconciliation};
 
 pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
-    let session = open::books(plugin, &Stores::named(&args.stores)?).await?;
+    let stores = Stores::named(&args.stores)?;
+    let session = open::books(plugin, &stores).await?;
     let report = session.tenant.reconcile(args.repair).await?;
+    if report.packets == 0 && report.is_clean() {
+        // Where there is something to tell, there is such a tenant.
+        known::in_the_books(&stores, &session.tenant.audit().await?).await?;
+    }
+    let tenant = session.tenant.id();
     let exit = if report.is_clean() { Exit::Ok } else { Exit::Disagreement };
     match args.json {
-        true => writeln!(stdout(), "{}", serde_json::to_string(&ReconciliationView::from(report))?)?,
-        false => write!(stdout(), "{}", render(&report, &Currency::from(&session.tenant.policy())))?,
+        true => {
+            let view = Of::new(tenant, ReconciliationView::from(report));
+            writeln!(stdout(), "{}", serde_json::to_string(&view)?)?;
+        }
+        false => {
+            let found = render(&report, &Currency::from(&session.tenant.policy()));
+            write!(stdout(), "{}{found}", known::heading(tenant))?;
+        }
     }
     Ok(exit)
 }
@@ -27,17 +40,18 @@ pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::
 /// The report as a person reads it.
 pub(super) fn render(report: &Reconciliation, currency: &Currency) -> String {
     let Reconciliation { packets, counters, mismatches, overdue, discrepancies } = report;
-    let mut text = format!("  {packets} open packets looked at, {counters} of them with a counter.\n");
+    let looked_at = counted(*packets, "open packet", "open packets");
+    let mut text = format!("  {looked_at} looked at, {counters} of them with a counter.\n");
     for mismatch in mismatches {
         let repaired = if mismatch.repaired { "; it will be built again" } else { "" };
-        let CounterMismatch { packet, unclaimed, counted, seats, .. } = mismatch;
+        let CounterMismatch { packet, unclaimed, counted: in_cache, seats, .. } = mismatch;
         if mismatch.is_damaged {
             let _ = writeln!(text, "  counter of {packet}: damaged{repaired}");
             continue;
         }
-        let _ = write!(text, "  counter of {packet}: {counted} counted, {unclaimed} unclaimed");
-        let wrong =
-            if *seats == 0 { String::new() } else { format!(", {seats} opened seats differ from claims") };
+        let _ = write!(text, "  counter of {packet}: {in_cache} counted, {unclaimed} unclaimed");
+        let differ = counted((*seats).into(), "opened seat differs", "opened seats differ");
+        let wrong = if *seats == 0 { String::new() } else { format!(", {differ} from claims") };
         let _ = writeln!(text, "{wrong}{repaired}");
     }
     for Overdue { packet, refunded, .. } in overdue {

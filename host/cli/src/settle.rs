@@ -11,7 +11,7 @@ use super::stores::Stores;
 use super::table::Table;
 use super::terminal;
 use super::view::BacklogView;
-use hongbao_domain::{Currency, TenantId};
+use hongbao_domain::{Currency, TenantId, counted};
 use hongbao_runtime::{Host, Settlement};
 use hongbao_store::Parked;
 
@@ -95,12 +95,14 @@ fn render(report: &Report, currency: &Currency) -> String {
     }
     let mut text = table.render("  ");
     if report.unparked > 0 {
-        text.push_str(&format!("  {} parked claims were put back in the queue.\n", report.unparked));
+        let claims = counted(report.unparked, "parked claim was", "parked claims were");
+        text.push_str(&format!("  {claims} put back in the queue.\n"));
     }
     match report.backlog.parked {
         0 => text.push_str("  No claim is parked.\n"),
         parked => {
-            text.push_str(&format!("  {parked} claims are parked: `hongbao settle --parked` lists them.\n"))
+            let claims = counted(parked, "claim is", "claims are");
+            text.push_str(&format!("  {claims} parked: `hongbao settle --parked` lists them.\n"));
         }
     }
     text

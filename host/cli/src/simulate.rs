@@ -12,7 +12,7 @@ use super::exit::{Exit, InputError};
 use super::open;
 use super::stores::Stores;
 use super::table::Table;
-use hongbao_domain::{Currency, Strategy};
+use hongbao_domain::{Currency, Strategy, counted};
 use hongbao_runtime::Tenant;
 
 #[derive(Serialize)]
@@ -109,7 +109,9 @@ fn render(simulation: &Simulation, currency: &Currency) -> String {
     const WIDTH: usize = 30;
     let Simulation { strategy, total, shares, packets, positions } = simulation;
     let total = currency.show(*total);
-    let mut text = format!("{packets} packets of {total} in {shares} shares, {strategy}\n\n");
+    let packets = counted(*packets, "packet", "packets");
+    let in_shares = counted((*shares).into(), "share", "shares");
+    let mut text = format!("{packets} of {total} in {in_shares}, {strategy}\n\n");
     let mut table = Table::new(&[
         ">position",
         ">mean",

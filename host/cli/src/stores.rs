@@ -1,6 +1,7 @@
 //! Which stores a command works on: from the command line, then from the environment, then from a
 //! configuration file. The first that names a ledger decides where the ledger is, and so on.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::lock::{DirectoryLock, Use};
 use super::serve::ServeTable;
 use super::setting::Setting;
 use hongbao_domain::TenantId;
-use hongbao_domain::decode::{self, DecodeError};
+use hongbao_domain::decode::{self, DecodeError, Misfit};
 use hongbao_runtime::TenantsFile;
 use hongbao_runtime::imports::{Clock as _, SystemClock};
 use hongbao_store::finished::FinishedCache;
@@ -46,10 +47,40 @@ pub(super) struct Stores {
     /// The URL of the counter; in this process where there is none.
     pub(super) counter: Option<String>,
     pub(super) tenant: TenantId,
+    /// Which setting named the tenant; None where it is the default.
+    pub(super) tenant_named_by: Option<String>,
     /// What the configuration file says of tenants and plugins.
     pub(super) tenants: TenantsFile,
     /// What it says of `hongbao serve`.
     pub(super) serve: ServeTable,
+    /// The file itself, to tell the line of what is wrong.
+    file: Option<Document>,
+}
+
+/// A configuration file as it was read.
+#[derive(Clone, PartialEq, Eq)]
+struct Document {
+    name: PathBuf,
+    text: String,
+}
+
+impl fmt::Debug for Document {
+    /// The text may have passwords in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
+impl Document {
+    fn read(file: &Path) -> Result<Self, InputError> {
+        let text = decode::read_text(file);
+        let text = text.map_err(|source| InputError::File { file: file.display().to_string(), source })?;
+        Ok(Self { name: file.to_owned(), text })
+    }
+
+    fn is_wrong(&self, why: impl fmt::Display) -> InputError {
+        InputError::Invalid(format!("{} is no configuration: {why}", self.name.display()))
+    }
 }
 
 /// What one source says: the command line, the environment or a file.
@@ -57,6 +88,8 @@ pub(super) struct Stores {
 struct Said {
     ledger: Option<Setting>,
     data: Option<PathBuf>,
+    /// What `data` is called here.
+    data_name: String,
     counter: Option<Setting>,
     tenant: Option<Setting>,
     serve: ServeTable,
@@ -83,6 +116,7 @@ impl Said {
         Ok(Self {
             ledger: Setting::given("--ledger", args.ledger.as_deref())?,
             data: Setting::path("--data", args.data.as_deref())?,
+            data_name: "--data".into(),
             counter: Setting::given("--counter", args.counter.as_deref())?,
             tenant: Setting::given("--tenant", args.tenant.as_deref())?,
             ..Self::default()
@@ -93,6 +127,7 @@ impl Said {
         Ok(Self {
             ledger: Setting::in_the_environment("HONGBAO_LEDGER")?,
             data: Setting::path_in_the_environment("HONGBAO_DATA")?,
+            data_name: "HONGBAO_DATA".into(),
             counter: Setting::in_the_environment("HONGBAO_COUNTER")?,
             tenant: Setting::in_the_environment("HONGBAO_TENANT")?,
             ..Self::default()
@@ -109,31 +144,33 @@ impl Said {
         Ok(Self {
             ledger: Setting::given(&named("ledger"), keys.ledger.as_deref())?,
             data: data.map(|path| folder.join(path)),
+            data_name: named("data"),
             counter: Setting::given(&named("counter"), keys.counter.as_deref())?,
             tenant: Setting::given(&named("tenant"), keys.tenant.as_deref())?,
             serve,
         })
     }
 
-    fn in_a_file(file: &Path) -> Result<(Self, TenantsFile), InputError> {
-        let name = || file.display().to_string();
-        let text = decode::read_text(file).map_err(|source| InputError::File { file: name(), source })?;
-        let invalid =
-            |error: DecodeError| InputError::Invalid(format!("{} is no configuration: {error}", name()));
-        let keys: Keys = decode::toml(&text).map_err(invalid)?;
-        let mut tables: toml::Table = decode::toml(&text).map_err(invalid)?;
-        tables.retain(|key, _| key == "plugins" || key == "tenants");
-        let tenants = TenantsFile::deserialize(tables);
-        let mut tenants = tenants.map_err(|error| invalid(DecodeError::toml("", &error)))?;
+    fn in_a_file(document: &Document) -> Result<(Self, TenantsFile), InputError> {
+        /// What [`Keys`] reads.
+        const OURS: [&str; 5] = ["ledger", "data", "counter", "tenant", "serve"];
+        let invalid = |error: DecodeError| document.is_wrong(error);
+        let keys: Keys = decode::toml(&document.text).map_err(invalid)?;
+        let mut tenants = TenantsFile::read(&document.text, &OURS).map_err(invalid)?;
         // Paths of plugins begin where the file is.
-        let folder = file.parent().unwrap_or(Path::new(""));
+        let folder = document.name.parent().unwrap_or(Path::new(""));
         tenants.plugins.values_mut().for_each(|path| *path = folder.join(&*path));
-        Ok((Self::of_keys(keys, file)?, tenants))
+        Ok((Self::of_keys(keys, &document.name)?, tenants))
     }
 
     fn books(self) -> Result<Option<Books>, InputError> {
         match (self.ledger, self.data) {
-            (Some(_), Some(_)) => Err(InputError::Usage("a ledger is either in a directory or at a URL")),
+            (Some(url), Some(_)) => {
+                let setting = format!("{} and {}", self.data_name, url.name);
+                let why =
+                    "a ledger is either in a directory or at a URL; leave one of the two out".to_owned();
+                Err(InputError::Setting { code: "usage", setting, why })
+            }
             (Some(url), None) => {
                 let checked = postgres::check_url(&url.value);
                 checked.map_err(|error| url.unusable(error.code(), error))?;
@@ -149,7 +186,9 @@ impl Stores {
     /// None that outlive the process, for the default tenant.
     pub(super) fn in_memory() -> Self {
         let (tenant, tenants) = (TenantId::default(), TenantsFile::default());
-        Self { books: Books::Memory, counter: None, tenant, tenants, serve: ServeTable::default() }
+        let serve = ServeTable::default();
+        let (counter, tenant_named_by, file) = (None, None, None);
+        Self { books: Books::Memory, counter, tenant, tenant_named_by, tenants, serve, file }
     }
 
     /// The stores of a command that runs in real time.
@@ -159,13 +198,23 @@ impl Stores {
             None => Setting::path_in_the_environment("HONGBAO_CONFIG")?,
             named => named,
         };
-        let (mut file, tenants) = match file {
-            Some(file) => Said::in_a_file(&file)?,
+        let document = file.as_deref().map(Document::read).transpose()?;
+        let (mut said, tenants) = match &document {
+            Some(document) => Said::in_a_file(document)?,
             None => <(Said, TenantsFile)>::default(),
         };
-        let serve = std::mem::take(&mut file.serve);
-        let stores = Self::from([Said::on_the_command_line(args)?, environment, file])?;
-        Ok(Self { tenants, serve, ..stores })
+        let serve = std::mem::take(&mut said.serve);
+        let stores = Self::from([Said::on_the_command_line(args)?, environment, said])?;
+        Ok(Self { tenants, serve, file: document, ..stores })
+    }
+
+    /// Whether what the file says of `hongbao serve` can be kept.
+    pub(super) fn validate_serve(&self) -> Result<(), InputError> {
+        let told = |misfit: Misfit| match &self.file {
+            Some(file) => file.is_wrong(DecodeError::misfit(&file.text, &misfit)),
+            None => InputError::Invalid(misfit.to_string()),
+        };
+        self.serve.validate(&self.tenants).map_err(told)
     }
 
     fn from(sources: [Said; 3]) -> Result<Self, InputError> {
@@ -180,6 +229,7 @@ impl Stores {
             let named = TenantId::new(&name.value);
             named.map_err(|error| name.unusable("invalid-argument", format!("the name of a tenant {error}")))
         };
+        let tenant_named_by = tenant.as_ref().map(|tenant| tenant.name.clone());
         let tenant = tenant.map(name).transpose()?;
         let url = |url: Setting| match redis::check_url(&url.value) {
             Ok(()) => Ok(url.value),
@@ -188,7 +238,7 @@ impl Stores {
         let counter = counter.map(url).transpose()?;
         let (books, tenant) = (books.unwrap_or(Books::Memory), tenant.unwrap_or_default());
         let (tenants, serve) = (TenantsFile::default(), ServeTable::default());
-        Ok(Self { books, counter, tenant, tenants, serve })
+        Ok(Self { books, counter, tenant, tenant_named_by, tenants, serve, file: None })
     }
 
     /// The stores of a command that moves the clock. On servers it keeps to a tenant and a
@@ -275,6 +325,15 @@ impl Stores {
         })
     }
 
+    /// The records where there are some: looking at books must not make new ones.
+    pub(super) async fn existing_registry(&self) -> anyhow::Result<Option<Arc<dyn Registry>>> {
+        match &self.books {
+            Books::Memory => Ok(None),
+            Books::Directory(directory) if !SqliteRegistry::exists(directory) => Ok(None),
+            Books::Directory(_) | Books::Server(_) => self.registry().await.map(Some),
+        }
+    }
+
     /// Connects to where events go: beside the counter, and as late as it.
     pub(super) async fn events_or_later(&self) -> anyhow::Result<Arc<dyn Events>> {
         Ok(match &self.counter {
@@ -288,7 +347,8 @@ impl Stores {
         match &self.books {
             Books::Memory => Err(InputError::Usage(NO_BOOKS).into()),
             Books::Directory(directory) if !SqliteLedger::exists(directory) => {
-                Err(InputError::NoLedger(directory.display().to_string()).into())
+                let (at, is_file) = (directory.display().to_string(), directory.is_file());
+                Err(if is_file { InputError::NoDirectory(at) } else { InputError::NoLedger(at) }.into())
             }
             Books::Directory(_) => self.ledger().await,
             Books::Server(url) => Ok(Arc::new(PostgresLedger::open(url).await?)),

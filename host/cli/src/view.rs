@@ -2,9 +2,23 @@
 
 use serde::Serialize;
 
-use hongbao_domain::{Amount, ClaimLine, Details, PacketKey};
+use hongbao_domain::{Amount, ClaimLine, Details, PacketKey, TenantId};
 use hongbao_runtime::{Overdue, Reconciliation};
 use hongbao_store::{Audit, Backlog, Discrepancy, Queue};
+
+/// What was found, and whose it is.
+#[derive(Debug, Serialize)]
+pub(super) struct Of<T> {
+    tenant: String,
+    #[serde(flatten)]
+    found: T,
+}
+
+impl<T> Of<T> {
+    pub(super) fn new(tenant: &TenantId, found: T) -> Self {
+        Self { tenant: tenant.to_string(), found }
+    }
+}
 
 #[derive(Debug, Serialize)]
 pub(super) struct DetailsView {

@@ -35,5 +35,5 @@ pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
 pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status, Strategy};
 pub use policy::Policy;
-pub use text::{closed, one_line};
+pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};

@@ -1,6 +1,6 @@
 //! A tenant's limits and defaults.
 
-use super::{Amount, Currency, Order, Strategy};
+use super::{Amount, Currency, Order, Strategy, counted};
 
 /// What a tenant allows and what it takes for granted. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,8 @@ impl Policy {
         if u128::from(order.total.get()) > most {
             let money = |minor: u128| Currency::from(self).show(i128::try_from(minor).unwrap_or(i128::MAX));
             let (most, total) = (money(most), money(order.total.get().into()));
-            return Err(format!("{} shares come to at most {most}, not {total}", order.shares));
+            let shares = counted(order.shares.into(), "share comes", "shares come");
+            return Err(format!("{shares} to at most {most}, not {total}"));
         }
         if greeting > self.max_greeting_chars as usize {
             return Err(format!(

@@ -22,6 +22,12 @@ pub fn one_line(text: &str) -> String {
     text.chars().filter(|one| !turns(*one)).map(|one| if is_gap(one) { ' ' } else { one }).collect()
 }
 
+/// A number with its noun, and whatever else goes with the number: `1 packet`, `2 packets`.
+#[must_use]
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A text of several lines, each of which closes the marks of direction that it opens: what stands behind it
 /// is read as it was meant. A mark that closes what was not opened is gone.
 #[must_use]
@@ -69,6 +75,12 @@ fn closed_line(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        let packets = |count| counted(count, "packet", "packets");
+        assert_eq!([packets(0), packets(1), packets(2)], ["0 packets", "1 packet", "2 packets"]);
+    }
 
     #[test]
     fn one_line_has_neither_ends_nor_turns() {

@@ -87,8 +87,8 @@ impl CodeCache {
         // Without the slash at its end, with which a link would be followed.
         let path: PathBuf = directory.components().collect();
         match private::make_directory(&path) {
+            Err(error) if fs::symlink_metadata(&path).is_err() => return Err(unusable(error)),
             // What is there instead is told below.
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable(error)),
             _ => {}
         }
         let found = fs::symlink_metadata(&path).map_err(unusable)?;

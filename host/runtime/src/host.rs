@@ -16,7 +16,9 @@ use super::{
 use crate::imports::{Clock, Entropy, OpenPackets, Skew, SteadyClock, StoreHealth, Surroundings};
 use hongbao_domain::{Grants, Manifest, Suspension, TenantId};
 use hongbao_store::memory::{MemoryCounter, MemoryLedger};
-use hongbao_store::{Backlog, Counter, Health, Ledger, Parked, Report, Settled, StoreError};
+use hongbao_store::{
+    Audit, Backlog, Counter, Discrepancy, Health, Ledger, Parked, Report, Settled, StoreError,
+};
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
 /// policy and limits for each. Cheap to clone.
@@ -345,6 +347,22 @@ impl Host {
     #[must_use]
     pub fn settlements(&self) -> Settlements {
         self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The sums of a tenant's books, whether it is served here or not.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
+        self.shared.ledger.audit(tenant).await
+    }
+
+    /// What in a tenant's books does not agree; empty when all is well.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
+        self.shared.ledger.verify(tenant).await
     }
 
     /// What settlement has before it, of all tenants of the ledger. The metrics tell what was found last.

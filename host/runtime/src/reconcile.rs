@@ -74,20 +74,31 @@ impl Tenant {
     /// # Errors
     /// When a store is away.
     pub async fn reconcile(&self, repair: bool) -> Result<Reconciliation, CallError> {
+        self.reconcile_while(&|| repair).await
+    }
+
+    /// The same, where it is asked before each repair whether it may be made.
+    ///
+    /// # Errors
+    /// When a store is away.
+    pub async fn reconcile_while(
+        &self,
+        may_repair: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<Reconciliation, CallError> {
         let mut report = Reconciliation::default();
         let mut cursor = None;
         loop {
             let around = self.around();
             let ids = around.ledger.open_packets(&around.tenant, cursor, AT_ONCE).await?;
             for id in &ids {
-                self.reconcile_counter(*id, repair, &mut report).await?;
+                self.reconcile_counter(*id, may_repair, &mut report).await?;
             }
             cursor = ids.last().copied();
             if ids.len() < AT_ONCE as usize {
                 break;
             }
         }
-        report.overdue = self.overdue(repair).await?;
+        report.overdue = self.overdue(may_repair).await?;
         report.discrepancies = self.verify().await?;
         Ok(report)
     }
@@ -95,7 +106,7 @@ impl Tenant {
     async fn reconcile_counter(
         &self,
         id: PacketId,
-        repair: bool,
+        may_repair: &(dyn Fn() -> bool + Send + Sync),
         report: &mut Reconciliation,
     ) -> Result<(), CallError> {
         report.packets += 1;
@@ -111,7 +122,7 @@ impl Tenant {
             return Ok(());
         };
         if first == second {
-            if repair {
+            if may_repair() {
                 self.around().counter.forget(&key).await?;
                 mismatch.repaired = true;
             }
@@ -146,7 +157,10 @@ impl Tenant {
         Ok(Some((state, mismatch)))
     }
 
-    async fn overdue(&self, repair: bool) -> Result<Vec<Overdue>, CallError> {
+    async fn overdue(
+        &self,
+        may_repair: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<Vec<Overdue>, CallError> {
         let mut overdue = Vec::new();
         let mut cursor = None;
         loop {
@@ -155,7 +169,7 @@ impl Tenant {
             let due = around.ledger.due(Some(&around.tenant), before, cursor, AT_ONCE).await?;
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
             for Due { key, expires_at_ms } in due {
-                let refunded = match repair {
+                let refunded = match may_repair() {
                     true => self.refund(&key, expires_at_ms).await.ok().flatten(),
                     false => None,
                 };

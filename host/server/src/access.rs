@@ -14,6 +14,7 @@ use super::connections::Client;
 use super::input::single;
 use super::notes::Slip;
 use super::problem::{Kind, Problem};
+use super::ward::Ward;
 use hongbao_domain::{ApiKey, Scope, Suspension, TenantId, UserId};
 use hongbao_runtime::Tenant;
 
@@ -67,6 +68,23 @@ impl Caller {
         Ok(self.tenant(service)?.request()?)
     }
 
+    /// One request about administration, of whoever it is: what is refused in the end costs work too. The operator has
+    /// no limit, and administrators have one of their own.
+    fn administers(&self, service: &Service) -> Result<(), Problem> {
+        match &self.key.tenant {
+            _ if self.is_operator() => Ok(()),
+            Some(id) if self.key.scopes.has(Scope::Admin) => service.rates().admin(id),
+            _ => Ok(self.tenant(service)?.count()?),
+        }
+    }
+
+    /// The request is let through: its connection is no stranger's any more.
+    fn admitted(&self, parts: &Parts) {
+        if let Some(client) = parts.extensions.get::<Client>() {
+            client.admitted(self.key.tenant.as_ref());
+        }
+    }
+
     /// The tenant that this key is of.
     fn tenant(&self, service: &Service) -> Result<Tenant, Problem> {
         let id = self.key.tenant.as_ref().ok_or_else(|| {
@@ -95,9 +113,6 @@ impl FromRequestParts<Service> for Caller {
         if let Some(slip) = &caller.slip {
             // Looked up once for each request; whoever asks again finds the same key.
             let _ = slip.by.set(Arc::clone(&caller.key));
-        }
-        if let Some(client) = parts.extensions.get::<Client>() {
-            client.has_key();
         }
         service.rates().key(caller.key.id)?;
         Ok(caller)
@@ -133,8 +148,9 @@ impl FromRequestParts<Service> for Member {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        caller.needs(Scope::Member)?;
         let tenant = caller.request(service)?;
+        caller.needs(Scope::Member)?;
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -150,8 +166,9 @@ impl FromRequestParts<Service> for Funder {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
-        caller.needs(Scope::Fund)?;
         let tenant = caller.request(service)?;
+        caller.needs(Scope::Fund)?;
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
@@ -166,23 +183,27 @@ impl FromRequestParts<Service> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         caller.needs(Scope::Operator)?;
+        caller.admitted(parts);
         Ok(Self { caller })
     }
 }
 
 /// Somebody who may look after the tenant of the path `/v1/tenants/{tenant}/…`: its own administrator,
-/// or the operator. To all others it is as if there were no such tenant.
+/// or the operator. To all others it is as if there were no such tenant. Its plugin need not be ready here.
 pub(super) struct Admin {
     pub(super) caller: Caller,
-    pub(super) tenant: Tenant,
+    pub(super) tenant: Ward,
 }
 
 impl Admin {
     /// Whether it may change what its tenant has: the operator may, and its own administrators unless the operator
     /// suspended it. Until then they look, and take away what others could use.
-    pub(super) fn may_change(&self) -> Result<(), Problem> {
-        may_change(self.tenant.suspension(), self.caller.is_operator())
+    pub(super) fn may_change(&self, service: &Service) -> Result<(), Problem> {
+        // As it is now: what came with the request may have taken its time.
+        let now = service.ward(self.tenant.id());
+        may_change(now.as_ref().unwrap_or(&self.tenant).suspension(), self.caller.is_operator())
     }
 }
 
@@ -200,18 +221,17 @@ impl FromRequestParts<Service> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         if !caller.is_operator() {
             caller.needs(Scope::Admin)?;
         }
         let tenant = tenant_of_path(parts, service, &caller).await?;
-        if !caller.is_operator() {
-            service.rates().admin(tenant.id())?;
-        }
+        caller.admitted(parts);
         Ok(Self { caller, tenant })
     }
 }
 
-/// The same for what can be changed of a tenant that is not served here, since its plugin is not ready.
+/// The same for what changes a tenant's record, which is looked at then.
 pub(super) struct Keeper {
     pub(super) caller: Caller,
     pub(super) id: TenantId,
@@ -222,23 +242,23 @@ impl FromRequestParts<Service> for Keeper {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         if !caller.is_operator() {
             caller.needs(Scope::Admin)?;
         }
         let id = id_of_path(parts, service, &caller).await?;
-        if !caller.is_operator() {
-            service.rates().admin(&id)?;
-        }
-        match service.tenant(&id) {
-            Ok(None) => Err(unknown()),
-            _ => Ok(Self { caller, id }),
+        caller.admitted(parts);
+        match service.ward(&id) {
+            None => Err(unknown()),
+            Some(_) => Ok(Self { caller, id }),
         }
     }
 }
 
-/// Somebody who may look at the tenant of the path: whoever has a key of it, or the operator.
+/// Somebody who may look at the tenant of the path: whoever has a key of it, or the operator. Where its plugin is
+/// not ready, those who look after it.
 pub(super) struct Visitor {
-    pub(super) tenant: Tenant,
+    pub(super) tenant: Ward,
 }
 
 impl FromRequestParts<Service> for Visitor {
@@ -246,12 +266,9 @@ impl FromRequestParts<Service> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, service).await?;
+        caller.administers(service)?;
         let tenant = tenant_of_path(parts, service, &caller).await?;
-        match caller.key.scopes {
-            scopes if scopes.has(Scope::Operator) => {}
-            scopes if scopes.has(Scope::Admin) => service.rates().admin(tenant.id())?,
-            _ => tenant.count()?,
-        }
+        caller.admitted(parts);
         Ok(Self { tenant })
     }
 }
@@ -260,9 +277,9 @@ fn unknown() -> Problem {
     Problem::not_found("there is no such tenant")
 }
 
-async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<Tenant, Problem> {
+async fn tenant_of_path(parts: &mut Parts, service: &Service, caller: &Caller) -> Result<Ward, Problem> {
     let id = id_of_path(parts, service, caller).await?;
-    service.tenant(&id)?.ok_or_else(unknown)
+    service.ward(&id).ok_or_else(unknown)
 }
 
 /// The tenant's name in the path, where the caller may know that there is one.

@@ -1,7 +1,7 @@
 //! Every host follows the registry, each tenant in a task of its own: a plugin that takes long to compile,
 //! or does not start, keeps nobody else waiting.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use super::Service;
 use super::problem::{Kind, Problem};
 use super::roster::no_plugin;
+use super::trouble::{Trouble, wish};
 use hongbao_domain::TenantId;
 use hongbao_runtime::{Digest, Plugin, PluginError, PluginSource, Tenant};
 use hongbao_store::{StoreError, TenantRecord};
@@ -24,12 +25,6 @@ const AT_ONCE: usize = 64;
 const READ_AT_ONCE: usize = 4;
 /// Tenants that hold a component and wait for the compiler: the next one is there when one is done.
 const COMPILED_AT_ONCE: usize = 2;
-
-/// After a failure a change waits so long; twice as long after the next, up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Where a store, or the compiler's queue, is what it waits for.
-const LONGEST_PAUSE_FOR_A_STORE: Duration = Duration::from_secs(5);
 
 /// After its plugin is compiled, a request asks it what it is, and writes that down.
 const AFTER_COMPILING: Duration = Duration::from_secs(6);
@@ -106,6 +101,28 @@ impl Roster {
         self.places().get(id).is_some_and(|place| place.wanted().record.is_some())
     }
 
+    /// What the registry said last of a tenant.
+    pub(super) fn record(&self, id: &TenantId) -> Option<TenantRecord> {
+        self.places().get(id).and_then(|place| place.wanted().record.clone())
+    }
+
+    /// The tenants that the registry has told of.
+    pub(super) fn ids(&self) -> BTreeSet<TenantId> {
+        let places = self.places();
+        let told = places.iter().filter(|(_, place)| place.wanted().record.is_some());
+        told.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Notes what was written and is done here already: nobody has to see to it.
+    pub(super) fn told(&self, record: &TenantRecord) {
+        let place = self.place(&record.id);
+        let mut wanted = place.wanted();
+        if wanted.record.as_ref().is_none_or(|known| known.revision < record.revision) {
+            wanted.record = Some(record.clone());
+            place.news.notify_one();
+        }
+    }
+
     /// How many tenants are not served as the registry says, since they wait for the compiler or failed.
     pub(super) fn waiting(&self) -> usize {
         self.places().values().filter(|place| *place.step.borrow() == Step::Waiting).count()
@@ -168,37 +185,6 @@ pub(super) enum Needed {
     Ready(Box<Plugin>),
     /// It has to be compiled.
     Compiling,
-}
-
-/// What stands in the way of a change, and for how long that is left alone.
-struct Trouble {
-    wanted: Wish,
-    code: &'static str,
-    pause: Duration,
-}
-
-/// The part of a record that can fail: its settings and its plugin. A suspension is none of it.
-type Wish = (String, Option<String>);
-
-fn wish(record: &TenantRecord) -> Wish {
-    (record.settings.clone(), record.plugin.clone())
-}
-
-impl Trouble {
-    /// Tells of a failure once: what fails again in the same way is for those who ask for more.
-    fn after(before: Option<Self>, record: &TenantRecord, problem: &Problem) -> Self {
-        let is_store = [Kind::UNAVAILABLE, Kind::BUSY].contains(&problem.kind());
-        let longest = if is_store { LONGEST_PAUSE_FOR_A_STORE } else { LONGEST_PAUSE };
-        let (wanted, code) = (wish(record), problem.kind().code);
-        let before = before.filter(|before| before.wanted == wanted);
-        let (tenant, why) = (record.id.as_str(), problem.detail());
-        match before.as_ref().is_some_and(|before| before.code == code) || is_store {
-            true => tracing::debug!(tenant, code, why, "a change of a tenant waits"),
-            false => tracing::error!(tenant, code, why, "a change of a tenant waits"),
-        }
-        let pause = before.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(longest));
-        Self { wanted, code, pause }
-    }
 }
 
 /// Ends when the service is stopping.
@@ -460,25 +446,5 @@ mod tests {
         assert_eq!(place.to_do(3).unwrap().revision, 5);
         assert!(place.to_do(5).is_none());
         assert!(roster.want(record(6)).is_some(), "the task has ended");
-    }
-
-    #[test]
-    fn what_fails_is_left_alone_for_longer_each_time_until_something_changes() {
-        let problem = |kind| Problem::new(kind, "no");
-        let mut trouble = None;
-        let mut pauses = Vec::new();
-        for _ in 0..8 {
-            let now = Trouble::after(trouble.take(), &record(1), &problem(Kind::COSTLY_PLUGIN));
-            pauses.push(now.pause.as_secs());
-            trouble = Some(now);
-        }
-        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        let store = Trouble::after(trouble.take(), &record(1), &problem(Kind::UNAVAILABLE));
-        assert_eq!(store.pause.as_secs(), 5);
-        let suspended = Trouble::after(Some(store), &record(2), &problem(Kind::UNAVAILABLE));
-        assert_eq!(suspended.pause.as_secs(), 5, "a record that asks for the same");
-        let other = TenantRecord { plugin: Some("another".into()), ..record(3) };
-        let other = Trouble::after(Some(suspended), &other, &problem(Kind::UNAVAILABLE));
-        assert_eq!(other.pause.as_secs(), 1);
     }
 }

@@ -8,6 +8,7 @@
 
 mod access;
 mod api_key;
+mod bodies;
 mod connections;
 mod demo;
 mod following;
@@ -23,12 +24,15 @@ mod page;
 mod problem;
 mod quota;
 mod rate;
+mod refusals;
 mod roster;
 mod routes;
 mod schemas;
 mod server;
 mod service;
 mod specification;
+mod trouble;
+mod ward;
 
 pub use api_key::{NewKey, Seal};
 pub use connections::ConnectionLimits;

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -11,8 +12,16 @@ use super::Service;
 use super::access::Caller;
 use super::observe::{Code, RequestId};
 use super::problem::{Kind, Problem};
-use hongbao_domain::{ApiKey, KeyId, TenantId};
+use hongbao_domain::{ApiKey, TenantId};
 use hongbao_store::AdminEntry;
+
+/// What came of what was done.
+const OK: &str = "ok";
+
+/// In the log, where there were more refusals of a key than are written down: what they were called, and what came of
+/// them there.
+const MORE: &str = "refusals";
+const LEFT_OUT: &str = "left-out";
 
 /// Longest subject of an entry, in characters.
 const MOST_CHARS: usize = 256;
@@ -29,17 +38,25 @@ pub(super) struct Slip {
 /// An entry but for its time and its outcome.
 struct Note {
     service: Service,
-    by: KeyId,
+    by: Arc<ApiKey>,
     tenant: Option<TenantId>,
     action: String,
     subject: String,
 }
 
 impl Note {
+    /// Of the refusals of one key only so many.
+    async fn write(self, outcome: &'static str) {
+        if outcome == OK || self.service.refusals().has_room(&self.by, Instant::now()) {
+            self.put(outcome).await;
+        }
+    }
+
     /// What was done stands, also where the note could not be written: that is in the log then, with the same
     /// words.
-    async fn write(self, outcome: &'static str) {
+    async fn put(self, outcome: &'static str) {
         let Self { service, by, tenant, action, subject } = self;
+        let by = by.id;
         let (key, of) = (by, tenant.as_ref().map(TenantId::as_str));
         tracing::info!(%key, tenant = of, action, subject, outcome, "administration");
         let at_ms = service.host().now_ms();
@@ -47,6 +64,17 @@ impl Note {
         let entry = AdminEntry { at_ms, by: Some(by), tenant, action, subject, outcome };
         if let Err(error) = service.registry().note(entry).await {
             tracing::error!(%key, action = said, "what an administrator did was not written down: {error}");
+        }
+    }
+}
+
+impl Service {
+    /// Writes down how many refusals of each key were left out of the log.
+    pub(super) async fn note_left_out(&self, is_end: bool) {
+        for (by, count) in self.refusals().left_out(Instant::now(), is_end) {
+            let subject = format!("{count} more");
+            let (service, tenant) = (self.clone(), by.tenant.clone());
+            Note { service, by, tenant, action: MORE.into(), subject }.put(LEFT_OUT).await;
         }
     }
 }
@@ -66,7 +94,7 @@ pub(super) async fn noted<T: Send + 'static>(
     }
     let note = Note {
         service: service.clone(),
-        by: by.key.id,
+        by: Arc::clone(&by.key),
         tenant: tenant.cloned(),
         action: action.into(),
         subject: escaped(subject),
@@ -74,7 +102,7 @@ pub(super) async fn noted<T: Send + 'static>(
     let task = RequestId::carry(async move {
         // One that panics is written down as well.
         let done = tokio::spawn(RequestId::carry(act)).await.unwrap_or_else(|_| Err(lost()));
-        note.write(done.as_ref().map_or_else(|problem| problem.kind().code, |_| "ok")).await;
+        note.write(done.as_ref().map_or_else(|problem| problem.kind().code, |_| OK)).await;
         done
     });
     tokio::spawn(task).await.unwrap_or_else(|_| Err(lost()))
@@ -85,8 +113,8 @@ fn lost() -> Problem {
 }
 
 /// Writes down what was refused before anybody set out to do it: a key without the scope, a body that cannot
-/// be read. It stands in the log of whoever asked, and of no other tenant. Who has no valid key is nobody; and
-/// who asks too often would fill the log.
+/// be read. It stands in the log of whoever asked, and of no other tenant. Who has no valid key is nobody; who asks too
+/// often would fill the log, and of all other refusals of a key there are so many and no more.
 pub(super) async fn administration(
     State(service): State<Service>,
     mut request: Request,
@@ -102,7 +130,8 @@ pub(super) async fn administration(
     if let (Some(key), Some(Code(code))) = (slip.by.get(), answer.extensions().get())
         && *code != Kind::RATE_LIMITED.code
     {
-        Note { service, by: key.id, tenant: key.tenant.clone(), action, subject }.write(code).await;
+        let (by, tenant) = (Arc::clone(key), key.tenant.clone());
+        Note { service, by, tenant, action, subject }.write(code).await;
     }
     answer
 }
@@ -135,8 +164,10 @@ fn action(request: &Request) -> Option<String> {
 /// What a caller sent, as any store can keep it and any reader can show it: control characters, line ends and
 /// marks that turn the text behind them are written as Rust escapes them.
 fn escaped(text: &str) -> String {
-    let is_special =
-        |one: char| one.is_control() || matches!(one, '\u{2028}' | '\u{2029}') || hongbao_domain::turns(one);
+    // The mark of an escape as well: what was sent is told from what is written for it.
+    let is_special = |one: char| {
+        one.is_control() || matches!(one, '\\' | '\u{2028}' | '\u{2029}') || hongbao_domain::turns(one)
+    };
     let mut escaped = String::new();
     for one in text.chars().take(MOST_CHARS) {
         match is_special(one) {
@@ -158,6 +189,7 @@ mod tests {
             ("\0", "\\u{0}"),
             ("a\nINFO administration key=1", "a\\nINFO administration key=1"),
             ("till \u{202e}lla", "till \\u{202e}lla"),
+            ("a\\nb \\u{202e}", "a\\\\nb \\\\u{202e}"),
             ("微信 \"x\" (member)", "微信 \"x\" (member)"),
         ];
         for (text, expected) in cases {

@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Service;
+use super::access::may_change;
 use super::api_key::hex;
 use super::following::{Held, Needed, Place, wanted_digest};
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
+use super::ward::Ward;
 use hongbao_domain::TenantId;
 use hongbao_domain::decode;
 use hongbao_runtime::{Digest, Plugin, Prepared, Tenant, TenantConfig, TenantEntry, TenantsFile};
@@ -34,31 +36,48 @@ impl Service {
         &self,
         id: &TenantId,
         edit: impl FnOnce(&mut TenantRecord) -> Result<(), Problem>,
-    ) -> Result<Tenant, Problem> {
+    ) -> Result<Ward, Problem> {
         let place = self.roster().place(id);
         let mut applied = place.applied.lock().await;
         let before = self.record(id).await?;
         let mut after = before.clone();
         edit(&mut after)?;
-        let is_as_before = (&after.settings, &after.plugin) == (&before.settings, &before.plugin);
-        if is_as_before && let Some(tenant) = self.host().tenant(id) {
-            // A suspension waits for no plugin, not even for one that does not start here.
+        if self.needs_no_plugin(&before, &after)? {
             let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
-            tenant.set_suspension(after.suspension);
-            self.raise(&mut applied, &before, TenantRecord { revision, ..after });
-            return Ok(tenant);
+            let (after, tenant) = (TenantRecord { revision, ..after }, self.host().tenant(id));
+            tenant.iter().for_each(|tenant| tenant.set_suspension(after.suspension));
+            self.raise(&mut applied, &before, after.clone());
+            return Ok(Ward::of(after, tenant));
         }
         let ready;
         (applied, ready) = self.try_on(&place, applied, &after).await?;
         let revision = self.registry().put_tenant(after.clone()).await?.ok_or_else(overtaken)?;
         let after = TenantRecord { revision, ..after };
         let tenant = self.take_over(&after, ready)?;
-        *applied = Some(after);
-        Ok(tenant)
+        self.roster().told(&after);
+        *applied = Some(after.clone());
+        Ok(Ward::of(after, Some(tenant)))
+    }
+
+    /// Whether a change is written down without asking the plugin. A suspension waits for none, not even for one
+    /// that does not start here. Nor do settings wait for one that does not serve here: what can be wrong with
+    /// them by themselves is refused, and whether the plugin can do with them is seen when it is ready.
+    fn needs_no_plugin(&self, before: &TenantRecord, after: &TenantRecord) -> Result<bool, Problem> {
+        if after.plugin != before.plugin {
+            return Ok(false);
+        }
+        if after.settings == before.settings {
+            return Ok(true);
+        }
+        let serving = self.host().tenant(&after.id).map(|tenant| tenant.plugin().digest());
+        if serving.is_some() && serving == wanted_digest(after) {
+            return Ok(false);
+        }
+        config(after).map(|_| true)
     }
 
     /// A new tenant, here and everywhere.
-    pub(super) async fn create(&self, record: TenantRecord) -> Result<Tenant, Problem> {
+    pub(super) async fn create(&self, record: TenantRecord) -> Result<Ward, Problem> {
         let place = self.roster().place(&record.id);
         let mut applied = place.applied.lock().await;
         let exists = || Problem::new(Kind::TENANT_EXISTS, format!("there is a tenant {}", record.id));
@@ -70,8 +89,9 @@ impl Service {
         let written = self.registry().put_tenant(record.clone()).await?;
         let record = TenantRecord { revision: written.ok_or_else(exists)?, ..record };
         let tenant = self.take_over(&record, ready)?;
-        *applied = Some(record);
-        Ok(tenant)
+        self.roster().told(&record);
+        *applied = Some(record.clone());
+        Ok(Ward::of(record, Some(tenant)))
     }
 
     /// Removes a plugin of a tenant that does not serve it. If it did before, there is none to go back to.
@@ -104,7 +124,10 @@ impl Service {
     /// before, it still follows.
     fn raise(&self, applied: &mut Option<TenantRecord>, before: &TenantRecord, after: TenantRecord) {
         match applied {
-            Some(known) if known.revision == before.revision => *known = after,
+            Some(known) if known.revision == before.revision => {
+                self.roster().told(&after);
+                *known = after;
+            }
             _ => self.see_to(after),
         }
     }
@@ -137,9 +160,7 @@ impl Service {
         record: &TenantRecord,
         plugin: Option<Plugin>,
     ) -> Result<Option<Prepared>, Problem> {
-        let settings: Settings = decode::json(record.settings.as_bytes())
-            .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
-        let config = settings.config(record.id.clone())?;
+        let config = config(record)?;
         let Some(tenant) = self.host().tenant(&record.id) else {
             return Ok(Some(self.host().prepare(config, plugin.ok_or_else(Self::not_ready)?).await?));
         };
@@ -179,13 +200,14 @@ impl Service {
     }
 
     /// Keeps a plugin for a tenant of such settings, once it has said what it is. None where that is more than
-    /// the quota.
+    /// the quota, and a refusal where the operator suspended the tenant while it was compiled.
     pub(super) async fn install(
         &self,
         config: TenantConfig,
         plugin: &Plugin,
         code: Vec<u8>,
         quota: PluginQuota,
+        by_operator: bool,
     ) -> Result<Option<PluginRecord>, Problem> {
         let tenant = config.id.clone();
         let manifest = self.host().try_out(config, plugin.clone()).await?;
@@ -196,6 +218,12 @@ impl Service {
             bytes: plugin.size(),
             installed_at_ms: self.host().now_ms(),
         };
+        let place = self.roster().place(&tenant);
+        // Whoever suspends it here does that before this look, or after what is written below.
+        let _held = place.applied.lock().await;
+        if !by_operator {
+            may_change(self.record(&tenant).await?.suspension, by_operator)?;
+        }
         let installed = self.registry().put_plugin(&tenant, record.clone(), code, quota).await?;
         Ok((installed != Installed::Full).then_some(record))
     }
@@ -236,7 +264,7 @@ impl Service {
         if let Some(code) = code {
             let plugin = self.compile(id, file.plugin(entry), None).await?;
             // Whoever writes the file is the operator.
-            self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE).await?;
+            self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE, true).await?;
         }
         if known.is_none() {
             let record = TenantRecord::new(id.clone(), settings.kept(), self.host().now_ms());
@@ -250,6 +278,13 @@ impl Service {
         };
         self.change(id, edit).await.map(|_| ())
     }
+}
+
+/// What a record says of its tenant, where that can be.
+fn config(record: &TenantRecord) -> Result<TenantConfig, Problem> {
+    let settings: Settings = decode::json(record.settings.as_bytes())
+        .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
+    settings.config(record.id.clone())
 }
 
 /// A digest of what a file says of a tenant. Defaults are left out: another version of the program may

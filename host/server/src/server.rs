@@ -1,6 +1,7 @@
 //! The server: what stands before every route, TLS, and how it ends.
 
 use std::any::Any;
+use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -17,14 +18,18 @@ use axum::routing::get;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
-use super::connections::{Listener, Peer, Tracking, descriptors};
+use super::connections::{Gate, Listener, Peer, Tracking, descriptors};
 use super::observe::observe;
 use super::output::json;
 use super::problem::{Kind, Problem};
@@ -40,6 +45,9 @@ const HEAD_BYTES: usize = 16 << 10;
 /// What Swagger UI needs: styles of its own making, and pictures within them.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                            img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// While it ends, connections are looked at so often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Where the specification is.
 const SPECIFICATION: &str = "/openapi.json";
@@ -65,7 +73,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The certificate or its key cannot be used.
-    #[error("the certificate {file} or its key cannot be used: {source}")]
+    #[error("{file} cannot be used for TLS: {source}")]
     Tls {
         /// Which.
         file: String,
@@ -111,6 +119,7 @@ pub struct Listening {
     handle: Handle<Peer>,
     tls: Option<(TlsFiles, RustlsConfig)>,
     server: JoinHandle<io::Result<()>>,
+    gate: Gate,
     looking_after: JoinHandle<()>,
 }
 
@@ -182,6 +191,7 @@ impl Service {
         }
         let metrics = Arc::clone(self.metrics());
         let listener = Listener::new(listener, limits, Arc::clone(&metrics)).map_err(cannot)?;
+        let gate = listener.gate();
         // After a failure it waits for a moment before it accepts again.
         let server = Server::<Peer>::from_listener(listener).handle(handle.clone());
         let mut server = server.accept_error_handler(move |peer, error| metrics.not_accepted(peer, error));
@@ -194,7 +204,7 @@ impl Service {
             None => tokio::spawn(server.acceptor(Tracking).serve(router)),
         };
         let looking_after = tokio::spawn(self.clone().look_after());
-        Ok(Listening { service: self, address, handle, tls, server, looking_after })
+        Ok(Listening { service: self, address, handle, tls, server, gate, looking_after })
     }
 }
 
@@ -213,8 +223,9 @@ impl Listening {
     pub async fn reload_certificate(&self) -> Result<bool, ServeError> {
         let Some((files, config)) = &self.tls else { return Ok(false) };
         let (certificate, key) = pem_files(files).await?;
+        files.fit(&certificate, &key)?;
         let read = config.reload_from_pem(certificate, key).await;
-        read.map(|()| true).map_err(|source| files.unusable(source))
+        read.map(|()| true).map_err(|source| unusable(&files.certificate, source))
     }
 
     /// Whether it serves still. It ends by itself only where the system gives no connections any more.
@@ -224,14 +235,16 @@ impl Listening {
     }
 
     /// Says that it is not ready any more, waits so long for balancers to notice, then takes no more
-    /// connections and lets requests under way finish.
-    pub async fn stop(self, notice: Duration) {
+    /// connections and lets requests under way finish. Who has none under way is not waited for.
+    pub async fn stop(mut self, notice: Duration) {
         self.service.stop();
         tokio::time::sleep(notice).await;
         let patience = self.service.settings().request_time;
         self.handle.graceful_shutdown(Some(patience));
         // What it ended with was said in the log.
-        let _ = self.server.await;
+        while timeout(LOOK_EVERY, &mut self.server).await.is_err() {
+            self.gate.close_quiet(Instant::now());
+        }
         let _ = self.looking_after.await;
     }
 }
@@ -240,12 +253,41 @@ async fn certificate(files: &TlsFiles) -> Result<RustlsConfig, ServeError> {
     // Somebody who embeds this may have chosen a provider already, which is then used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (certificate, key) = pem_files(files).await?;
-    RustlsConfig::from_pem(certificate, key).await.map_err(|source| files.unusable(source))
+    files.fit(&certificate, &key)?;
+    RustlsConfig::from_pem(certificate, key).await.map_err(|source| unusable(&files.certificate, source))
+}
+
+fn unusable(file: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> ServeError {
+    ServeError::Tls { file: file.display().to_string(), source: io::Error::other(source) }
 }
 
 impl TlsFiles {
-    fn unusable(&self, source: io::Error) -> ServeError {
-        ServeError::Tls { file: self.certificate.display().to_string(), source }
+    /// Looks whether there is a certificate in the one and its key in the other: the words of what uses them
+    /// name neither file.
+    fn fit(&self, certificate: &[u8], key: &[u8]) -> Result<(), ServeError> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+            unusable(
+                &self.certificate,
+                "it has no certificate in PEM form; tls_certificate names the wrong file",
+            )
+        })?;
+        let secret = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+            unusable(&self.key, "it has no private key in PEM form without a passphrase, as tls_key needs it")
+        })?;
+        let ring = rustls::crypto::ring::default_provider();
+        let provider = CryptoProvider::get_default().map_or(&ring, |chosen| &**chosen);
+        match CertifiedKey::from_der(chain, secret, provider) {
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                let why = format!("it is not the key of the certificate in {}", self.certificate.display());
+                Err(unusable(&self.key, why))
+            }
+            Err(error) => {
+                let why = format!("with the private key in {}: {error}", self.key.display());
+                Err(unusable(&self.certificate, why))
+            }
+            Ok(_) => Ok(()),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::bodies::Bodies;
 use super::connections::ConnectionLimits;
 use super::demo::{Demo, DemoSettings};
 use super::following::{FOLLOW_EVERY, Roster};
@@ -13,6 +14,7 @@ use super::observe::HttpMetrics;
 use super::problem::Problem;
 use super::quota::Quotas;
 use super::rate::{RateSettings, Rates};
+use super::refusals::Refusals;
 use hongbao_runtime::{Checked, Host, TenantsFile};
 use hongbao_store::memory::{MemoryEvents, MemoryRegistry};
 use hongbao_store::{ANSWER_KEPT_MS, Events, Health, Registry, Report, StoreError};
@@ -64,6 +66,8 @@ struct Inner {
     keys: Keys,
     rates: Rates,
     quotas: Quotas,
+    bodies: Bodies,
+    refusals: Refusals,
     roster: Roster,
     metrics: Arc<HttpMetrics>,
     streams: Arc<Semaphore>,
@@ -120,6 +124,8 @@ impl ServiceBuilder {
             keys: Keys::new(Arc::clone(&registry)),
             rates: Rates::new(self.settings.rate),
             quotas: Quotas::default(),
+            bodies: Bodies::default(),
+            refusals: Refusals::default(),
             metrics: Arc::new(HttpMetrics::new(getrandom::u64()?)),
             streams: Arc::new(Semaphore::new(self.settings.streams.min(Semaphore::MAX_PERMITS))),
             events: self.events.unwrap_or_else(|| Arc::new(MemoryEvents::new())),
@@ -192,6 +198,14 @@ impl Service {
         &self.inner.quotas
     }
 
+    pub(super) fn bodies(&self) -> &Bodies {
+        &self.inner.bodies
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.inner.refusals
+    }
+
     pub(super) fn roster(&self) -> &Roster {
         &self.inner.roster
     }
@@ -230,7 +244,8 @@ impl Service {
         Ok(())
     }
 
-    /// Follows the registry, checks the stores and forgets what is old, until it is stopped. Stores are
+    /// Follows the registry, checks the stores, forgets what is old and writes down what was left out of the log, until
+    /// it is stopped. Stores are
     /// checked here as well, so that metrics and the log tell of one that fails where nobody asks
     /// whether the host is ready.
     pub(super) async fn look_after(self) {
@@ -240,8 +255,9 @@ impl Service {
         for round in 1_u32.. {
             tokio::select! {
                 () = tokio::time::sleep(FOLLOW_EVERY) => {}
-                _ = stopping.changed() => return,
+                _ = stopping.changed() => return self.note_left_out(true).await,
             }
+            self.note_left_out(false).await;
             let followed = self.follow().await;
             self.log_change(&mut waits_for, followed.err());
             if round % CHECK_EVERY == 0 {

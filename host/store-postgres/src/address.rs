@@ -1,11 +1,13 @@
 //! A database that is named in a URL: whose it is, and whether it can be used.
 
 use std::error::Error as _;
+use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::config::{Host, SslMode, SslNegotiation, TargetSessionAttrs};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::{Client, Config};
 
 use super::connector::{CONNECT, Connector};
@@ -17,7 +19,7 @@ use super::read;
 use super::rights::Rights;
 use super::sessions::{ANSWER, LONG};
 use super::tls::{Tls, TlsError};
-use super::{guards, history, pooler};
+use super::{diagnosis, guards, history, pooler};
 use hongbao_store::{History, patience};
 
 /// After so long without a word, a silent connection is asked whether it is still there.
@@ -75,7 +77,22 @@ impl Address {
         let at = at(&config);
         let tls = Tls::read(&ours).map_err(|error| by_tls(&at, error))?;
         config.ssl_mode(if is_local(&config) { SslMode::Disable } else { tls.mode });
+        encrypts_from_the_first_byte(&mut config)?;
         Ok(Self { connector: Connector::new(config, tls.connect), at })
+    }
+
+    /// Connects, and where nobody answers soon, looks who is there.
+    async fn connect(&self) -> Result<(Client, JoinHandle<()>), OpenError> {
+        let mut connecting = pin!(self.connector.connect());
+        let connected = match timeout(diagnosis::SOON, &mut connecting).await {
+            Ok(connected) => connected,
+            Err(_) if diagnosis::is_redis(self.connector.config()).await => {
+                let why = format!("what answers at {} is Redis and no PostgreSQL", self.at);
+                return Err(OpenError::Url(why));
+            }
+            Err(_) => connecting.await,
+        };
+        connected.map_err(|error| self.failed(error))
     }
 
     /// Connects once, outside of the pool, and acts. The connection is gone when this returns.
@@ -84,7 +101,7 @@ impl Address {
         patience: Duration,
         act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
     ) -> Result<T, OpenError> {
-        let (mut client, connection) = self.connector.connect().await.map_err(|error| self.failed(error))?;
+        let (mut client, connection) = self.connect().await?;
         let acted = timeout(patience, async {
             pooler::check(&self.connector, &client).await?;
             act(&mut client).await
@@ -169,6 +186,22 @@ impl Address {
     }
 }
 
+/// `sslnegotiation=direct` leaves no way to go on without encryption. The driver would say so too, and only
+/// when it connects.
+fn encrypts_from_the_first_byte(config: &mut Config) -> Result<(), OpenError> {
+    match (config.get_ssl_negotiation(), config.get_ssl_mode()) {
+        (SslNegotiation::Direct, SslMode::Disable) if is_local(config) => {
+            config.ssl_negotiation(SslNegotiation::Postgres);
+            Ok(())
+        }
+        (SslNegotiation::Direct, SslMode::Disable | SslMode::Prefer) => {
+            let why = "sslnegotiation=direct goes with sslmode=require, verify-ca or verify-full alone";
+            Err(OpenError::Url(why.into()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Over a socket of the same machine there is no TLS, whatever the URL says of it: as with libpq.
 fn is_local(config: &Config) -> bool {
     let is_path = |host: &Host| match host {
@@ -214,12 +247,20 @@ fn refused(at: String, reason: String, error: tokio_postgres::Error) -> OpenErro
         }
         _ if *state == SqlState::INSUFFICIENT_PRIVILEGE => OpenError::NotPermitted { at, reason },
         _ if *state == SqlState::UNDEFINED_DATABASE || class == "28" => OpenError::NotAdmitted { at, reason },
+        // What ends a session is about all of it: a database that takes no connections, such as template0.
+        _ if *state == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE && is_fatal(&error) => {
+            OpenError::NotAdmitted { at, reason }
+        }
         _ if *state == SqlState::READ_ONLY_SQL_TRANSACTION => OpenError::ReadOnly { at },
         _ if matches!(class, "08" | "53" | "57") => {
             OpenError::Unreachable { at, source: Error::from(error).into() }
         }
         _ => OpenError::Other { at, source: Error::from(error).into() },
     }
+}
+
+fn is_fatal(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().and_then(DbError::parsed_severity) == Some(Severity::Fatal)
 }
 
 /// This machine's clock, in milliseconds since the Unix epoch.
@@ -270,8 +311,16 @@ mod tests {
             ("redis://localhost", "ledger-url"),
             ("postgres://localhost/x?sslmode=encrypted", "ledger-url"),
             ("postgres://localhost/x?nonsense=1", "ledger-url"),
+            ("postgres://localhost/x?sslnegotiation=direct", "ledger-url"),
+            ("postgres://localhost/x?sslnegotiation=direct&sslmode=disable", "ledger-url"),
         ] {
             assert_eq!(Address::parse(url).err().map(|error| error.code()), Some(code), "{url}");
+        }
+        for url in [
+            "postgres://localhost/x?sslnegotiation=direct&sslmode=require",
+            "host=/tmp sslnegotiation=direct",
+        ] {
+            assert!(Address::parse(url).is_ok(), "{url}");
         }
     }
 }

@@ -36,7 +36,6 @@ impl Connector {
         Self { history: Some(history), ..self }
     }
 
-    #[cfg(test)]
     pub(super) fn config(&self) -> &Config {
         &self.config
     }

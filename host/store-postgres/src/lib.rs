@@ -19,6 +19,7 @@ mod address;
 mod audit;
 mod claim;
 mod connector;
+mod diagnosis;
 mod error;
 mod guards;
 mod history;

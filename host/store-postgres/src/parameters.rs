@@ -13,7 +13,18 @@ pub(super) type Split = (String, BTreeMap<String, String>);
 /// Takes our parameters out of what names a database.
 pub(super) fn split(named: &str) -> Result<Split, OpenError> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| named.starts_with(scheme));
-    if is_url { split_url(named) } else { split_keywords(named) }
+    if is_url {
+        return split_url(named);
+    }
+    match named.split_once("://") {
+        // Else the driver would look for keywords in it, and say where they end.
+        Some((scheme, _))
+            if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
+        {
+            Err(OpenError::Url(format!("it must begin with postgres:// and not with {scheme}://")))
+        }
+        _ => split_keywords(named),
+    }
 }
 
 fn split_url(url: &str) -> Result<Split, OpenError> {
@@ -146,5 +157,10 @@ mod tests {
         ] {
             assert!(matches!(split(url), Err(OpenError::Url(_))), "{url}");
         }
+        for url in ["mysql://a@b/c", "redis://localhost", "://a", "Postgres://a"] {
+            let told = split(url).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(told.contains("it must begin with postgres://"), "{url}: {told}");
+        }
+        assert!(split("host=one password='a://b'").is_ok());
     }
 }

@@ -177,6 +177,16 @@ impl Way<'_> {
             Ok(connection) => Ok(connection),
             Err(error) if Fault::is_vague(&error, self.certificates.is_some()) => {
                 let seen = diagnosis::look(node.addr(), self.certificates).await;
+                // Of a user in the URL it says nothing that others need no login.
+                let is_refused = error.kind() == ErrorKind::AuthenticationFailed;
+                if seen.is_none() && is_refused && node.redis_settings().username().is_none() {
+                    let takes_all = diagnosis::takes_anybody(node.addr()).await;
+                    return Err(if takes_all {
+                        Failure::Known(Fault::PasswordUnwanted)
+                    } else {
+                        error.into()
+                    });
+                }
                 Err(seen.map_or(Failure::Redis(error), Failure::Known))
             }
             Err(error) => Err(error.into()),

@@ -54,6 +54,12 @@ pub(super) async fn look(address: &ConnectionAddr, certificates: Option<&Certifi
     }
 }
 
+/// Whether a Redis server without TLS answers who has not logged in.
+pub(super) async fn takes_anybody(address: &ConnectionAddr) -> bool {
+    let ConnectionAddr::Tcp(host, port) = address else { return false };
+    answer(host, *port, PING).await.is_some_and(|first| first.starts_with(b"+PONG"))
+}
+
 /// The first bytes that come back; none of them where the connection is closed.
 async fn answer(host: &str, port: u16, question: &[u8]) -> Option<Vec<u8>> {
     let ask = async {

@@ -40,14 +40,29 @@ pub enum OpenError {
         address: String,
     },
     /// The URL has no password, and one is wanted.
-    #[error("the Redis server at {address} asks for a password")]
+    #[error(
+        "the Redis server at {address} asks for a password: write it into the counter's URL, as in \
+         redis://:PASSWORD@HOST or redis://USER:PASSWORD@HOST"
+    )]
     PasswordMissing {
         /// Host and port.
         address: String,
     },
-    /// The password is another, the user is not known, or there is no password at all.
-    #[error("the Redis server at {address} refuses the user or the password")]
+    /// The password is another, or the user is not known.
+    #[error(
+        "the Redis server at {address} refuses the user or the password: correct them in the counter's URL, where \
+         what is special is percent-encoded, or in Redis (requirepass, or its users)"
+    )]
     PasswordWrong {
+        /// Host and port.
+        address: String,
+    },
+    /// The URL has a password, and the server has none.
+    #[error(
+        "the Redis server at {address} has no password, and the counter's URL has one: take it out of the URL, or \
+         set it in Redis (requirepass)"
+    )]
+    PasswordUnwanted {
         /// Host and port.
         address: String,
     },
@@ -122,7 +137,9 @@ impl OpenError {
             Self::Unreachable { .. } => "counter-unreachable",
             Self::NotRedis { .. } => "counter-not-redis",
             Self::UnknownMaster { .. } => "counter-master",
-            Self::PasswordMissing { .. } | Self::PasswordWrong { .. } => "counter-password",
+            Self::PasswordMissing { .. } | Self::PasswordWrong { .. } | Self::PasswordUnwanted { .. } => {
+                "counter-password"
+            }
             Self::Forbidden { .. } => "counter-forbidden",
             Self::ReadOnly { .. } => "counter-read-only",
             Self::RefusesWrites { .. } => "counter-refuses-writes",
@@ -147,6 +164,13 @@ impl OpenError {
             Fault::UnknownMaster => Self::UnknownMaster { address },
             Fault::PasswordMissing => Self::PasswordMissing { address },
             Fault::PasswordWrong => Self::PasswordWrong { address },
+            Fault::PasswordUnwanted => Self::PasswordUnwanted { address },
+            Fault::NoDatabase => {
+                let remedy = fault.remedy();
+                Self::Url {
+                    reason: format!("the server at {address} has no database of that number; {remedy}"),
+                }
+            }
             Fault::Forbidden(reason) => Self::Forbidden { address, reason },
             Fault::Protected => Self::Forbidden { address, reason: fault.to_string() },
             Fault::ReadOnly => Self::ReadOnly { address },

@@ -47,6 +47,10 @@ pub(super) enum Fault {
     PasswordMissing,
     #[error("Redis refuses the user or the password")]
     PasswordWrong,
+    #[error("Redis has no password, and the URL has one")]
+    PasswordUnwanted,
+    #[error("Redis has no database of the number that the URL names")]
+    NoDatabase,
     #[error("Redis is in protected mode and takes no clients from other machines")]
     Protected,
     #[error("no sentinel knows the master")]
@@ -91,7 +95,8 @@ impl Fault {
             Self::Loading => "loading",
             Self::BusyScript => "busy-script",
             Self::TooManyClients => "too-many-clients",
-            Self::PasswordMissing | Self::PasswordWrong => "password",
+            Self::PasswordMissing | Self::PasswordWrong | Self::PasswordUnwanted => "password",
+            Self::NoDatabase => "database",
             Self::Protected => "protected-mode",
             Self::UnknownMaster => "master",
             Self::TooOld(_) => "too-old",
@@ -138,6 +143,8 @@ impl Fault {
             Self::Forbidden(_)
             | Self::PasswordMissing
             | Self::PasswordWrong
+            | Self::PasswordUnwanted
+            | Self::NoDatabase
             | Self::Protected
             | Self::UnknownMaster
             | Self::TooOld(_)
@@ -163,6 +170,8 @@ impl Fault {
             }
             Self::TooManyClients => "raise maxclients",
             Self::PasswordMissing | Self::PasswordWrong => "correct the login in the URL or in Redis",
+            Self::PasswordUnwanted => "take the password out of the URL, or set one in Redis (requirepass)",
+            Self::NoDatabase => "correct the number behind the host in the URL, or raise databases in Redis",
             Self::Protected => "set a password, or protected-mode no",
             Self::UnknownMaster => "correct the name of the master in the URL",
             Self::TooOld(_) => "use a newer server",
@@ -201,14 +210,18 @@ impl Fault {
             () if said(&["READONLY"]) => Self::ReadOnly,
             () if said(&["NOREPLICAS"]) => Self::TooFewReplicas,
             () if said(&["CLUSTERDOWN", "MASTERDOWN"]) => Self::ClusterDown,
-            () if said(&["NOPERM", "The user executing the script"]) => Self::Forbidden(plain(error)),
+            // The client cuts the code off what SELECT is answered.
+            () if said(&["NOPERM", "The user executing the script", "has no permissions to run"]) => {
+                Self::Forbidden(plain(error))
+            }
             () if said(&["NOAUTH"]) => Self::PasswordMissing,
             () if said(&["WRONGPASS"]) => Self::PasswordWrong,
             () if said(&["DENIED"]) => Self::Protected,
             () if said(&["LOADING"]) => Self::Loading,
             () if said(&["BUSY"]) => Self::BusyScript,
             () if said(&["max number of clients"]) => Self::TooManyClients,
-            () if said(&["MOVED"]) => NODE_OF_A_CLUSTER,
+            () if said(&["DB index is out of range", "invalid DB index"]) => Self::NoDatabase,
+            () if said(&["MOVED", "SELECT is not allowed in cluster mode"]) => NODE_OF_A_CLUSTER,
             () if said(&["cluster support disabled"]) => NO_CLUSTER,
             () if said(&["SENTINEL"]) => NO_SENTINEL,
             () if said(&["unknown command", "Unknown Redis command", "Unknown command"]) => {
@@ -316,6 +329,8 @@ mod tests {
             ),
             ("NOAUTH Authentication required.", "password"),
             ("DENIED Redis is running in protected mode", "protected-mode"),
+            ("ERR DB index is out of range", "database"),
+            ("ERR SELECT is not allowed in cluster mode", "topology"),
         ];
         for (line, code) in cases {
             let fault = Fault::of(&answered(line));
@@ -337,7 +352,7 @@ mod tests {
         for fault in [Fault::OutOfMemory, Fault::ReadOnly, Fault::Loading, Fault::Unreachable("x".into())] {
             assert!(!fault.is_mistake(), "{fault}");
         }
-        for fault in [Fault::PasswordWrong, NO_CLUSTER, Fault::NotRedis("HTTP".into())] {
+        for fault in [Fault::PasswordWrong, Fault::NoDatabase, NO_CLUSTER, Fault::NotRedis("HTTP".into())] {
             assert!(fault.is_mistake() && !fault.refuses_writes(), "{fault}");
         }
     }

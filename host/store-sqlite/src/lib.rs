@@ -92,7 +92,7 @@ impl SqliteLedger {
     /// Whether a directory has a ledger.
     #[must_use]
     pub fn exists(directory: &Path) -> bool {
-        directory.join(migrate::BOOKS.file).metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
+        migrate::BOOKS.is_in(directory)
     }
 
     async fn write<T: Send + 'static>(

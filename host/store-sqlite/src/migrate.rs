@@ -5,6 +5,8 @@
 //! was or whole. Whoever opens at the same time waits for that transaction and then finds
 //! nothing left to do.
 
+use std::path::Path;
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// A database of ours: its file, and how it came to be what it is.
@@ -62,6 +64,11 @@ impl From<rusqlite::Error> for MigrateError {
 }
 
 impl Series<'_> {
+    /// Whether a directory has such a database.
+    pub(super) fn is_in(self, directory: &Path) -> bool {
+        directory.join(self.file).metadata().is_ok_and(|file| file.is_file() && file.len() > 0)
+    }
+
     /// How many of the migrations a database has had, 0 for an empty one. Reads only, so that a
     /// file which is not ours stays as it is.
     pub(super) fn version(self, db: &Connection) -> Result<usize, MigrateError> {

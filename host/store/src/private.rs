@@ -13,7 +13,14 @@ const FOR_OTHERS: u32 = 0o077;
 
 /// Makes a directory for its user alone, and those above it. One that is there stays as it is.
 pub fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).recursive(true).create(path)
+    DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(|error| {
+        // The system says of a file in its place that it exists, which is no news to whoever named it.
+        let file = path.ancestors().find(|above| above.exists() && !above.is_dir());
+        file.map_or(error, |file| {
+            let why = format!("{} is a file and no directory; name another place", file.display());
+            io::Error::new(io::ErrorKind::NotADirectory, why)
+        })
+    })
 }
 
 /// Makes an empty file for its user alone. One that is there is not even opened: where SQLite has it open in this
@@ -52,18 +59,30 @@ pub enum Exposed {
     #[error("{} can be written by other users; run `chmod go-w` on it, or name a place elsewhere", .0.display())]
     Writable(PathBuf),
     /// Its owner may do anything.
-    #[error("{} belongs to another user; name a place elsewhere", .0.display())]
+    #[error("{} belongs to another user; name a place elsewhere, or start the program as that user", .0.display())]
     Foreign(PathBuf),
 }
 
 /// Whether others could put something else in the place of a directory, which is there: one of those above it is
 /// theirs, or they may write to it. A group with the number of its user is that user's own.
 pub fn exposed_above(directory: &Path) -> io::Result<Option<Exposed>> {
+    exposed_above_to(directory, us())
+}
+
+/// Whose we are. That a directory is somebody's does not make it ours: root could open anybody's.
+fn us() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+const fn is_foreign(owner: u32, us: u32) -> bool {
+    owner != 0 && owner != us
+}
+
+fn exposed_above_to(directory: &Path, us: u32) -> io::Result<Option<Exposed>> {
     let directory = directory.canonicalize()?;
-    let ours = fs::metadata(&directory)?.uid();
     for above in directory.ancestors().skip(1) {
         let found = fs::metadata(above)?;
-        if found.uid() != 0 && found.uid() != ours {
+        if is_foreign(found.uid(), us) {
             return Ok(Some(Exposed::Foreign(above.to_owned())));
         }
         if is_writable(&found) && found.mode() & STICKY == 0 {
@@ -73,11 +92,19 @@ pub fn exposed_above(directory: &Path) -> io::Result<Option<Exposed>> {
     Ok(None)
 }
 
-/// The same of the directory itself: others could put files into it.
+/// The same of the directory itself: others could put files into it, or it is theirs.
 pub fn exposed(directory: &Path) -> io::Result<Option<Exposed>> {
-    match is_writable(&fs::metadata(directory)?) {
+    exposed_to(directory, us())
+}
+
+fn exposed_to(directory: &Path, us: u32) -> io::Result<Option<Exposed>> {
+    let found = fs::metadata(directory)?;
+    if is_foreign(found.uid(), us) {
+        return Ok(Some(Exposed::Foreign(directory.to_owned())));
+    }
+    match is_writable(&found) {
         true => Ok(Some(Exposed::Writable(directory.to_owned()))),
-        false => exposed_above(directory),
+        false => exposed_above_to(directory, us),
     }
 }
 
@@ -135,5 +162,23 @@ mod tests {
         set(&directory, 0o1777);
         assert_eq!(exposed(&directory).unwrap(), Some(Exposed::Writable(directory.clone())));
         assert_eq!(exposed_above(&directory).unwrap(), None);
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_no_place_for_us_not_even_for_root() {
+        const NOBODY: u32 = 65_534;
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().canonicalize().unwrap().join("directory");
+        make_directory(&directory).unwrap();
+        let theirs = match us() {
+            0 => {
+                std::os::unix::fs::chown(&directory, Some(NOBODY), None).unwrap();
+                exposed(&directory).unwrap()
+            }
+            ours => exposed_to(&directory, ours + 1).unwrap(),
+        };
+        let why = theirs.unwrap();
+        assert_eq!(why, Exposed::Foreign(directory));
+        assert!(why.to_string().contains("belongs to another user"), "{why}");
     }
 }

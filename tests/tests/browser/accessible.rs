@@ -40,6 +40,13 @@ impl Judge {
         if overflow > 0 {
             self.wrong.push(json!({"state": format!("{name}-{state}"), "wider by": overflow}));
         }
+        // The room scrolls within the window; the welcome form may be higher than one.
+        let overflow = "const { scrollHeight, clientHeight } = document.scrollingElement; \
+                        return document.getElementById('chat').hidden ? 0 : scrollHeight - clientHeight";
+        let overflow = window.script(overflow, &[]).await.as_i64().unwrap();
+        if overflow > 0 {
+            self.wrong.push(json!({"state": format!("{name}-{state}"), "higher by": overflow}));
+        }
         self.states += 1;
     }
 }

@@ -28,6 +28,23 @@ async fn a_packet_expires_before_everybodys_eyes() {
 }
 
 #[tokio::test]
+async fn who_leaves_is_told_so_and_not_warned() {
+    let stage = Stage::start();
+    let alice = stage.person("alice").await;
+    alice.click("#leave").await;
+    alice.says("#join-left", "You have left the room.").await;
+    alice.misses("#join-notice").await;
+    alice.picture("left").await;
+    // Its edge is not that of what went wrong.
+    let edges = "return ['join-left', 'join-notice'] \
+                 .map((id) => getComputedStyle(document.getElementById(id)).borderLeftColor)";
+    let edges = alice.script(edges, &[]).await;
+    assert_ne!(edges[0], edges[1]);
+    join(&alice, "alice").await;
+    stage.end(&[&alice]).await;
+}
+
+#[tokio::test]
 async fn a_refused_key_leads_back_to_the_welcome() {
     let stage = Stage::start();
     let alice = stage.person("alice").await;

@@ -6,9 +6,11 @@
 mod accessible;
 mod amounts;
 mod axe;
+mod company;
 mod crowd;
 mod driver;
 mod endings;
+mod fits;
 mod kept;
 mod keyboard;
 mod large;

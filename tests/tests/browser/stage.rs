@@ -51,7 +51,11 @@ impl Stage {
     pub fn with_bank() -> Self {
         let books = tempfile::tempdir().unwrap();
         let operator = key(books.path(), &["--operator"]);
-        let teller = key(books.path(), &["--tenant", "demo", "--scope", "fund"]);
+        // The service makes the tenant when it starts.
+        let tenants = books.path().join("tenants.toml");
+        std::fs::write(&tenants, "[tenants.demo]").unwrap();
+        let tenants = tenants.to_str().unwrap();
+        let teller = key(books.path(), &["--tenant", "demo", "--scope", "fund", "--config", tenants]);
         let data = books.path().to_str().unwrap().to_owned();
         Self::on(&["--data", &data], Some(Bank { _books: books, operator, teller }))
     }

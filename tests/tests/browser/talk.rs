@@ -25,11 +25,39 @@ async fn a_typed_command_sends_a_packet_and_leaves_no_message() {
     alice.reads("#balance-amount", &shown(100_000 - 888)).await;
 
     // What the plugin cannot read it answers to the writer alone.
-    say(&alice, "/hongbao nonsense").await;
+    alice.fill("#message", "/hongbao nonsense").await;
+    alice.press(&[ENTER]).await;
     alice.says(".toast.problem", "nonsense").await;
     alice.picture("typed-not-understood").await;
     assert_eq!(bob.count(".toast").await, 0);
     stage.end(&[&alice, &bob]).await;
+}
+
+#[tokio::test]
+async fn a_refused_command_stays_to_be_mended() {
+    let stage = Stage::start();
+    let alice = stage.person("alice").await;
+    for (refused, why) in
+        [("/hongbao nonsense", "nonsense"), ("/hongbao to @Yan 6.66", "@Yan"), ("/bogus", "/bogus")]
+    {
+        alice.fill("#message", refused).await;
+        alice.press(&[ENTER]).await;
+        let told = "return [...document.querySelectorAll('.toast.problem')] \
+                    .some((one) => one.innerText.includes(arguments[0]))";
+        alice.until(&format!("{refused} is refused"), told, &[why.into()]).await;
+        alice
+            .until("it was answered", "return !document.querySelector('#send-message[aria-disabled]')", &[])
+            .await;
+        assert_eq!(alice.script("return document.getElementById('message').value", &[]).await, refused);
+    }
+    alice.picture("typed-refused").await;
+    // Mended, it is a new message, and gone.
+    say(&alice, "/hongbao 6.66 1 Mended").await;
+    packet(&alice, "Mended").await;
+    // Help is no refusal.
+    say(&alice, "/hongbao help").await;
+    alice.sees("#packet-dialog .opened-sheet").await;
+    stage.end(&[&alice]).await;
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ fn an_audit_from_outside_is_the_plays_own() {
     let (directory, expected) = books();
     let ended = look("audit", &directory, &["--json"]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
-    assert_eq!(process::json(&ended), expected);
+    assert_eq!(process::json(&ended), of_default(&expected));
     let ended = look("audit", &directory, &[]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     assert_eq!(ended.out.matches('✓').count(), 4, "{}", ended.out);
@@ -45,12 +45,51 @@ fn a_reconciliation_from_outside_finds_the_open_packets() {
     let ended = look("reconcile", &directory, &["--json"]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let expected = json!({
-        "clean": true, "packets": 1, "counters": 0,
+        "tenant": "default", "clean": true, "packets": 1, "counters": 0,
         "found": 0, "repaired": 0, "mismatches": [], "overdue": [], "discrepancies": [],
     });
     assert_eq!(process::json(&ended), expected);
     let ended = look("reconcile", &directory, &[]);
-    assert_eq!((ended.code, ended.out.lines().count()), (Some(0), 2), "{ended:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let lines: Vec<_> = ended.out.lines().collect();
+    assert_eq!(lines[..2], ["  Tenant default", "  1 open packet looked at, 0 of them with a counter."]);
+    assert_eq!(lines.len(), 3, "{ended:?}");
+}
+
+/// What a play says of its tenant, as it is said from outside.
+fn of_default(found: &Value) -> Value {
+    let mut found = found.clone();
+    found["tenant"] = json!("default");
+    found
+}
+
+#[test]
+fn a_tenant_that_nobody_knows_is_refused_by_the_setting_that_named_it() {
+    let (directory, _) = books();
+    for command in ["audit", "reconcile"] {
+        for more in [&[][..], &["--json"]] {
+            let ended = look(command, &directory, &[&["--tenant", "nosuch"][..], more].concat());
+            assert_eq!((ended.code, ended.out.as_str()), (Some(64), ""), "{ended:?}");
+            let begins =
+                "hongbao: unknown-tenant: --tenant: \"nosuch\": there is nothing of it in the ledger";
+            assert!(ended.err.starts_with(begins), "{ended:?}");
+        }
+        let ended = look(command, &directory, &["--tenant", "default"]);
+        assert!(ended.code == Some(0) && ended.out.starts_with("  Tenant default\n"), "{ended:?}");
+    }
+    assert!(!directory.path().join("registry.db").exists(), "looking makes nothing");
+    // The configuration knows it.
+    let file = directory.path().join("hongbao.toml");
+    std::fs::write(&file, "[tenants.acme]").unwrap();
+    let ended = look("audit", &directory, &["--config", file.to_str().unwrap(), "--tenant", "acme"]);
+    assert!(ended.code == Some(0) && ended.out.starts_with("  Tenant acme\n"), "{ended:?}");
+    // Nobody has paid into an empty ledger, and it is nobody's mistake.
+    let empty = tempdir().unwrap();
+    assert_eq!(run(&["migrate", "--data", empty.path().to_str().unwrap()]).code, Some(0));
+    for command in ["audit", "reconcile"] {
+        assert_eq!(look(command, &empty, &[]).code, Some(0));
+        assert_eq!(look(command, &empty, &["--tenant", "acme"]).code, Some(64));
+    }
 }
 
 #[test]
@@ -58,7 +97,7 @@ fn looking_changes_nothing() {
     let (directory, expected) = books();
     for _ in 0..2 {
         look("reconcile", &directory, &[]);
-        assert_eq!(process::json(&look("audit", &directory, &["--json"])), expected);
+        assert_eq!(process::json(&look("audit", &directory, &["--json"])), of_default(&expected));
     }
 }
 

@@ -126,13 +126,14 @@ fn a_cause_is_said_once() {
     let directory = tempdir().unwrap();
     let (missing, file) = (directory.path().join("none"), directory.path().join("file"));
     fs::write(&file, "mine").unwrap();
+    let (missing, file) = (missing.to_str().unwrap(), file.to_str().unwrap());
     let commands = [
-        run(&["play", missing.to_str().unwrap()]),
-        run(&["play", "-", "--plugin", missing.to_str().unwrap()]),
-        run(&["play", "-", "--data", file.to_str().unwrap()]),
+        (run(&["play", missing]), "(os error"),
+        (run(&["play", "-", "--plugin", missing]), "(os error"),
+        (run(&["play", "-", "--data", file]), "is a file and no directory"),
     ];
-    for ended in commands {
-        assert_eq!(ended.err.matches("(os error").count(), 1, "{}", ended.err);
+    for (ended, cause) in commands {
+        assert_eq!(ended.err.matches(cause).count(), 1, "{}", ended.err);
     }
 }
 

@@ -58,13 +58,13 @@ fn a_name_that_is_too_long_or_heaped_up_breaks_no_table() {
 fn a_label_of_a_key_turns_nothing_either() {
     let directory = tempdir().unwrap();
     let data = ["--data", directory.path().to_str().unwrap()];
-    let made = run(&["key", "create", "--label", "ba\u{202e}nk", "--scope", "fund", data[0], data[1]]);
+    let made = run(&["key", "create", "--label", "ba\u{202e}nk", "--operator", data[0], data[1]]);
     assert_eq!(made.code, Some(0), "{made:?}");
-    let listed = run(&["key", "list", data[0], data[1]]);
+    let listed = run(&["key", "list", "--operator", data[0], data[1]]);
     is_tame(&listed.out);
     assert!(listed.out.contains("bank"), "{listed:?}");
-    let id = listed.out.lines().nth(1).unwrap().split(' ').next().unwrap();
-    let revoked = run(&["key", "revoke", id, data[0], data[1]]);
+    let id = listed.out.lines().nth(2).unwrap().split(' ').next().unwrap();
+    let revoked = run(&["key", "revoke", id, "--operator", data[0], data[1]]);
     assert_eq!(revoked.out, format!("{id} (bank) is revoked.\n"));
 }
 

@@ -151,7 +151,7 @@ fn what_is_parked_is_listed_and_can_be_put_back() {
     let listed = stores.look(&["settle", "--parked"]).out;
     assert!(listed.contains("rich") && listed.contains("¥1.00"), "{listed}");
     let settled = stores.look(&["settle"]).out;
-    assert!(settled.contains("1 claims are parked"), "{settled}");
+    assert!(settled.contains("1 claim is parked"), "{settled}");
 
     play.send(with(equal("q", 500, 1), json!({ "sender": "rich" })));
     play.end_well();
@@ -178,7 +178,8 @@ fn stores_are_named_in_the_environment_or_in_a_file() {
     let directory = tempdir().unwrap();
     let file = directory.path().join("hongbao.toml");
     let write = |text: &str| std::fs::write(&file, text).unwrap();
-    write(&format!("counter = '{}'\nledger = '{}'\ntenant = 'acme'", stores.counter, stores.ledger));
+    let (counter, ledger) = (&stores.counter, &stores.ledger);
+    write(&format!("counter = '{counter}'\nledger = '{ledger}'\ntenant = 'acme'\n[tenants.acme]"));
     assert_eq!(audit(&|command| _ = command.arg("--config").arg(&file)).0, Some(0));
     assert_eq!(audit(&|command| _ = command.env("HONGBAO_CONFIG", &file)).0, Some(0));
     write("ledgre = 'postgres://localhost'");
@@ -191,6 +192,7 @@ fn stores_are_named_in_the_environment_or_in_a_file() {
 #[test]
 fn a_service_does_not_start_with_what_can_only_be_a_mistake() {
     let secured = Redis::start_with(&["--requirepass", "secret"]);
+    let open = Redis::start();
     let web = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let web_address = web.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -213,6 +215,8 @@ fn a_service_does_not_start_with_what_can_only_be_a_mistake() {
         (format!("rediss://:secret@{address}?cacert=/nowhere/roots.pem"), 66, "counter-certificate"),
         (format!("rediss://:secret@{address}?cert=only.pem"), 64, "counter-url"),
         (format!("redis://:secret@{address}?timeout=1"), 64, "counter-url"),
+        (format!("redis://:secret@{address}/99"), 64, "counter-url"),
+        (format!("redis://:secret@{}", open.address()), 78, "counter-password"),
     ];
     for (url, exit, code) in cases {
         let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data", &data, "--counter", &url]);
@@ -229,7 +233,11 @@ fn servers_that_cannot_be_used_are_one_sentence_and_leave_nothing_behind() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nowhere =
         (format!("redis://:secret@127.0.0.1:{free}"), format!("postgres://me:secret@127.0.0.1:{free}/x"));
-    let cases: [(&[&str], i32, &str); 7] = [
+    let redis = Redis::start();
+    let no_postgres = format!("postgres://me:secret@{}/x", redis.address());
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["audit", "--ledger", &no_postgres], 64, "ledger-url"),
+        (&["audit", "--ledger", &servers().postgres.url("template0")], 78, "ledger-not-admitted"),
         (&["demo", "--counter", &nowhere.0, "--ledger", &stores.ledger], 69, "counter-unreachable"),
         (&["demo", "--ledger", &nowhere.1], 69, "ledger-unavailable"),
         (&["audit", "--ledger", &stores.ledger], 66, "no-ledger"),

@@ -39,10 +39,13 @@ fn what_surrounds_a_setting_is_cut_off_wherever_it_stands() {
         let ended = run(&[&["audit"], args].concat(), environment);
         assert_eq!(ended.code, Some(0), "{ended:?}");
     };
-    audit(&["--data", &format!("{data}\r\n"), "--tenant", " acme\n"], &[]);
-    audit(&["--data", data], &[("HONGBAO_TENANT", "acme\n"), ("HONGBAO_LEDGER", ""), ("HONGBAO_CONFIG", "")]);
+    audit(&["--data", &format!("{data}\r\n"), "--tenant", " default\n"], &[]);
+    audit(
+        &["--data", data],
+        &[("HONGBAO_TENANT", "default\n"), ("HONGBAO_LEDGER", ""), ("HONGBAO_CONFIG", "")],
+    );
     let file = home.path().join("hongbao.toml");
-    fs::write(&file, "data = \" books\\n\"\ntenant = \"acme\\n\"").unwrap();
+    fs::write(&file, "data = \" books\\n\"\ntenant = \"acme\\n\"\n[tenants.acme]").unwrap();
     let file = format!("{}\n", file.display());
     audit(&["--config", &file], &[]);
     audit(&[], &[("HONGBAO_CONFIG", &file)]);
@@ -60,6 +63,7 @@ fn what_is_unusable_is_refused_by_its_name_before_anything_is_asked() {
         ("HONGBAO_LEDGER", "mysql://me:secret@localhost", "ledger-url"),
         ("HONGBAO_LEDGER", "postgres://me:secret@localhost/a\nb", "usage"),
         ("HONGBAO_LEDGER", "postgres://me:secret@localhost/a?nonsense=1", "ledger-url"),
+        ("HONGBAO_LEDGER", "postgres://me:secret@localhost/a?sslnegotiation=direct", "ledger-url"),
         ("HONGBAO_COUNTER", "http://:secret@localhost", "counter-url"),
         ("HONGBAO_COUNTER", "redis://:secret@localhost\u{1b}[2J", "usage"),
         ("HONGBAO_DATA", "a\tb", "usage"),
@@ -78,6 +82,11 @@ fn what_is_unusable_is_refused_by_its_name_before_anything_is_asked() {
     refused(&run(&["audit", "--config", config], &[]), &at("ledger"), "usage");
     refused(&audit(&[("TOKIO_WORKER_THREADS", "many")]), "TOKIO_WORKER_THREADS", "usage");
     refused(&audit(&[("TOKIO_WORKER_THREADS", "0")]), "TOKIO_WORKER_THREADS", "usage");
+    let both = run(&["audit"], &[("HONGBAO_DATA", "a"), ("HONGBAO_LEDGER", "postgres://b")]);
+    refused(&both, "HONGBAO_DATA and HONGBAO_LEDGER", "usage");
+    fs::write(&file, "ledger = 'postgres://b'\ndata = 'a'").unwrap();
+    let both = format!("{} and {}", at("data"), at("ledger"));
+    refused(&run(&["audit", "--config", config], &[]), &both, "usage");
     // The same for a service, which must not be started again for ever.
     refused(&run(&["serve"], &[("HONGBAO_LEDGER", "postgres://")]), "HONGBAO_LEDGER", "ledger-url");
 }
@@ -134,4 +143,47 @@ fn a_filter_of_the_log_that_cannot_be_used_is_said() {
     for value in ["", " \n", "error", "hongbao_host=error\n", "off"] {
         assert_eq!(run(&["audit", "--data", data], &[("HONGBAO_LOG", value)]).err, "", "{value:?}");
     }
+}
+
+#[test]
+fn a_file_that_a_url_names_is_no_mistake_in_the_url() {
+    let home = tempdir().unwrap();
+    let file = home.path().join("empty.pem");
+    fs::write(&file, "").unwrap();
+    let url = |file: &str| format!("postgres://me:secret@localhost/a?sslmode=verify-ca&sslrootcert={file}");
+    for (file, code, exit) in [
+        ("/nowhere/root.pem", "ledger-tls-file", 66),
+        (file.to_str().unwrap(), "ledger-tls-file-invalid", 78),
+    ] {
+        let ended = run(&["audit"], &[("HONGBAO_LEDGER", &url(file))]);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(exit), ""), "{ended:?}");
+        let told =
+            ended.err.starts_with(&format!("hongbao: {code}: HONGBAO_LEDGER: ")) && ended.err.contains(file);
+        assert!(told && !ended.err.contains("secret"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_url_of_another_database_is_told_how_to_begin() {
+    let ended = run(&["audit", "--ledger", "mysql://me:secret@localhost/a"], &[]);
+    refused(&ended, "--ledger", "ledger-url");
+    assert!(ended.err.contains("it must begin with postgres:// and not with mysql://"), "{ended:?}");
+}
+
+#[test]
+fn what_is_not_what_it_should_be_is_told_in_plain_words() {
+    let home = tempdir().unwrap();
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    for place in [file.to_owned(), format!("{file}/below")] {
+        let ended = run(&["serve", "--listen", "127.0.0.1:0", "--data", &place], &[]);
+        assert_eq!(ended.code, Some(73), "{ended:?}");
+        assert!(ended.err.contains(&format!("{file} is a file and no directory")), "{ended:?}");
+    }
+    let ended = run(&["audit", "--data", file], &[]);
+    assert!(ended.code == Some(66) && ended.err.contains("that is a file"), "{ended:?}");
+    let ended = run(&["serve", "--listen", "localhost:8080"], &[]);
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    assert!(ended.err.contains("numeric address and a port, such as 127.0.0.1:8080"), "{ended:?}");
 }

@@ -60,13 +60,13 @@ fn what_cannot_be_is_refused_by_its_place() {
     refuses(
         "[tenants.acme]\nplugin = 'x'",
         "invalid-argument",
-        "tenants.acme: there is no \"x\" under plugins",
+        "line 2, column 1: tenants.acme: plugin: there is no \"x\" under plugins",
     );
     refuses("[tenants.acme.limits]\nmemory = 1", "invalid-argument", "unknown field `memory`");
     refuses(
         "[tenants.acme.limits]\nbatch = 0",
         "invalid-argument",
-        "tenants.acme: limits: batch must be 1 to 4096",
+        "line 2, column 1: tenants.acme.limits: batch must be 1 to 4096",
     );
     refuses("[tenant.acme]", "invalid-argument", "hongbao.toml is no configuration");
     let text = ACME.replace("ours.wasm", "theirs.wasm");

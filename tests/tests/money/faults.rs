@@ -325,3 +325,23 @@ async fn a_counter_that_was_tampered_with_is_found_and_built_again() {
     assert!(matches!(chat.grab(packet, "bob").await, Grabbed::AlreadyOpened(_)));
     assert!(chat.tenant.reconcile(true).await.unwrap().is_clean());
 }
+
+#[tokio::test]
+async fn a_reconciliation_that_may_not_repair_any_more_goes_on_to_tell() {
+    let Switched { chat, counter, .. } = switched();
+    for _ in 0..2 {
+        let packet = chat.lucky(1_000, 3).await;
+        chat.grab(packet, "bob").await;
+        counter.set(Fault::Down);
+        assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(_)));
+        counter.set(Fault::None);
+    }
+    chat.clock.advance(chat.tenant.policy().lease_ms);
+    let is_first = std::sync::atomic::AtomicBool::new(true);
+    let once = || is_first.swap(false, std::sync::atomic::Ordering::SeqCst);
+    let report = chat.tenant.reconcile_while(&once).await.unwrap();
+    let repaired: Vec<_> = report.mismatches.iter().map(|found| found.repaired).collect();
+    assert_eq!(repaired, [true, false]);
+    let report = chat.tenant.reconcile(true).await.unwrap();
+    assert_eq!(report.mismatches.len(), 1, "the one that was left");
+}

@@ -3,7 +3,12 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Keys, Stage};
+use std::num::NonZeroU32;
+
+use hongbao_host::domain::TenantId;
+use hongbao_host::server::{RateSettings, ServiceSettings};
+
+use crate::stage::{Keys, Stage, Stores, unhurried};
 
 /// The latest entries of a log, as `(action, subject, outcome)`.
 async fn log(stage: &Stage, path: &str, key: &str) -> Vec<(String, String, String)> {
@@ -24,6 +29,7 @@ async fn an_upgrade_to_no_digest_is_refused_and_written_down() {
             "a\\n INFO hongbao_host::server::notes: administration",
             "invalid-argument",
         ),
+        ("a\\nb", "a\\\\nb", "invalid-argument"),
         ("", "", "invalid-argument"),
     ];
     for (digest, subject, code) in cases {
@@ -126,6 +132,65 @@ async fn what_cannot_be_read_is_written_down_once_and_what_is_told_again_is_not(
     // Nobody is nobody.
     stage.post("/v1/tenants/acme/upgrade", "hb_none", json!({})).await.problem();
     assert_eq!(log(&stage, path, admin).await.len(), before + told.len());
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_refusals_of_a_key_a_few_are_written_down_and_how_many_more_there_were() {
+    let stage = Stage::start().await;
+    let (keys, others) = (stage.tenant("acme").await, stage.tenant("other").await);
+    let before = log(&stage, "/v1/log", &stage.operator).await.len();
+    for _ in 0..40 {
+        let refused = stage.post("/v1/tenants/acme/suspend", &keys["member"], json!({})).await;
+        assert_eq!(refused.problem(), "forbidden");
+        let refused = stage.post("/v1/tenants/acme/upgrade", &keys["admin"], json!({"digest": "x"})).await;
+        assert_eq!(refused.problem(), "invalid-argument");
+    }
+    assert_eq!(log(&stage, "/v1/log", &stage.operator).await.len() - before, 2 * 30, "a few of each key");
+    stage.post("/v1/tenants/acme/suspend", &others["member"], json!({})).await.problem();
+    stage.post("/v1/tenants/acme/suspend", &keys["admin"], json!({})).await.ok();
+    let told = log(&stage, "/v1/log", &stage.operator).await;
+    assert_eq!(
+        (told[0].2.as_str(), told[1].2.as_str()),
+        ("ok", "forbidden"),
+        "what is done is written always"
+    );
+    let registry = stage.stores.registry.clone();
+    stage.stop().await;
+    let acme = TenantId::new("acme").unwrap();
+    let mut last: Vec<_> = registry.notes(Some(&acme), None, 2).await.unwrap();
+    last.sort_by_key(|(_, entry)| entry.by != Some(keys["member"][3..19].parse().unwrap()));
+    let told: Vec<_> =
+        last.iter().map(|(_, entry)| (&*entry.action, &*entry.subject, &*entry.outcome)).collect();
+    assert_eq!(told, [("refusals", "10 more", "left-out"); 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_in_the_end_counts_against_the_tenants_rate() {
+    let rate = RateSettings { admin_per_second: NonZeroU32::new(1), ..unhurried().rate };
+    let settings = ServiceSettings { rate, ..unhurried() };
+    let stage = Stage::with(Stores::default(), settings, None).await;
+    let keys = stage.tenant("acme").await;
+    let limits = json!({"limits": {"requests_per_second": 1}});
+    stage.put("/v1/tenants/acme/settings", &stage.operator, limits).await.ok();
+    for (scope, path) in [
+        ("member", "/v1/tenants/acme/suspend"),
+        ("member", "/v1/tenants/nobodys/suspend"),
+        ("fund", "/v1/tenants/acme/upgrade"),
+        ("fund", "/v1/packets"),
+        ("member", "/v1/users/bob/wallet/funds"),
+        ("member", "/v1/keys"),
+        ("admin", "/v1/tenants/nobodys/suspend"),
+        ("admin", "/v1/tenants"),
+        ("admin", "/v1/packets"),
+    ] {
+        let mut codes = Vec::new();
+        for _ in 0..4 {
+            codes.push(stage.once(path, &keys[scope], "k", json!({})).await.problem());
+        }
+        let limited = codes.iter().filter(|code| *code == "rate-limited").count();
+        assert!(limited >= 2, "{scope} {path}: {codes:?}");
+    }
     stage.stop().await;
 }
 

@@ -204,3 +204,119 @@ async fn a_host_that_starts_serves_those_that_are_ready_and_says_so_of_the_other
     until("that nobody waits", || has_metric(&second, "hongbao_tenants_waiting 0")).await;
     second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_whose_plugin_is_not_ready_is_in_its_operators_reach() {
+    let stores = Stores::default();
+    let first = stage(stores.clone(), Compiler::default()).await;
+    let acme = first.tenant("acme").await;
+    first.fund(&acme, "alice", 100).await;
+    let listening = first.listening;
+    listening.stop(Duration::ZERO).await;
+    let code = long(45);
+    let digest = Digest::of(&code).to_string();
+    let_serve(&stores, "acme", code).await;
+    let stage = stage(stores.clone(), within(Duration::from_secs(2))).await;
+    let (operator, path) = (&stage.operator, |rest: &str| format!("/v1/tenants/acme{rest}"));
+    assert_eq!(stage.get("/v1/users/bob/wallet", &acme["member"]).await.problem(), "plugin-not-ready");
+    for key in [operator, &acme["admin"]] {
+        let view = stage.get(&path(""), key).await.ok();
+        assert_eq!((&view["waits_for_plugin"], view.get("plugin")), (&json!(true), None), "{view}");
+        assert_eq!((&view["grants"], &view["suspended_by"]), (&json!([]), &json!([])));
+        let plugins = stage.get(&path("/plugins"), key).await.ok();
+        assert_eq!(plugins["items"][0]["digest"], digest);
+        assert_eq!(plugins["items"][0]["serves"], true, "it shall");
+        assert_eq!(stage.get(&path("/audit"), key).await.ok()["funded"], 100);
+        stage.get(&path("/log"), key).await.ok();
+        stage.get(&path("/keys"), key).await.ok();
+    }
+    let all = stage.get("/v1/tenants", operator).await.ok();
+    assert_eq!((&all["items"][0]["tenant"], all["items"].as_array().unwrap().len()), (&json!("acme"), 1));
+    let new = json!({"label": "x", "scopes": ["admin"]});
+    let made = stage.once(&path("/keys"), operator, "one more", new.clone()).await.ok();
+    stage.delete(&path(&format!("/keys/{}", made["id"].as_str().unwrap())), operator).await.ok();
+    let suspended = stage.post(&path("/suspend"), operator, json!({})).await.ok();
+    assert_eq!(
+        (&suspended["suspended_by"], &suspended["is_suspended"]),
+        (&json!(["operator"]), &json!(true))
+    );
+    assert_eq!(stage.get(&path(""), operator).await.ok()["suspended_by"], json!(["operator"]));
+    assert_eq!(stage.once(&path("/keys"), &acme["admin"], "no more", new).await.problem(), "suspended");
+    // Settings that keep the plugin wait for nobody, and are wrong or right by themselves.
+    let begun = Instant::now();
+    let settings = |most: u32| json!({"limits": {"requests_per_second": most, "keys": 2}, "grants": []});
+    let view = stage.put(&path("/settings"), operator, settings(7)).await.ok();
+    assert_eq!(
+        (&view["limits"]["requests_per_second"], &view["waits_for_plugin"]),
+        (&json!(7), &json!(true))
+    );
+    assert_eq!(stage.put(&path("/settings"), operator, settings(0)).await.problem(), "malformed");
+    let wrong = json!({"limits": {"batch": 0}});
+    assert_eq!(stage.put(&path("/settings"), operator, wrong).await.problem(), "invalid-argument");
+    assert!(
+        begun.elapsed() < Duration::from_millis(1500),
+        "nothing was compiled for it: {:?}",
+        begun.elapsed()
+    );
+    let full = json!({"label": "x", "scopes": ["member"]});
+    assert_eq!(stage.once(&path("/keys"), operator, "too many", full).await.problem(), "quota-reached");
+    // All of it holds once it is served, and what it lacks is told then.
+    stage.put(&path("/settings"), operator, json!({"limits": {"requests_per_second": 7}})).await.ok();
+    let served = stage.post(&path("/upgrade"), operator, json!({})).await.ok();
+    assert_eq!((&served["waits_for_plugin"], &served["is_suspended"]), (&json!(false), &json!(true)));
+    assert_eq!(served["limits"]["requests_per_second"], 7);
+    assert!(served["plugin"]["name"].is_string());
+    let resumed = stage.post(&path("/resume"), operator, json!({})).await.ok();
+    assert_eq!(resumed["suspended_by"], json!([]));
+    stage.get("/v1/users/bob/wallet", &acme["member"]).await.ok();
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_compiler_is_not_installed_once_the_operator_suspends_the_tenant() {
+    let stage = Arc::new(stage(Stores::default(), within(Duration::from_secs(2))).await);
+    let acme = stage.tenant("acme").await;
+    stage.tenant("beta").await;
+    let grants = json!({"grants": ["counter", "ledger", "entropy", "clock", "log", "policy"]});
+    stage.put("/v1/tenants/acme/settings", &stage.operator, grants).await.ok();
+    let other = {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move { upload(&stage, "beta", "k", long(50)).await })
+    };
+    until("a compiler", || has_metric(&stage, "hongbao_compiling{state=\"compiled\"} 1")).await;
+    let mut code = hongbao_host::runtime::Plugin::EMBEDDED.to_vec();
+    code.extend([0, 3, 1, b'v', 1]);
+    let install = |key: String, salt: &'static str, code: Vec<u8>| {
+        let stage = Arc::clone(&stage);
+        tokio::spawn(async move {
+            let request = stage.request(Method::POST, "/v1/tenants/acme/plugins", &key);
+            stage.send(request.header("idempotency-key", salt).body(code)).await
+        })
+    };
+    let own = install(acme["admin"].clone(), "own", code.clone());
+    until("a queue", || has_metric(&stage, "hongbao_compiling{state=\"waiting\"} 1")).await;
+    stage.post("/v1/tenants/acme/suspend", &stage.operator, json!({})).await.ok();
+    let refused = own.await.unwrap();
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (503, "suspended"));
+    other.await.unwrap();
+    let plugins = stage.get("/v1/tenants/acme/plugins", &acme["admin"]).await.ok();
+    assert_eq!(plugins["items"], json!([]));
+    install(stage.operator.clone(), "operator", code).await.unwrap().ok();
+    Arc::into_inner(stage).unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_took_too_much_once_keeps_nobody_from_the_compiler_a_second_time() {
+    let stage = stage(Stores::default(), within(Duration::from_secs(1))).await;
+    stage.tenant("acme").await;
+    stage.tenant("beta").await;
+    let first = upload(&stage, "acme", "once", long(60)).await;
+    let begun = Instant::now();
+    for (tenant, salt) in [("acme", "again"), ("beta", "theirs")] {
+        let again = upload(&stage, tenant, salt, long(60)).await;
+        assert_eq!((again.problem().as_str(), again.status), ("plugin-too-costly", first.status));
+        assert!(again.text.contains("took longer than 1 s"), "{again:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    stage.stop().await;
+}

@@ -4,14 +4,14 @@
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use hongbao_host::server::{ConnectionLimits, ServiceSettings, TlsFiles};
+use hongbao_host::server::{ConnectionLimits, DemoSettings, ServiceSettings, TlsFiles};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::http2;
-use crate::stage::{Stage, Stores, unhurried, until};
+use crate::stage::{Keys, Stage, Stores, unhurried, until};
 use crate::tls::certificate;
 
 /// So long a connection may do nothing here.
@@ -21,13 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Everything has to be quick.
 fn limits(all: usize, per_address: usize) -> ConnectionLimits {
-    ConnectionLimits { all, per_address, head: SHORT, idle: SHORT, unread: SHORT }
+    ConnectionLimits { all, per_address, per_tenant: all, head: SHORT, idle: SHORT, unread: SHORT }
 }
 
 /// Nothing has to be quick.
 fn patient(all: usize, per_address: usize) -> ConnectionLimits {
     let long = PATIENCE * 6;
-    ConnectionLimits { all, per_address, head: long, idle: long, unread: long }
+    ConnectionLimits { all, per_address, per_tenant: all, head: long, idle: long, unread: long }
 }
 
 async fn stage(connections: ConnectionLimits, tls: Option<TlsFiles>) -> Stage {
@@ -238,6 +238,124 @@ async fn a_stream_of_events_and_a_connection_with_a_key_outlast_a_flood() {
     assert!(is_open(&mut caller).await);
     drop(flood);
     stage.stop().await;
+}
+
+/// Whether everybody but the tenant is served, each over a connection of their own.
+async fn serves_others(stage: &Stage, others: &Keys) {
+    for (path, key) in [
+        ("/healthz", "hb_none"),
+        ("/v1/users/bob/wallet", &*others["member"]),
+        ("/v1/tenants", &*stage.operator),
+    ] {
+        let head = asked(&mut connect(stage).await, path, key).await;
+        assert!(head.as_ref().is_some_and(|head| head.starts_with("HTTP/1.1 200")), "{path}: {head:?}");
+    }
+}
+
+/// Holds as many connections as it gets, with a request over each.
+async fn hold(stage: &Stage, key: &str, statuses: &[&str]) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(stage).await;
+        if let Some(head) = asked(&mut stream, "/v1/users/bob/wallet", key).await {
+            assert!(statuses.iter().any(|status| head[9..].starts_with(status)), "{head}");
+            held.push(stream);
+        }
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_holds_no_connection_that_others_need() {
+    let stage = stage(patient(12, 12), None).await;
+    let (slow, gone, stopped) =
+        (stage.tenant("slow").await, stage.tenant("gone").await, stage.tenant("stopped").await);
+    let others = stage.tenant("other").await;
+    let limits = json!({"limits": {"requests_per_second": 1}});
+    stage.put("/v1/tenants/slow/settings", &stage.operator, limits).await.ok();
+    stage.post("/v1/tenants/stopped/suspend", &stage.operator, json!({})).await.ok();
+    for (keys, statuses) in [(&slow, &["200", "429"][..]), (&stopped, &["503"])] {
+        let held = hold(&stage, &keys["member"], statuses).await;
+        serves_others(&stage, &others).await;
+        drop(held);
+    }
+    // One whose key was taken from it, after it was admitted.
+    let mut held = hold(&stage, &gone["member"], &["200"]).await;
+    let key = format!("/v1/tenants/gone/keys/{}", &gone["member"][3..19]);
+    stage.delete(&key, &stage.operator).await.ok();
+    for stream in &mut held {
+        let head = asked(stream, "/v1/users/bob/wallet", &gone["member"]).await;
+        // The body of the answer before stands in front of it.
+        assert!(head.is_none_or(|head| head.contains("HTTP/1.1 401")));
+    }
+    serves_others(&stage, &others).await;
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_asks_without_end_holds_no_more_than_its_part_of_the_connections() {
+    let stage = stage(ConnectionLimits { per_tenant: 3, ..patient(12, 12) }, None).await;
+    let (keys, others) = (stage.tenant("acme").await, stage.tenant("other").await);
+    let member = &keys["member"];
+    let idle = hold(&stage, member, &["200"]).await;
+    serves_others(&stage, &others).await;
+    drop(idle);
+    let mut slow = Vec::new();
+    for number in 0..20 {
+        let mut stream = connect(&stage).await;
+        let head = format!(
+            "POST /v1/packets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {member}\r\nIdempotency-Key: {number}\r\n\
+             Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    sleep(SHORT).await;
+    serves_others(&stage, &others).await;
+    drop(slow);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_with_a_session_of_the_demo_locks_nobody_out() {
+    let connections = ConnectionLimits { per_tenant: 3, ..patient(12, 12) };
+    let settings = ServiceSettings { connections, ..unhurried() };
+    let stage = Stage::with_demo_within(Stores::default(), DemoSettings::default(), settings).await;
+    let join = stage.client.post(format!("{}/demo/session", stage.url)).json(&json!({"name": "bob"}));
+    let session = stage.send(join).await.ok();
+    let address = stage.listening.address();
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(&stage).await;
+        let request = format!(
+            "GET /v1/users/bob/wallet HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n",
+            session["key"].as_str().unwrap()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let _ = timeout(PATIENCE, stream.read(&mut [0; 1024])).await.expect("an answer, or an end");
+        held.push(stream);
+    }
+    let mut stream = connect(&stage).await;
+    stream.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.expect("it is answered");
+    assert_eq!(&head, b"HTTP/1.1 200");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_head_delays_no_stop() {
+    let stage = stage(patient(12, 12), None).await;
+    let (mut first, mut later) = (connect(&stage).await, connect(&stage).await);
+    first.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();
+    assert!(ask(&mut later, "/healthz", "").await.starts_with("HTTP/1.1 200"));
+    later.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();
+    let silent = connect(&stage).await;
+    sleep(SHORT).await;
+    let begun = Instant::now();
+    stage.stop().await;
+    assert!(begun.elapsed() < PATIENCE / 3, "{:?}", begun.elapsed());
+    drop((first, later, silent));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,6 +70,31 @@ async fn sessions_are_bounded_in_number_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_joined_is_told_who_else_has_and_nobody_else_is() {
+    let (stores, demo) = (Stores::default(), DemoSettings::default());
+    let first = stage(stores.clone(), demo.clone()).await;
+    let key = session_keys(&join(&first, "alice", |request| request).await);
+    for name in ["bob", "alice", "小红"] {
+        join(&first, name, |request| request).await.ok();
+    }
+    let people = async |stage: &Stage| stage.get("/demo/people", &key).await.ok()["people"].clone();
+    assert_eq!(people(&first).await, json!(["小红", "alice", "bob"]));
+    for (key, refusal) in [("", "unauthenticated"), (first.operator.as_str(), "forbidden")] {
+        assert_eq!(first.get("/demo/people", key).await.problem(), refusal);
+    }
+    let others = first.tenant("elsewhere").await;
+    assert_eq!(first.get("/demo/people", &others["member"]).await.problem(), "not-found");
+    first.stop().await;
+
+    let second = stage(stores, demo).await;
+    let found = people(&second).await;
+    let mut found: Vec<_> = found.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["alice", "bob", "小红"], "also after a restart");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_has_fewer_than_there_are_and_a_name_that_is_none_takes_none() {
     let demo = DemoSettings { sessions_per_address: 2, ..DemoSettings::default() };
     let stage = stage(Stores::default(), demo).await;
@@ -93,9 +118,12 @@ async fn only_its_own_names_and_its_own_page_are_answered() {
         let answer = stage.send(request.header("host", format!("rebound.example:{port}"))).await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (421, "foreign-host"), "{path}");
     }
-    let refused = join(&stage, "alice", |request| request.header("host", "rebound.example")).await;
-    assert_eq!(refused.problem(), "foreign-host");
-    for origin in ["http://evil.example", "null", "http://localhost:1"] {
+    for host in ["rebound.example", "[::1].evil.example", "127.0.0.1:abc"] {
+        let refused = join(&stage, "alice", |request| request.header("host", host)).await;
+        assert_eq!(refused.problem(), "foreign-host", "{host}");
+    }
+    let others = ["ftp", "chrome-extension"].map(|scheme| format!("{scheme}://127.0.0.1:{port}"));
+    for origin in ["http://evil.example", "null", "http://localhost:1", &others[0], &others[1]] {
         let refused = join(&stage, "alice", |request| request.header("origin", origin)).await;
         assert_eq!(
             (refused.status.as_u16(), refused.problem().as_str()),

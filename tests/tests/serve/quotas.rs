@@ -1,17 +1,31 @@
 //! A request is a request, and nobody has more than their part of what all share.
 
+use std::time::Duration;
+
 use hongbao_host::runtime::Plugin;
 use hongbao_host::server::{RateSettings, ServiceSettings};
+use hongbao_host::store::{Events, Ledger};
+use hongbao_testkit::{Fault, Faulty};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
-use crate::stage::{Answer, Keys, Stage, Stores, until};
+use crate::stage::{Answer, Keys, Stage, Stores, unhurried, until};
 
 async fn limited(limits: Value) -> (Stage, Keys, Keys) {
     let stage = Stage::start().await;
     let (keys, others) = (stage.tenant("acme").await, stage.tenant("other").await);
     configure(&stage, limits).await;
     (stage, keys, others)
+}
+
+async fn limited_on(stores: Stores, limits: Value) -> (Stage, Keys) {
+    let stage = Stage::with(stores, unhurried(), None).await;
+    let keys = stage.tenant("acme").await;
+    configure(&stage, limits).await;
+    (stage, keys)
 }
 
 async fn configure(stage: &Stage, limits: Value) {
@@ -138,6 +152,29 @@ async fn messages_of_a_tenant_leave_room_for_what_others_keep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_that_come_at_once_are_no_more_than_fit_and_what_fails_takes_nothing() {
+    let mut stores = Stores::default();
+    let events = Faulty::<dyn Events>::new(stores.events);
+    stores.events = events.clone();
+    let (stage, keys) = limited_on(stores, json!({"message_bytes": 4_000})).await;
+    let say = async |id: usize| {
+        let said = json!({"id": format!("m{id}"), "sender": "bob", "text": "x".repeat(700)});
+        stage.post(&format!("/v1/rooms/r{id}/messages"), &keys["member"], said).await
+    };
+    events.set(Fault::Down);
+    for answer in futures::future::join_all((0..3).map(&say)).await {
+        assert_eq!(answer.problem(), "unavailable");
+    }
+    events.set(Fault::Slow);
+    let answers = futures::future::join_all((0..20).map(&say)).await;
+    let (told, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status.is_success());
+    assert_eq!(told.len(), 4, "as many as fit");
+    refused.iter().for_each(is_full);
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_counted_while_they_are_valid() {
     let (stage, keys, others) = limited(json!({"keys": 4})).await;
     let path = "/v1/tenants/acme/keys";
@@ -208,6 +245,67 @@ async fn plugins_are_bounded_in_bytes_before_anything_is_compiled() {
     stage.stop().await;
 }
 
+/// Begins to send a plugin of which nothing comes; the answer, where there is one before that.
+async fn begin(stage: &Stage, tenant: &str, key: &str, bytes: u64) -> Result<TcpStream, String> {
+    let mut stream = TcpStream::connect(stage.listening.address()).await.unwrap();
+    let head = format!(
+        "POST /v1/tenants/{tenant}/plugins HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nIdempotency-Key: k\r\n\
+         Content-Type: application/wasm\r\nContent-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 4096];
+    match timeout(Duration::from_millis(400), stream.read(&mut answer)).await {
+        Err(_) => Ok(stream),
+        Ok(read) => Err(String::from_utf8_lossy(&answer[..read.unwrap()]).into_owned()),
+    }
+}
+
+#[track_caller]
+fn is_refused(begun: &Result<TcpStream, String>, status: &str, code: &str) {
+    let answer = begun.as_ref().expect_err("it is answered before its body comes");
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_cannot_be_installed_is_refused_before_it_is_read() {
+    let (stage, keys, _) = limited(json!({"plugin_bytes": 1_000_000})).await;
+    let admin = &keys["admin"];
+    is_refused(&begin(&stage, "acme", admin, 1_000_001).await, "429", "quota-reached");
+    is_refused(&begin(&stage, "acme", &stage.operator, 1_000_001).await, "429", "quota-reached");
+    is_refused(&begin(&stage, "acme", admin, (16 << 20) + 1).await, "413", "too-large");
+    begin(&stage, "acme", admin, 1_000_000).await.expect("it fits");
+    configure(&stage, json!({"plugins": 0})).await;
+    is_refused(&begin(&stage, "acme", admin, 1).await, "429", "quota-reached");
+    configure(&stage, json!({})).await;
+    stage.post("/v1/tenants/acme/suspend", &stage.operator, json!({})).await.ok();
+    is_refused(&begin(&stage, "acme", admin, 1).await, "503", "suspended");
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_that_are_being_sent_are_bounded_for_a_tenant_and_in_all() {
+    const BODY: u64 = 15 << 20;
+    let (stage, keys, _) = limited(json!({})).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(begin(&stage, "acme", &keys["admin"], BODY).await.expect("there is room"));
+    }
+    is_refused(&begin(&stage, "acme", &keys["admin"], BODY).await, "429", "quota-reached");
+    for tenant in ["b", "c", "d", "e"] {
+        let keys = stage.tenant(tenant).await;
+        for _ in 0..4 {
+            held.extend(begin(&stage, tenant, &keys["admin"], BODY).await.ok());
+        }
+    }
+    assert_eq!(held.len(), 17, "256 MiB of them");
+    is_refused(&begin(&stage, "other", &stage.operator, BODY).await, "503", "busy");
+    drop(held);
+    sleep(Duration::from_millis(200)).await;
+    begin(&stage, "other", &stage.operator, BODY).await.expect("there is room again");
+    stage.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn open_packets_are_bounded_and_one_that_ends_makes_room() {
     let (stage, keys, others) = limited(json!({"open_packets": 2})).await;
@@ -235,5 +333,29 @@ async fn open_packets_are_bounded_and_one_that_ends_makes_room() {
         (&audit["packets"], &audit["sent"], &audit["is_conserved"]),
         (&json!(3), &json!(300), &json!(true))
     );
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_that_are_sent_at_once_are_no_more_than_may_be_open() {
+    let mut stores = Stores::default();
+    let ledger = Faulty::<dyn Ledger>::new(stores.ledger);
+    stores.ledger = ledger.clone();
+    let (stage, keys) = limited_on(stores, json!({"open_packets": 2})).await;
+    stage.fund(&keys, "alice", 1_000).await;
+    ledger.set(Fault::Slow);
+    let order = json!({"room": "family", "sender": "alice", "total": 10, "shares": 1});
+    let send = async |number: usize| {
+        stage.once("/v1/packets", &keys["member"], &format!("p{number}"), order.clone()).await
+    };
+    let answers = futures::future::join_all((0..6).map(&send)).await;
+    ledger.set(Fault::None);
+    let sent = answers.iter().filter(|answer| answer.status.is_success()).count();
+    assert!((1..=2).contains(&sent), "{answers:?}");
+    for refused in answers.iter().filter(|answer| !answer.status.is_success()) {
+        assert!(["quota-reached", "busy"].contains(&refused.problem().as_str()), "{refused:?}");
+    }
+    let audit = stage.get("/v1/tenants/acme/audit", &keys["admin"]).await.ok();
+    assert_eq!(audit["packets"], sent, "what was refused was not sent");
     stage.stop().await;
 }

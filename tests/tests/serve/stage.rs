@@ -104,9 +104,13 @@ impl Stage {
     }
 
     pub async fn with_demo(stores: Stores, demo: DemoSettings) -> Self {
+        Self::with_demo_within(stores, demo, unhurried()).await
+    }
+
+    pub async fn with_demo_within(stores: Stores, demo: DemoSettings, settings: ServiceSettings) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let host = Host::builder().clock(clock.clone());
-        Self::made(host, clock.clone(), clock, stores, unhurried(), None, Some(demo)).await
+        Self::made(host, clock.clone(), clock, stores, settings, None, Some(demo)).await
     }
 
     pub async fn at(

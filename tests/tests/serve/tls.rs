@@ -66,6 +66,20 @@ async fn a_certificate_is_used_and_can_be_renewed() {
     fs::write(folder.path().join("cert.pem"), "rubbish").unwrap();
     let refused = stage.listening.reload_certificate().await.unwrap_err();
     assert_eq!(refused.code(), "cannot-use-certificate");
+    assert!(
+        refused.to_string().contains("cert.pem cannot be used for TLS: it has no certificate"),
+        "{refused}"
+    );
+    fs::write(folder.path().join("key.pem"), "rubbish").unwrap();
+    fs::write(folder.path().join("cert.pem"), &new).unwrap();
+    let refused = stage.listening.reload_certificate().await.unwrap_err().to_string();
+    assert!(refused.contains("key.pem cannot be used for TLS: it has no private key"), "{refused}");
+    let other = TempDir::new().unwrap();
+    fs::copy(certificate(&other).0.key, folder.path().join("key.pem")).unwrap();
+    let refused = stage.listening.reload_certificate().await.unwrap_err().to_string();
+    let is_told =
+        refused.contains("key.pem cannot be used for TLS: it is not the key of the certificate in ");
+    assert!(is_told && refused.ends_with("cert.pem"), "{refused}");
     assert!(healthy(trusting(&new)).await, "the former one stays");
     stage.stop().await;
 }

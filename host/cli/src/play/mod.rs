@@ -20,7 +20,7 @@ use super::open;
 use super::stores::Stores;
 use answer::{Answer, Body, ErrorView};
 use event::Event;
-use hongbao_domain::decode;
+use hongbao_domain::{counted, decode};
 use hongbao_runtime::imports::{Clock, ManualClock, SystemClock};
 use player::Player;
 
@@ -52,7 +52,8 @@ pub(super) fn run(args: &PlayArgs, plugin: Option<&Path>, runtime: &Runtime) -> 
     if !args.json {
         let Summary { events, answered, errors, malformed, .. } = summary;
         super::complain(&format!(
-            "Of {events} events {answered} had an outcome, {errors} an error; malformed lines: {malformed}."
+            "Of {} {answered} had an outcome, {errors} an error; malformed lines: {malformed}.",
+            counted(events, "event", "events")
         ));
     }
     Ok(match summary {

@@ -35,7 +35,7 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
         tracing::warn!("the limit of open files cannot be raised: {error}");
     }
     let mut stores = Stores::named(&args.stores)?;
-    stores.serve.validate(&stores.tenants)?;
+    stores.validate_serve()?;
     let (address, tls) = (stores.serve.address(args), stores.serve.tls(args));
     for_others(args, address)?;
     if stores.books == Books::Memory && !args.demo {

@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
-use crate::args::ServeArgs;
-use crate::exit::InputError;
+use crate::args::{ServeArgs, address};
 use hongbao_domain::Limits;
+use hongbao_domain::decode::Misfit;
 use hongbao_runtime::{CompileLimits, TenantsFile};
 use hongbao_server::{ConnectionLimits, DemoSettings, RateSettings, ServiceSettings, TlsFiles};
 
@@ -22,6 +23,7 @@ const LEAST_COMPILE_MEMORY: u64 = 64 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ServeTable {
+    #[serde(deserialize_with = "listen")]
     listen: Option<SocketAddr>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -31,6 +33,7 @@ pub(crate) struct ServeTable {
     body_bytes: Option<u32>,
     connections: Option<u32>,
     connections_per_address: Option<u32>,
+    connections_per_tenant: Option<u32>,
     streams: Option<u32>,
     compile_at_once: Option<u16>,
     compile_seconds: Option<u16>,
@@ -53,54 +56,68 @@ impl ServeTable {
     }
 
     /// Whether it can be kept; otherwise what is wrong with it.
-    pub(crate) fn validate(&self, tenants: &TenantsFile) -> Result<(), InputError> {
+    pub(crate) fn validate(&self, tenants: &TenantsFile) -> Result<(), Misfit> {
         let rules = [
             (
                 self.tls_certificate.is_some() == self.tls_key.is_some(),
-                "serve: tls_certificate and tls_key stand together",
+                "tls_certificate and tls_key stand together",
             ),
-            (self.request_seconds != Some(0), "serve: request_seconds must be at least 1"),
-            (self.body_bytes.is_none_or(|bytes| bytes >= 1024), "serve: body_bytes must be at least 1024"),
-            (self.compile_at_once != Some(0), "serve: compile_at_once must be at least 1"),
-            (self.compile_seconds != Some(0), "serve: compile_seconds must be at least 1"),
+            (self.request_seconds != Some(0), "request_seconds must be at least 1"),
+            (self.body_bytes.is_none_or(|bytes| bytes >= 1024), "body_bytes must be at least 1024"),
+            (self.compile_at_once != Some(0), "compile_at_once must be at least 1"),
+            (self.compile_seconds != Some(0), "compile_seconds must be at least 1"),
             (
                 self.compile_limits().time < self.settings().request_time,
-                "serve: compile_seconds must be shorter than request_seconds",
+                "compile_seconds must be shorter than request_seconds",
             ),
             (
                 self.compile_memory_bytes.is_none_or(|bytes| bytes >= LEAST_COMPILE_MEMORY),
-                "serve: compile_memory_bytes must be at least 67108864",
+                "compile_memory_bytes must be at least 67108864",
             ),
             (
                 self.compile_code_bytes.is_none_or(|bytes| bytes >= 1024),
-                "serve: compile_code_bytes must be at least 1024",
+                "compile_code_bytes must be at least 1024",
             ),
             (
                 self.demo_names.iter().all(|name| is_host_name(name)),
-                "serve: demo_names are names of hosts, without a port",
+                "demo_names are names of hosts, without a port",
             ),
-            (self.connections != Some(0), "serve: connections must be at least 1"),
-            (self.connections_per_address != Some(0), "serve: connections_per_address must be at least 1"),
+            (self.connections != Some(0), "connections must be at least 1"),
+            (self.connections_per_address != Some(0), "connections_per_address must be at least 1"),
+            (self.connections_per_tenant != Some(0), "connections_per_tenant must be at least 1"),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);
-        broken.map_or(Ok(()), |(_, rule)| Err(InputError::Invalid(rule.into())))?;
+        broken.map_or(Ok(()), |(_, rule)| Err(Misfit::new(&["serve"], rule)))?;
         self.outlasts_calls(tenants)
     }
 
     /// A request must outlast the calls of a plugin that it waits for, which are two where somebody grabs
     /// and opens at once: else it ends while the call goes on, and nobody hears what came of it.
-    fn outlasts_calls(&self, tenants: &TenantsFile) -> Result<(), InputError> {
+    fn outlasts_calls(&self, tenants: &TenantsFile) -> Result<(), Misfit> {
         let longest =
-            tenants.tenants.iter().map(|entry| (entry.config.limits.call_ms, entry.config.id.as_str()));
-        let (call_ms, whose) = longest.max().unwrap_or((Limits::default().call_ms, "a tenant by default"));
+            tenants.tenants.iter().map(|entry| (entry.config.limits.call_ms, Some(entry.config.id.as_str())));
+        let (call_ms, whose) = longest.max().unwrap_or((Limits::default().call_ms, None));
         let request_time = self.settings().request_time;
         if request_time.as_millis() > 2 * u128::from(call_ms) {
             return Ok(());
         }
-        Err(InputError::Invalid(format!(
-            "serve: request_seconds = {} must be longer than two calls of a plugin: {whose} has call_ms = {call_ms}",
-            request_time.as_secs()
-        )))
+        let seconds = request_time.as_secs();
+        // In the line of what was said, which may be either.
+        match whose {
+            Some(whose) if self.request_seconds.is_none() => {
+                let why = format!(
+                    "call_ms = {call_ms} must be less than half of request_seconds, which is {seconds} by default"
+                );
+                Err(Misfit::new(&["tenants", whose, "limits"], why))
+            }
+            _ => {
+                let whose = whose.unwrap_or("a tenant by default");
+                let why = format!(
+                    "request_seconds = {seconds} must be longer than two calls of a plugin: {whose} has call_ms = {call_ms}"
+                );
+                Err(Misfit::new(&["serve"], why))
+            }
+        }
     }
 
     pub(super) fn address(&self, args: &ServeArgs) -> SocketAddr {
@@ -136,11 +153,12 @@ impl ServeTable {
         Duration::from_secs(self.notice_seconds.unwrap_or(0).into())
     }
 
-    /// Half of all connections for one address, unless somebody says otherwise.
+    /// Half of all connections for one address, and a quarter for one tenant, unless somebody says otherwise.
     fn connections(&self, by_default: ConnectionLimits) -> ConnectionLimits {
         let all = self.connections.map_or(by_default.all, |all| all as usize);
         let per_address = self.connections_per_address.map_or_else(|| all.div_ceil(2), |most| most as usize);
-        ConnectionLimits { all, per_address, ..by_default }
+        let per_tenant = self.connections_per_tenant.map_or_else(|| all.div_ceil(4), |most| most as usize);
+        ConnectionLimits { all, per_address, per_tenant, ..by_default }
     }
 
     /// How a demo is served where one is asked for.
@@ -173,6 +191,10 @@ impl ServeTable {
             metrics: self.metrics.unwrap_or(by_default.metrics),
         }
     }
+}
+
+fn listen<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<SocketAddr>, D::Error> {
+    address(&String::deserialize(reader)?).map(Some).map_err(D::Error::custom)
 }
 
 /// As a browser sends it: in ASCII, also where a name is shown in other letters.

@@ -8,13 +8,17 @@
 
 mod strict;
 mod text;
+mod way;
 
 use std::fmt;
 
+use serde::Deserializer;
 use serde::de::DeserializeOwned;
+use toml::de::DeTable;
 
 pub use strict::Strict;
 pub use text::{TextError, read_pem, read_text, text};
+pub use way::{Misfit, Way};
 
 /// Why a text is not what it should be.
 #[derive(Debug)]
@@ -22,21 +26,36 @@ pub enum DecodeError {
     /// It is no text.
     Text(TextError),
     /// It is no JSON, or JSON of another shape.
-    Json(serde_json::Error),
+    Json {
+        /// The way to what is wrong.
+        way: Way,
+        /// What is wrong, and in which line.
+        error: serde_json::Error,
+    },
     /// It is no TOML, or TOML of another shape: where, and what is wrong, in one line.
     Toml(String),
 }
 
 impl DecodeError {
     /// The library's own words take several lines, with a picture of the place.
-    pub fn toml(text: &str, error: &toml::de::Error) -> Self {
-        let place = error.span().and_then(|span| text.get(..span.start)).map(|before| {
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            format!("line {line}, column {column}: ")
-        });
-        Self::Toml(format!("{}{}", place.unwrap_or_default(), error.message().replace('\n', "; ")))
+    fn toml(text: &str, way: &Way, error: &toml::de::Error) -> Self {
+        let why = way.told(&error.message().replace('\n', "; "));
+        Self::Toml(format!("{}{why}", place(text, error.span().map(|span| span.start))))
     }
+
+    /// A document in TOML of the right shape has a value that cannot be kept.
+    #[must_use]
+    pub fn misfit(text: &str, misfit: &Misfit) -> Self {
+        Self::Toml(format!("{}{misfit}", place(text, misfit.way.offset(text, &misfit.why))))
+    }
+}
+
+/// `line 1, column 2: `, or nothing where nobody knows.
+fn place(text: &str, offset: Option<usize>) -> String {
+    let Some(before) = offset.and_then(|offset| text.get(..offset)) else { return String::new() };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: ")
 }
 
 impl fmt::Display for DecodeError {
@@ -44,7 +63,9 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(error) => error.fmt(f),
-            Self::Json(error) => error.fmt(f),
+            // Of what is no JSON at all the line says more than the way.
+            Self::Json { error, .. } if !error.is_data() => error.fmt(f),
+            Self::Json { way, error } => f.write_str(&way.told(&error.to_string())),
             Self::Toml(why) => f.write_str(why),
         }
     }
@@ -52,20 +73,36 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
+/// Reads a value, and says the way to what is wrong with it: a reader's own words name a member that is
+/// unknown, and not one whose value is wrong.
+fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(reader: D) -> Result<T, (Way, D::Error)> {
+    serde_path_to_error::deserialize(reader).map_err(|error| (Way::from(error.path()), error.into_inner()))
+}
+
 /// A value in JSON, and nothing behind it.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let text = text(bytes).map_err(DecodeError::Text)?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = T::deserialize(Strict::json(&mut reader)).map_err(DecodeError::Json)?;
-    reader.end().map_err(DecodeError::Json)?;
+    let value = read(Strict::json(&mut reader)).map_err(|(way, error)| DecodeError::Json { way, error })?;
+    reader.end().map_err(|error| DecodeError::Json { way: Way::default(), error })?;
     Ok(value)
 }
 
 /// A document in TOML.
 pub fn toml<T: DeserializeOwned>(text: &str) -> Result<T, DecodeError> {
-    let wrong = |error| DecodeError::toml(text, &error);
-    let document = toml::Deserializer::parse(text).map_err(wrong)?;
-    T::deserialize(Strict::toml(document)).map_err(wrong)
+    toml_beside(text, &[])
+}
+
+/// A document in TOML, of which these keys at the top are somebody else's. It is read as a whole, so that
+/// errors have the lines of the whole.
+pub fn toml_beside<T: DeserializeOwned>(text: &str, others: &[&str]) -> Result<T, DecodeError> {
+    let mut document =
+        DeTable::parse(text).map_err(|error| DecodeError::toml(text, &Way::default(), &error))?;
+    for other in others {
+        document.get_mut().remove(*other);
+    }
+    let reader = toml::Deserializer::from(document);
+    read(Strict::toml(reader)).map_err(|(way, error)| DecodeError::toml(text, &way, &error))
 }
 
 #[cfg(test)]
@@ -138,13 +175,53 @@ mod tests {
         ];
         for case in cases {
             let said = refused(case);
-            assert!(said.starts_with("invalid type: sequence, expected a JSON object"), "{case}: {said}");
+            assert!(said.contains("invalid type: sequence, expected a JSON object"), "{case}: {said}");
         }
         for case in ["inner = []", "list = [[1, 'a']]", "maybe = [1, 'a']", "[named]\na = []"] {
             let said = toml::<Outer>(case).unwrap_err().to_string();
             assert!(said.contains("invalid type: sequence, expected a table"), "{case}: {said}");
             assert!(said.contains("line "), "the place is told: {said}");
         }
+    }
+
+    #[test]
+    fn the_way_to_what_is_wrong_is_told() {
+        let cases = [
+            (r#"{"inner":{"number":-1}}"#, "inner.number: invalid value: integer `-1`, expected a whole"),
+            (
+                r#"{"list":[{},{"text":1}]}"#,
+                "list[1].text: invalid type: integer `1`, expected a string at line",
+            ),
+            (r#"{"named":{"a b":{"number":true}}}"#, r#"named."a b".number: invalid type: boolean"#),
+            (r#"{"named":{"a":{"numbre":1}}}"#, "named.a: unknown field `numbre`, expected `number`"),
+            (r#"{"numbre":1}"#, "unknown field `numbre`"),
+            (r#"{"inner":{"number":1"#, "EOF while parsing"),
+        ];
+        for (case, expected) in cases {
+            assert!(refused(case).starts_with(expected), "{case}: {}", refused(case));
+        }
+        let text = "small = 1\n\n[named.a]\nnumber = 1\n[named.'b.c']\nnumber = -1\n";
+        let said = |text: &str| toml::<Outer>(text).unwrap_err().to_string();
+        let place = r#"line 6, column 10: named."b.c".number: invalid value: integer `-1`"#;
+        assert!(said(text).starts_with(place), "{}", said(text));
+        let text = "[inner]\nnumbre = 1";
+        assert!(said(text).starts_with("line 2, column 1: inner: unknown field `numbre`"), "{}", said(text));
+    }
+
+    #[test]
+    fn what_is_somebody_elses_keeps_its_lines() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Part {
+            inner: Inner,
+        }
+        let text = "theirs = [1]\n[them]\nx = 1\n[inner]\nnumber = 7\n";
+        assert_eq!(toml_beside::<Part>(text, &["theirs", "them"]).unwrap().inner.number, 7);
+        let said = toml_beside::<Part>(text, &["them"]).unwrap_err().to_string();
+        assert!(said.starts_with("line 1, column 1: unknown field `theirs`"), "{said}");
+        let said =
+            toml_beside::<Part>(&text.replace('7', "'7'"), &["theirs", "them"]).unwrap_err().to_string();
+        assert!(said.starts_with("line 5, column 10: inner.number: invalid type"), "{said}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) use asking::{Deadline, StoreHealth};
 pub(crate) use breach::Breach;
 pub(crate) use mandate::{Mandate, asks_for};
 pub(crate) use meter::TICK_MS;
-pub(crate) use open_packets::OpenPackets;
+pub(crate) use open_packets::{OpenPackets, Place};
 pub(crate) use origin::{of_message, of_request};
 pub(crate) use state::{InstanceState, Surroundings};
 pub use steady::{SteadyClock, Uptime};

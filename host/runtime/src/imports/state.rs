@@ -7,7 +7,7 @@ use super::asking::{Asking, Deadline, StoreHealth};
 use super::mandate::Mandate;
 use super::memory::Memory;
 use super::witness::Witness;
-use super::{Breach, Clock, Entropy, OpenPackets};
+use super::{Breach, Clock, Entropy, OpenPackets, Place};
 use hongbao_domain::{
     Amount, Claim, Grant, Grants, Limit, Limits, PacketId, PacketKey, Policy, TenantId, UserId,
 };
@@ -39,6 +39,12 @@ impl Surroundings {
     pub(crate) async fn has_room(&self) -> Result<bool, StoreError> {
         let (most, now_ms) = (self.limits.open_packets, self.clock.now_ms());
         self.open_packets.has_room(&self.tenant, &*self.ledger, most, now_ms).await
+    }
+
+    /// The same, and takes that room; None where there is none.
+    pub(crate) async fn take_room(&self) -> Result<Option<Place>, StoreError> {
+        let (most, now_ms) = (self.limits.open_packets, self.clock.now_ms());
+        self.open_packets.take(&self.tenant, &*self.ledger, most, now_ms).await
     }
 
     /// Under which id a packet that is sent now is recorded.

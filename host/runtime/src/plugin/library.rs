@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use tokio::task::{JoinError, spawn_blocking};
 use wasmtime::component::Component;
 
+use super::costly::Costly;
 use super::{Digest, Engine, Plugin, PluginError, PluginFile, PluginSource, compile};
 use crate::Compiler;
 use crate::code_cache::CodeCache;
@@ -26,6 +27,7 @@ pub struct Plugins {
     compile_ns: AtomicU64,
     /// By the code of the reason.
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    costly: Costly,
 }
 
 /// For whom a plugin is loaded, and how long they wait for their turn to have it compiled.
@@ -46,6 +48,7 @@ impl Plugins {
             loaded: Mutex::default(),
             compile_ns: AtomicU64::new(0),
             refused: Mutex::default(),
+            costly: Costly::default(),
         }
     }
 
@@ -198,13 +201,15 @@ impl Plugins {
             let component = spawn_blocking(move || compile(&engine, &bytes)).await.map_err(failed)??;
             (component, begun.elapsed())
         } else {
+            self.costly.check(digest, Instant::now())?;
             let (compiler, bytes) = (self.compiler.clone(), Arc::<[u8]>::from(bytes));
             let looked = {
                 let (compiler, bytes) = (compiler.clone(), Arc::clone(&bytes));
                 spawn_blocking(move || compiler.look(&bytes))
             };
             looked.await.map_err(failed)??;
-            compiler.compile(&self.engine, bytes, asker.tenant, asker.wait).await?
+            let compiled = compiler.compile(&self.engine, bytes, asker.tenant, asker.wait).await;
+            compiled.inspect_err(|why| self.costly.note(digest, why, Instant::now()))?
         };
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.compile_ns.fetch_add(ns, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 //! checked against the contract.
 
 mod contract;
+mod costly;
 mod digest;
 mod directory;
 mod error;

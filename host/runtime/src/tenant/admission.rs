@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::{Serving, Tenant};
 use crate::CallError;
-use hongbao_domain::{Limit, Suspension};
+use hongbao_domain::{Limit, Suspension, counted};
 
 const BY_OPERATOR: u8 = 1;
 const BY_TENANT: u8 = 2;
@@ -140,8 +140,8 @@ impl Tenant {
         }
         let limit = Limit::OpenPackets;
         let why = format!(
-            "{} packets are open, which is as many as the tenant may have; some have to end first",
-            around.limits.open_packets
+            "{} open, which is as many as the tenant may have; some have to end first",
+            counted(around.limits.open_packets.into(), "packet is", "packets are")
         );
         Err(CallError::Quota { limit, why: why.into() }).inspect_err(|error| self.refused(error))
     }

@@ -20,11 +20,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::TenantConfig;
-use hongbao_domain::decode::Strict;
+use hongbao_domain::decode::{self, DecodeError, Misfit};
 use hongbao_domain::{Amount, Grants, Limits, Policy, Strategy, TenantId};
 
 /// What a file says of tenants and their plugins.
@@ -91,7 +90,7 @@ struct LimitsTable {
     waiting: Option<usize>,
     waiting_per_packet: Option<usize>,
     batch: Option<usize>,
-    requests_per_second: Option<NonZeroU32>,
+    requests_per_second: Option<u32>,
     calls_per_instance: Option<u32>,
     idle_ms: Option<u64>,
     streams: Option<u32>,
@@ -102,40 +101,45 @@ struct LimitsTable {
     plugin_bytes: Option<u64>,
 }
 
-impl<'de> Deserialize<'de> for TenantsFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let tables = Tables::deserialize(Strict::toml(deserializer))?;
-        tables.try_into().map_err(D::Error::custom)
+impl TenantsFile {
+    /// Reads a document in TOML, of which the keys `others` at the top are somebody else's.
+    ///
+    /// # Errors
+    /// In which line, of which tenant, which key, and why.
+    pub fn read(text: &str, others: &[&str]) -> Result<Self, DecodeError> {
+        let tables: Tables = decode::toml_beside(text, others)?;
+        tables.file().map_err(|misfit| DecodeError::misfit(text, &misfit))
     }
 }
 
-impl TryFrom<Tables> for TenantsFile {
-    type Error = String;
-
-    fn try_from(tables: Tables) -> Result<Self, String> {
-        let mut tenants = Vec::with_capacity(tables.tenants.len());
-        for (name, table) in tables.tenants {
+impl Tables {
+    fn file(self) -> Result<TenantsFile, Misfit> {
+        let mut tenants = Vec::with_capacity(self.tenants.len());
+        for (name, table) in self.tenants {
             let plugin = table.plugin.clone();
-            if let Some(unknown) = plugin.as_ref().filter(|plugin| !tables.plugins.contains_key(*plugin)) {
-                return Err(format!("tenants.{name}: there is no {unknown:?} under plugins"));
+            if let Some(unknown) = plugin.as_ref().filter(|plugin| !self.plugins.contains_key(*plugin)) {
+                let why = format!("plugin: there is no {unknown:?} under plugins");
+                return Err(Misfit::new(&["tenants", &name], why));
             }
-            let config = table.config(&name).map_err(|why| format!("tenants.{name}: {why}"))?;
-            tenants.push(TenantEntry { config, plugin });
+            tenants.push(TenantEntry { config: table.config(&name)?, plugin });
         }
-        Ok(Self { plugins: tables.plugins, tenants })
+        Ok(TenantsFile { plugins: self.plugins, tenants })
     }
 }
 
 impl TenantTable {
-    fn config(self, name: &str) -> Result<TenantConfig, String> {
-        let id = TenantId::new(name).map_err(|error| format!("the name of a tenant {error}"))?;
+    fn config(self, name: &str) -> Result<TenantConfig, Misfit> {
+        let of_tenant = |why: String| Misfit::new(&["tenants", name], why);
+        let of_policy = |why: String| Misfit::new(&["tenants", name, "policy"], why);
+        let of_limits = |why: String| Misfit::new(&["tenants", name, "limits"], why);
+        let id = TenantId::new(name).map_err(|error| of_tenant(format!("the name of a tenant {error}")))?;
         let grants =
             self.grants.map(|names| names.iter().map(|name| name.parse()).collect::<Result<Grants, _>>());
-        let grants = grants.transpose().map_err(|error| format!("grants: {error}"))?;
-        let policy = self.policy.policy().map_err(|why| format!("policy: {why}"))?;
-        let limits = self.limits.limits();
-        policy.validate().map_err(|why| format!("policy: {why}"))?;
-        limits.validate().map_err(|why| format!("limits: {why}"))?;
+        let grants = grants.transpose().map_err(|error| of_tenant(format!("grants: {error}")))?;
+        let policy = self.policy.policy().map_err(of_policy)?;
+        let limits = self.limits.limits().map_err(of_limits)?;
+        policy.validate().map_err(of_policy)?;
+        limits.validate().map_err(of_limits)?;
         Ok(TenantConfig { id, grants, policy, limits })
     }
 }
@@ -167,9 +171,14 @@ impl PolicyTable {
 }
 
 impl LimitsTable {
-    fn limits(self) -> Limits {
+    fn limits(self) -> Result<Limits, String> {
         let by_default = Limits::default();
-        Limits {
+        let rate = |rate: u32| {
+            let why = "requests_per_second must be at least 1; left out it is no limit";
+            NonZeroU32::new(rate).ok_or_else(|| why.to_owned())
+        };
+        let requests_per_second = self.requests_per_second.map(rate).transpose()?;
+        Ok(Limits {
             cpu_ms: self.cpu_ms.unwrap_or(by_default.cpu_ms),
             call_ms: self.call_ms.unwrap_or(by_default.call_ms),
             memory_bytes: self.memory_bytes.unwrap_or(by_default.memory_bytes),
@@ -181,7 +190,7 @@ impl LimitsTable {
             waiting: self.waiting.unwrap_or(by_default.waiting),
             waiting_per_packet: self.waiting_per_packet.unwrap_or(by_default.waiting_per_packet),
             batch: self.batch.unwrap_or(by_default.batch),
-            requests_per_second: self.requests_per_second.or(by_default.requests_per_second),
+            requests_per_second: requests_per_second.or(by_default.requests_per_second),
             calls_per_instance: self.calls_per_instance.unwrap_or(by_default.calls_per_instance),
             idle_ms: self.idle_ms.unwrap_or(by_default.idle_ms),
             streams: self.streams.unwrap_or(by_default.streams),
@@ -190,24 +199,24 @@ impl LimitsTable {
             keys: self.keys.unwrap_or(by_default.keys),
             plugins: self.plugins.unwrap_or(by_default.plugins),
             plugin_bytes: self.plugin_bytes.unwrap_or(by_default.plugin_bytes),
-        }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hongbao_domain::decode;
 
     fn refused(text: &str) -> String {
-        decode::toml::<TenantsFile>(text).unwrap_err().to_string()
+        TenantsFile::read(text, &[]).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_not_said_stays_at_its_default() {
-        let file: TenantsFile = decode::toml(
+        let file = TenantsFile::read(
             "[plugins]\nours = 'here'\n\n[tenants.acme]\nplugin = 'ours'\ngrants = ['ledger', 'log']\n\n\
              [tenants.acme.policy]\ncurrency = 'JPY'\ncurrency_digits = 0\n\n[tenants.acme.limits]\ncpu_ms = 7\n\n[tenants.bare]\n",
+            &[],
         )
         .unwrap();
         let [acme, bare] = &file.tenants[..] else { panic!("{file:?}") };
@@ -223,22 +232,45 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_by_its_place() {
         let cases = [
-            ("[tenants.a]\nplugin = 'b'", "tenants.a: there is no \"b\" under plugins"),
-            ("[tenants.a]\ngrants = ['net']", "tenants.a: grants: \"net\" is no grant"),
-            ("[tenants.a.policy]\nmax_shares = 0", "tenants.a: policy: max_shares must be 1 to 1000000"),
-            ("[tenants.a.policy]\nmax_share = 18446744073709551615", "is no amount"),
-            ("[tenants.a.policy]\nmax_share = -1", "invalid value"),
-            ("[tenants.a.policy]\ndefault_strategy = 'x'", "default_strategy must be one of double-average"),
-            ("[tenants.a.limits]\nbatch = 0", "tenants.a: limits: batch must be 1 to 4096"),
-            ("[tenants.a.limits]\nrequests_per_second = 0", "nonzero"),
-            ("[tenants.a.limits]\ncpu = 1", "unknown field `cpu`"),
-            ("[tenants.a]\nplugins = 'x'", "unknown field `plugins`"),
+            (
+                "[tenants.a]\nplugin = 'b'",
+                "line 2, column 1: tenants.a: plugin: there is no \"b\" under plugins",
+            ),
+            ("[tenants.a]\ngrants = ['net']", "line 2, column 1: tenants.a: grants: \"net\" is no grant"),
+            (
+                "[tenants.a.policy]\nmax_shares = 0",
+                "line 2, column 1: tenants.a.policy: max_shares must be 1 to 1000000",
+            ),
+            (
+                "[tenants.a]\n[tenants.a.policy]\nmax_share = 9223372036854775808",
+                "line 3, column 1: tenants.a.policy: max_share: ",
+            ),
+            (
+                "[tenants.a.policy]\nmax_share = -1",
+                "line 2, column 13: tenants.a.policy.max_share: invalid value",
+            ),
+            (
+                "[tenants.a.policy]\ndefault_strategy = 'x'",
+                "line 2, column 1: tenants.a.policy: default_strategy must be one of double-average",
+            ),
+            ("[tenants.a.limits]\nbatch = 0", "line 2, column 1: tenants.a.limits: batch must be 1 to 4096"),
+            (
+                "[tenants.a.limits]\nkeys = -1",
+                "line 2, column 8: tenants.a.limits.keys: invalid value: integer `-1`",
+            ),
+            (
+                "[tenants.a]\nlimits = { requests_per_second = 0 }",
+                "line 2, column 12: tenants.a.limits: requests_per_second must be at least 1",
+            ),
+            ("[tenants.a.limits]\ncpu = 1", "line 2, column 1: tenants.a.limits: unknown field `cpu`"),
+            ("[tenants.a]\nplugins = 'x'", "line 2, column 1: tenants.a: unknown field `plugins`"),
             ("[tenant.a]", "unknown field `tenant`"),
-            ("[tenants]\na = ['ours', ['ledger']]", "sequence, expected a table"),
-            ("[tenants.a]\npolicy = []", "sequence, expected a table"),
+            ("[tenants]\na = ['ours', ['ledger']]", "tenants.a: invalid type: sequence, expected a table"),
+            ("[tenants.a]\npolicy = []", "tenants.a.policy: invalid type: sequence, expected a table"),
             ("[[tenants.a.limits]]\ncpu_ms = 1", "sequence, expected a table"),
-            ("plugins = []", "sequence"),
-            ("[tenants.'']", "the name of a tenant must be 1 to 256 bytes"),
+            ("plugins = []", "plugins: invalid type: sequence"),
+            ("[tenants.'']", "tenants.\"\": the name of a tenant must be 1 to 256 bytes"),
+            ("[tenants.'..']", "line 1, column 10: tenants.\"..\": the name of a tenant "),
         ];
         for (text, expected) in cases {
             let said = refused(text);

@@ -1,14 +1,26 @@
 //! What a connection is doing, and when it has done nothing for too long.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Closed, ConnectionLimits};
+use hongbao_domain::TenantId;
 
 /// No head has begun.
 const NONE: u64 = u64::MAX;
+
+/// Whom a connection counts for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// Nobody's whose request was admitted.
+    #[default]
+    Stranger,
+    Operator,
+    Tenant(TenantId),
+}
 
 /// What happens on one connection.
 ///
@@ -19,10 +31,12 @@ const NONE: u64 = u64::MAX;
 pub(super) struct Activity {
     accepted: Instant,
     at_work: AtomicU32,
+    /// Answers whose bodies were not handed over yet.
+    answers: AtomicU32,
     /// Whether the head of a request ever came.
     has_spoken: AtomicBool,
-    /// Whether a valid API key ever came.
-    has_key: AtomicBool,
+    /// As the gate has it, so that most requests need not ask it.
+    holder: Mutex<Holder>,
     /// Over HTTP/2 bytes between requests are no beginning of a head: there are pings and windows.
     is_http2: AtomicBool,
     /// Milliseconds from `accepted` to the last move.
@@ -36,8 +50,9 @@ impl Activity {
         Self {
             accepted: now,
             at_work: AtomicU32::new(0),
+            answers: AtomicU32::new(0),
             has_spoken: AtomicBool::new(false),
-            has_key: AtomicBool::new(false),
+            holder: Mutex::default(),
             is_http2: AtomicBool::new(false),
             moved_ms: AtomicU64::new(0),
             head_ms: AtomicU64::new(NONE),
@@ -65,9 +80,34 @@ impl Activity {
         self.moves(now);
     }
 
-    /// A valid API key came; gives whether one came before.
-    pub(super) fn has_key(&self) -> bool {
-        self.has_key.load(Ordering::Relaxed) || self.has_key.swap(true, Ordering::Relaxed)
+    /// Says whom it counts for, where that is news. `tell` says it to the gate, and gives what the gate made of it.
+    pub(super) fn hold(&self, wanted: Holder, tell: impl FnOnce(Holder) -> Holder) {
+        let mut holder = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        if *holder != wanted {
+            *holder = tell(wanted);
+        }
+    }
+
+    /// Whether it is at work for more than one request.
+    pub(super) fn is_shared(&self) -> bool {
+        self.at_work.load(Ordering::Relaxed) > 1
+    }
+
+    /// The head of an answer is there, and its body is handed over from now on.
+    pub(super) fn answer(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The body of an answer was handed over, or nobody takes it any more.
+    pub(super) fn answered(&self, now: Instant) {
+        self.moves(now);
+        self.answers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is under way, and nothing was for so long.
+    pub(super) fn is_quiet(&self, now: Instant, long: Duration) -> bool {
+        let is_answered = self.answers.load(Ordering::Relaxed) == 0;
+        is_answered && self.idle(now).is_some_and(|idle| idle >= long)
     }
 
     /// A request was carried out, or a stream of events has ended.

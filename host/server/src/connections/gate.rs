@@ -12,14 +12,19 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::activity::Activity;
+use super::activity::{Activity, Holder};
 use super::stream::Connection;
 use super::{Closed, ConnectionLimits};
 use crate::observe::HttpMetrics;
+use hongbao_domain::TenantId;
 
-/// A connection with a key makes room only after so long without a request: a balancer is about to send the next
-/// one over a connection that it has just used.
+/// The operator's connection makes room only after so long without a request: whoever looks after the service is about
+/// to send the next one over a connection that was just used.
 const IDLE_AT_LEAST: Duration = Duration::from_secs(5);
+
+/// When everything ends, a connection on which nothing was under way for so long is closed: by then the last bytes of
+/// an answer have left.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// So often those who were told to close are given a turn before a new connection is refused.
 const TURNS: usize = 8;
@@ -38,11 +43,12 @@ pub(super) fn origin(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A connection that may still be told to close, which is done by dropping `keep`.
+/// A connection that may still be told to close: that another one needs its room where `keep` is dropped.
 struct Kept {
     origin: IpAddr,
+    holder: Holder,
     activity: Arc<Activity>,
-    _keep: oneshot::Sender<()>,
+    keep: oneshot::Sender<Closed>,
 }
 
 #[derive(Default)]
@@ -61,12 +67,14 @@ struct Open {
     origins: HashMap<IpAddr, Origin>,
     /// In the order in which they came.
     strangers: BTreeMap<u64, Kept>,
-    with_key: HashMap<u64, Kept>,
+    held: HashMap<u64, Kept>,
+    /// How many of those each tenant holds.
+    tenants: HashMap<TenantId, usize>,
 }
 
 impl Open {
     fn kept(&self) -> usize {
-        self.strangers.len() + self.with_key.len()
+        self.strangers.len() + self.held.len()
     }
 
     /// Whether a bound is reached, and by whom.
@@ -88,54 +96,104 @@ impl Open {
             None => self.strangers.keys().next().copied(),
         };
         let chosen = oldest.or_else(|| self.longest_idle(origin, now));
-        chosen.is_some_and(|id| self.remove(id))
+        chosen.is_some_and(|id| self.remove(id).is_some())
     }
 
+    /// Of the tenant that holds most: so whoever takes what they can get makes room for the others, however often
+    /// they ask for something.
     fn longest_idle(&self, origin: Option<IpAddr>, now: Instant) -> Option<u64> {
         let of_origin =
-            self.with_key.iter().filter(|(_, kept)| origin.is_none_or(|origin| origin == kept.origin));
-        let idle = of_origin.filter_map(|(id, kept)| Some((kept.activity.idle(now)?, *id)));
-        idle.filter(|(idle, _)| *idle >= IDLE_AT_LEAST).max().map(|(_, id)| id)
+            self.held.iter().filter(|(_, kept)| origin.is_none_or(|origin| origin == kept.origin));
+        let idle = of_origin
+            .filter_map(|(id, kept)| Some((self.held_by(&kept.holder), kept.activity.idle(now)?, *id)));
+        let idle = idle.filter(|(held, idle, _)| *held > 0 || *idle >= IDLE_AT_LEAST);
+        idle.max().map(|(_, _, id)| id)
+    }
+
+    /// How many connections somebody holds; none of the operator's, who is the last to make room.
+    fn held_by(&self, holder: &Holder) -> usize {
+        match holder {
+            Holder::Tenant(tenant) => self.tenants.get(tenant).copied().unwrap_or(0),
+            Holder::Operator | Holder::Stranger => 0,
+        }
     }
 
     fn add(&mut self, kept: Kept) -> u64 {
         let id = self.next;
         self.next += 1;
         self.all += 1;
-        let origin = self.origins.entry(kept.origin).or_default();
-        origin.kept += 1;
-        origin.strangers.insert(id);
-        self.strangers.insert(id, kept);
+        self.origins.entry(kept.origin).or_default().kept += 1;
+        self.put(id, kept);
         id
     }
 
-    /// Forgets one that ends or has to; false where it was forgotten before.
-    fn remove(&mut self, id: u64) -> bool {
-        let Some(kept) = self.strangers.remove(&id).or_else(|| self.with_key.remove(&id)) else {
-            return false;
-        };
+    /// Forgets one that ends or has to; None where it was forgotten before.
+    fn remove(&mut self, id: u64) -> Option<Kept> {
+        let kept = self.take(id)?;
         if let Some(origin) = self.origins.get_mut(&kept.origin) {
-            origin.strangers.remove(&id);
             origin.kept -= 1;
             if origin.kept == 0 {
                 self.origins.remove(&kept.origin);
             }
         }
-        true
+        Some(kept)
     }
 
-    fn has_key(&mut self, id: u64) {
-        let Some(kept) = self.strangers.remove(&id) else { return };
-        if let Some(origin) = self.origins.get_mut(&kept.origin) {
-            origin.strangers.remove(&id);
+    /// Puts one among those of its holder.
+    fn put(&mut self, id: u64, kept: Kept) {
+        match &kept.holder {
+            Holder::Stranger => {
+                self.origins.entry(kept.origin).or_default().strangers.insert(id);
+                self.strangers.insert(id, kept);
+                return;
+            }
+            Holder::Operator => {}
+            Holder::Tenant(tenant) => *self.tenants.entry(tenant.clone()).or_default() += 1,
         }
-        self.with_key.insert(id, kept);
+        self.held.insert(id, kept);
+    }
+
+    /// Takes it from among them again.
+    fn take(&mut self, id: u64) -> Option<Kept> {
+        let kept = self.strangers.remove(&id).or_else(|| self.held.remove(&id))?;
+        match &kept.holder {
+            Holder::Stranger => {
+                self.origins.entry(kept.origin).or_default().strangers.remove(&id);
+            }
+            Holder::Operator => {}
+            Holder::Tenant(tenant) => {
+                if let Some(held) = self.tenants.get_mut(tenant) {
+                    *held -= 1;
+                    if *held == 0 {
+                        self.tenants.remove(tenant);
+                    }
+                }
+            }
+        }
+        Some(kept)
+    }
+
+    /// Says whose it is from now on, and gives that back: what a tenant would hold beyond its part stays a stranger's.
+    fn hold(&mut self, id: u64, holder: Holder, per_tenant: usize) -> Holder {
+        let Some(kept) = self.take(id) else { return Holder::Stranger };
+        let is_more = matches!(holder, Holder::Tenant(_)) && self.held_by(&holder) >= per_tenant;
+        let holder = if is_more { Holder::Stranger } else { holder };
+        self.put(id, Kept { holder: holder.clone(), ..kept });
+        holder
+    }
+
+    /// Forgets those on which nothing is under way.
+    fn remove_quiet(&mut self, now: Instant) -> Vec<Kept> {
+        let all = self.strangers.iter().chain(&self.held);
+        let quiet = all.filter(|(_, kept)| kept.activity.is_quiet(now, QUIET));
+        let quiet: Vec<_> = quiet.map(|(id, _)| *id).collect();
+        quiet.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 }
 
 /// Counts connections and bounds them. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     limits: ConnectionLimits,
     open: Arc<Mutex<Open>>,
     metrics: Arc<HttpMetrics>,
@@ -169,7 +227,7 @@ impl Gate {
     }
 
     /// Lets a connection in, for as long as its ticket lives.
-    fn enter(&self, address: IpAddr, now: Instant) -> Result<(Ticket, oneshot::Receiver<()>), Closed> {
+    fn enter(&self, address: IpAddr, now: Instant) -> Result<(Ticket, oneshot::Receiver<Closed>), Closed> {
         let origin = origin(address);
         let mut open = self.open();
         while let Some(full) = open.full(&self.limits, origin) {
@@ -183,7 +241,8 @@ impl Gate {
         }
         let (keep, told) = oneshot::channel();
         let activity = Arc::new(Activity::new(now));
-        let id = open.add(Kept { origin, activity: Arc::clone(&activity), _keep: keep });
+        let holder = Holder::Stranger;
+        let id = open.add(Kept { origin, holder, activity: Arc::clone(&activity), keep });
         self.metrics.connections.inc();
         Ok((Ticket { gate: self.clone(), origin, id, activity }, told))
     }
@@ -209,9 +268,19 @@ impl Gate {
         Some(Connection::new(stream, ticket, told))
     }
 
-    /// Notes that a valid API key came over a connection.
-    pub(super) fn has_key(&self, id: u64) {
-        self.open().has_key(id);
+    /// Notes whose a connection is from now on, and gives that back.
+    pub(super) fn hold(&self, id: u64, holder: Holder) -> Holder {
+        self.open().hold(id, holder, self.limits.per_tenant)
+    }
+
+    /// Tells those to close on which nothing is under way, since everything ends: half a head, or silence, is
+    /// nothing to wait for.
+    pub(crate) fn close_quiet(&self, now: Instant) {
+        let quiet = self.open().remove_quiet(now);
+        for kept in quiet {
+            // Refused where it has ended by itself meanwhile.
+            let _ = kept.keep.send(Closed::Stopping);
+        }
     }
 }
 
@@ -226,7 +295,7 @@ pub(super) struct Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut open = self.gate.open();
-        open.remove(self.id);
+        let _ = open.remove(self.id);
         open.all -= 1;
         self.gate.metrics.connections.dec();
     }
@@ -239,6 +308,10 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    pub(crate) fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
     pub(crate) fn new(
         listener: std::net::TcpListener,
         limits: ConnectionLimits,
@@ -302,87 +375,4 @@ impl AddrListener<Connection, Peer> for Listener {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::sync::oneshot::error::TryRecvError;
-
-    use super::*;
-
-    fn gate(all: usize, per_address: usize) -> Gate {
-        let limits = ConnectionLimits { all, per_address, ..ConnectionLimits::default() };
-        Gate::new(limits, Arc::new(HttpMetrics::new(7)))
-    }
-
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn the_oldest_stranger_makes_room() {
-        let (gate, now) = (gate(2, 2), Instant::now());
-        let (_first, mut told_first) = gate.enter(address("10.0.0.1"), now).unwrap();
-        let (second, mut told_second) = gate.enter(address("10.0.0.2"), now).unwrap();
-        second.activity.request(now, false);
-        let (third, _told) = gate.enter(address("10.0.0.3"), now).unwrap();
-        assert_eq!(told_first.try_recv(), Err(TryRecvError::Closed));
-        gate.has_key(third.id);
-        let (_fourth, _told) = gate.enter(address("10.0.0.4"), now).unwrap();
-        assert_eq!(told_second.try_recv(), Err(TryRecvError::Closed), "at work, and still a stranger's");
-    }
-
-    #[test]
-    fn of_those_with_a_key_one_that_is_idle_for_long_makes_room() {
-        let (gate, now) = (gate(2, 2), Instant::now());
-        let (first, mut told_first) = gate.enter(address("10.0.0.1"), now).unwrap();
-        let (second, mut told_second) = gate.enter(address("10.0.0.2"), now).unwrap();
-        for ticket in [&first, &second] {
-            ticket.activity.request(now, false);
-            gate.has_key(ticket.id);
-        }
-        assert_eq!(gate.enter(address("10.0.0.3"), now).err(), Some(Closed::Full), "both are at work");
-        second.activity.rests(now);
-        let now = now + IDLE_AT_LEAST / 2;
-        assert_eq!(
-            gate.enter(address("10.0.0.3"), now).err(),
-            Some(Closed::Full),
-            "a moment ago it was at work"
-        );
-        let now = now + IDLE_AT_LEAST;
-        let third = gate.enter(address("10.0.0.3"), now);
-        assert!(third.is_ok() && told_second.try_recv() == Err(TryRecvError::Closed));
-        assert_eq!(told_first.try_recv(), Err(TryRecvError::Empty));
-    }
-
-    #[test]
-    fn an_address_has_a_bound_of_its_own() {
-        let (gate, now) = (gate(10, 1), Instant::now());
-        let (one, _told) = gate.enter(address("2001:db8::1"), now).unwrap();
-        one.activity.request(now, false);
-        gate.has_key(one.id);
-        // The same network of 64 bits.
-        assert_eq!(gate.enter(address("2001:db8::2"), now).err(), Some(Closed::FullForAddress));
-        assert!(gate.enter(address("2001:db8:0:1::2"), now).is_ok());
-        assert!(gate.enter(address("10.0.0.1"), now).is_ok());
-        assert_eq!(origin(address("::ffff:10.0.0.1")), address("10.0.0.1"));
-    }
-
-    #[test]
-    fn one_that_was_told_to_close_counts_until_it_is_gone() {
-        let (gate, now) = (gate(1, 1), Instant::now());
-        let held: Vec<_> =
-            (0..gate.limits.at_most()).map(|_| gate.enter(address("10.0.0.1"), now).unwrap()).collect();
-        assert_eq!(gate.enter(address("10.0.0.1"), now).err(), Some(Closed::Full));
-        drop(held);
-        assert!(gate.enter(address("10.0.0.1"), now).is_ok());
-    }
-
-    #[test]
-    fn tickets_leave_nothing_behind() {
-        let (gate, now) = (gate(2, 2), Instant::now());
-        let (one, _told) = gate.enter(address("10.0.0.1"), now).unwrap();
-        gate.has_key(one.id);
-        drop(one);
-        drop(gate.enter(address("10.0.0.2"), now).unwrap());
-        let open = gate.open();
-        assert!(open.origins.is_empty() && open.kept() == 0 && open.all == 0);
-    }
-}
+mod tests;

@@ -11,6 +11,8 @@ pub struct ConnectionLimits {
     pub all: usize,
     /// Connections of one IPv4 address, or of one IPv6 network of 64 bits.
     pub per_address: usize,
+    /// Connections that count as one tenant's. Those beyond are as a stranger's, and the first to make room.
+    pub per_tenant: usize,
     /// For the head of a request: of the first one from the moment the connection is accepted, of a later one over
     /// HTTP/1 from its first byte.
     pub head: Duration,
@@ -27,6 +29,7 @@ impl Default for ConnectionLimits {
         Self {
             all: 20_000,
             per_address: 10_000,
+            per_tenant: 5_000,
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             unread: Duration::from_secs(30),
@@ -36,7 +39,7 @@ impl Default for ConnectionLimits {
 
 impl ConnectionLimits {
     /// The same where no more than `descriptors` may be open in this process. An address that could have a part of
-    /// all can still have a part, and no more than half.
+    /// all can still have a part, and no more than half; a tenant no more than a quarter.
     pub(crate) fn within(self, descriptors: u64) -> Self {
         let room = descriptors - RESERVED.min(descriptors / 2);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
@@ -46,7 +49,12 @@ impl ConnectionLimits {
             most if most >= all => all.div_ceil(2),
             most => most,
         };
-        Self { all, per_address, ..self }
+        let per_tenant = match self.per_tenant {
+            most if most >= self.all => all,
+            most if all < self.all => most.min(all.div_ceil(4)),
+            most => most,
+        };
+        Self { all, per_address, per_tenant, ..self }
     }
 
     /// Those that were told to close count until they are gone, and there may be so many with them.
@@ -75,7 +83,7 @@ mod tests {
         let limits = ConnectionLimits::default();
         assert_eq!(limits.within(1 << 20), limits);
         let few = limits.within(1024);
-        assert_eq!((few.all, few.per_address), (784, 392));
+        assert_eq!((few.all, few.per_address, few.per_tenant), (784, 392, 196));
         for descriptors in [16, 64, 100, 256, 1024, 4096, 20_000] {
             let within = limits.within(descriptors);
             let left = descriptors - u64::try_from(within.at_most()).unwrap();
@@ -85,5 +93,7 @@ mod tests {
         assert_eq!(address.within(1024).per_address, 7);
         let balancer = ConnectionLimits { per_address: limits.all, ..limits };
         assert_eq!(balancer.within(1024).per_address, 784);
+        let alone = ConnectionLimits { per_tenant: limits.all, ..limits };
+        assert_eq!(alone.within(1024).per_tenant, 784);
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! A connection costs a descriptor before anybody knows whose it is, and the stores of this process need descriptors
 //! as well. So there is a bound on all connections, which leaves [`RESERVED`] descriptors free, and one on those of
-//! an address. A connection over which no valid API key was ever sent is a *stranger's*. Where a bound is reached,
-//! the oldest stranger's is closed for the new one; where there is none, the one with a key that has done nothing
-//! for longest; where all of them are at work, the new one is closed.
+//! an address. A connection counts as a tenant's, or the operator's, once a request of theirs was admitted. Until
+//! then, and again once a request over it was refused for want of a valid key or a rate, or since the tenant is
+//! suspended, it is a *stranger's*. So are those that a tenant has beyond its part of all: a key that was stolen, or
+//! given to whoever joins a demo, holds no more than that. Where a bound is reached, the oldest stranger's is closed for
+//! the new one; where there is none, the longest idle one of the tenant that holds most; where all of them are at
+//! work, the new one is closed.
 //!
 //! Time is bounded too: see [`Activity`]. The first head of a request has one deadline from the moment at which the
 //! connection was accepted, through the TLS handshake and the choice of the HTTP version.
@@ -17,7 +20,7 @@ mod stream;
 
 pub use limits::ConnectionLimits;
 
-pub(super) use gate::{Listener, Peer};
+pub(super) use gate::{Gate, Listener, Peer};
 pub(super) use limits::descriptors;
 pub(super) use service::{Client, Tracking};
 
@@ -39,6 +42,8 @@ pub(super) enum Closed {
     Idle,
     /// The peer reads nothing of what it is sent.
     Unread,
+    /// Nothing is under way, and the service ends.
+    Stopping,
 }
 
 impl Closed {
@@ -51,6 +56,7 @@ impl Closed {
             Self::Silent => "silent",
             Self::Idle => "idle",
             Self::Unread => "unread",
+            Self::Stopping => "stopping",
         }
     }
 }

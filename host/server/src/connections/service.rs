@@ -9,16 +9,19 @@ use std::task::{Context, Poll};
 
 use axum::body::HttpBody;
 use axum::extract::Request;
-use axum::http::{HeaderMap, Response, Version, header};
+use axum::http::{HeaderMap, Response, StatusCode, Version, header};
 use axum_server::accept::Accept;
 use futures::future::BoxFuture;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::activity::Activity;
+use super::activity::{Activity, Holder};
 use super::gate::Gate;
 use super::stream::Connection;
+use crate::observe::Code;
+use crate::problem::Kind;
+use hongbao_domain::TenantId;
 
 /// Begins to track what happens on a connection.
 #[derive(Clone, Copy)]
@@ -52,11 +55,21 @@ impl Client {
         self.origin
     }
 
-    /// A valid API key came with the request: the connection is no stranger's any more.
-    pub(crate) fn has_key(&self) {
-        if !self.activity.has_key() {
-            self.gate.has_key(self.id);
+    /// A request of this tenant's was admitted, or one of the operator's: the connection is theirs now.
+    pub(crate) fn admitted(&self, tenant: Option<&TenantId>) {
+        self.hold(tenant.map_or(Holder::Operator, |tenant| Holder::Tenant(tenant.clone())));
+    }
+
+    /// A request was refused to whoever sent it: the connection is a stranger's again, unless another request over it
+    /// was not.
+    fn refused(&self) {
+        if !self.activity.is_shared() {
+            self.hold(Holder::Stranger);
         }
+    }
+
+    fn hold(&self, holder: Holder) {
+        self.activity.hold(holder, |holder| self.gate.hold(self.id, holder));
     }
 }
 
@@ -81,16 +94,28 @@ where
     }
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
-        let activity = Arc::clone(&self.client.activity);
+        let client = self.client.clone();
+        let activity = Arc::clone(&client.activity);
         let work = Work::begin(Arc::clone(&activity), request.version() == Version::HTTP_2);
         request.extensions_mut().insert(self.client.clone());
         let answering = self.inner.call(request);
         Box::pin(async move {
             let answer = answering.await?;
+            if is_refused(&answer) {
+                client.refused();
+            }
             let work = is_stream(answer.headers()).then_some(work);
+            activity.answer();
             Ok(answer.map(|body| Answer { body, activity, _work: work }))
         })
     }
+}
+
+/// Whether whoever asked had no valid key, asked too often, or is suspended.
+fn is_refused<B>(answer: &Response<B>) -> bool {
+    let Some(Code(code)) = answer.extensions().get() else { return false };
+    *code == Kind::SUSPENDED.code
+        || [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(&answer.status())
 }
 
 /// Whether an answer has no end of its own.
@@ -123,7 +148,7 @@ pub(crate) struct Answer<B> {
 
 impl<B> Drop for Answer<B> {
     fn drop(&mut self) {
-        self.activity.moves(Instant::now());
+        self.activity.answered(Instant::now());
     }
 }
 

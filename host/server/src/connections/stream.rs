@@ -16,8 +16,8 @@ use super::gate::Ticket;
 pub(crate) struct Connection {
     stream: TcpStream,
     ticket: Ticket,
-    /// Closed when room is needed.
-    told: oneshot::Receiver<()>,
+    /// Why it has to close; closed itself when room is needed.
+    told: oneshot::Receiver<Closed>,
     /// When to look again whether it has done nothing for too long.
     look: Pin<Box<Sleep>>,
     /// Running while the peer reads nothing.
@@ -27,7 +27,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, ticket: Ticket, told: oneshot::Receiver<()>) -> Self {
+    pub(super) fn new(stream: TcpStream, ticket: Ticket, told: oneshot::Receiver<Closed>) -> Self {
         let (due, _) = ticket.activity.due(Instant::now(), ticket.gate.limits());
         Self { stream, ticket, told, look: Box::pin(sleep_until(due)), stalled: None, ended: None }
     }
@@ -50,8 +50,8 @@ impl Connection {
         if let Some(closed) = self.ended {
             return Err(closed.into());
         }
-        if Pin::new(&mut self.told).poll(context).is_ready() {
-            return Err(self.end(Closed::MadeRoom));
+        if let Poll::Ready(told) = Pin::new(&mut self.told).poll(context) {
+            return Err(self.end(told.unwrap_or(Closed::MadeRoom)));
         }
         while self.look.as_mut().poll(context).is_ready() {
             let now = Instant::now();

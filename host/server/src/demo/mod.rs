@@ -9,7 +9,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Router, response::IntoResponse as _};
 use serde::{Deserialize, Serialize};
 
@@ -17,14 +17,14 @@ pub(super) use names::own_names;
 use sessions::Sessions;
 
 use super::Service;
-use super::access::user;
+use super::access::{Member, user};
 use super::api_key::NewKey;
 use super::connections::Client;
 use super::input::Json;
 use super::model::settings::Settings;
-use super::output::{answer, json};
+use super::output::{Told, answer, json};
 use super::problem::{Kind, Problem};
-use hongbao_domain::{Amount, Name, Scope, TenantId};
+use hongbao_domain::{Amount, Name, Scope, TenantId, UserId};
 use hongbao_runtime::Tenant;
 use hongbao_store::{Funded, TenantRecord};
 
@@ -33,6 +33,9 @@ const ROOM: &str = "lobby";
 /// What everybody begins with: 1,000.00.
 const WELCOME: u64 = 100_000;
 const SESSION_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// People whom the page is told of, the latest to join: it is asked for often.
+const MOST_PEOPLE: usize = 100;
 
 /// What the keys of sessions are called.
 const LABEL: &str = "demo session";
@@ -79,6 +82,12 @@ struct Session {
     expires_at_ms: u64,
 }
 
+/// Who has joined.
+#[derive(Debug, Serialize)]
+struct People {
+    people: Vec<String>,
+}
+
 impl Demo {
     pub(super) fn new(settings: DemoSettings) -> Self {
         Self { sessions: Sessions::new(&settings), names: settings.names }
@@ -100,7 +109,11 @@ impl Demo {
             let keys = service.registry().keys(Some(tenant), after, AT_ONCE).await?;
             after = keys.last().map(|key| key.id);
             let sessions = keys.iter().filter(|key| key.label.as_str() == LABEL && key.is_valid(now_ms));
-            sessions.filter_map(|key| key.expires_at_ms).for_each(|ends| self.sessions.remember(ends));
+            for key in sessions {
+                if let Some(ends_at_ms) = key.expires_at_ms {
+                    self.sessions.remember(key.user.clone(), ends_at_ms);
+                }
+            }
             if keys.len() < AT_ONCE as usize {
                 return Ok(());
             }
@@ -127,9 +140,24 @@ fn tenant_id() -> Result<TenantId, Problem> {
     TenantId::new(TENANT).map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))
 }
 
-/// The demo's own route; no part of the API.
+/// The demo's own routes; no part of the API.
 pub(super) fn router() -> Router<Service> {
-    Router::new().route("/demo/session", post(join))
+    Router::new().route("/demo/session", post(join)).route("/demo/people", get(people))
+}
+
+/// Whose sessions are open, the latest first: the room hears of somebody only once they say or send something. Of a
+/// demo on several hosts, each knows those who joined there, and whoever had joined before it began.
+async fn people(State(service): State<Service>, member: Member) -> Result<Told<People>, Problem> {
+    let none = || Problem::not_found("there is no demo");
+    let (demo, id) = (service.demo().ok_or_else(none)?, tenant_id()?);
+    if *member.tenant.id() != id {
+        return Err(none());
+    }
+    if let Some(user) = &member.caller.key.user {
+        service.rates().user(&id, user)?;
+    }
+    let people = demo.sessions.people(service.host().now_ms(), MOST_PEOPLE);
+    Ok(Told(People { people: people.into_iter().map(UserId::into_string).collect() }))
 }
 
 async fn join(
@@ -161,7 +189,7 @@ async fn join(
     let made = new.make(service.keys().seal().await?, now_ms);
     let (key, text) = made.map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))?;
     service.registry().add_key(key).await?;
-    place.keep();
+    place.keep(user.clone());
     let session = Session {
         key: text,
         tenant: TENANT.into(),
@@ -173,7 +201,7 @@ async fn join(
 }
 
 /// Once for each name, whoever joins under it and however often.
-async fn welcome(tenant: &Tenant, user: &hongbao_domain::UserId) -> Result<(), Problem> {
+async fn welcome(tenant: &Tenant, user: &UserId) -> Result<(), Problem> {
     let amount = Amount::new(WELCOME).map_err(|error| Problem::new(Kind::INTERNAL, error.to_string()))?;
     // A name may be as long as a key may: what is too long together is no welcome.
     let key = Name::new(format!("welcome:{user}"))

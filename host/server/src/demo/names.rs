@@ -38,7 +38,7 @@ fn check(request: &Request, names: &[String]) -> Result<(), Problem> {
         return Err(unknown());
     }
     for origin in request.headers().get_all(ORIGIN) {
-        let place = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
+        let place = origin.to_str().ok().and_then(place_of);
         if !place.is_some_and(|place| sent.iter().all(|own| own.as_str().eq_ignore_ascii_case(place))) {
             return Err(Problem::new(Kind::FOREIGN_ORIGIN, "a page of another site may not ask this"));
         }
@@ -46,11 +46,29 @@ fn check(request: &Request, names: &[String]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn is_own(authority: &Authority, names: &[String]) -> bool {
-    if authority.as_str().contains('@') {
-        return false;
+/// Where a page of the web comes from: other programs that speak for themselves are no page of this place.
+fn place_of(origin: &str) -> Option<&str> {
+    let (scheme, place) = origin.split_once("://")?;
+    ["http", "https"].contains(&scheme).then_some(place)
+}
+
+/// The host, where nothing stands behind it but a port.
+fn host(authority: &str) -> Option<&str> {
+    let end = match authority.strip_prefix('[') {
+        Some(address) => address.find(']')? + "[]".len(),
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (host, behind) = authority.split_at_checked(end)?;
+    if behind.is_empty() {
+        return Some(host);
     }
-    let host = authority.host();
+    let port = behind.strip_prefix(':')?;
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_port.then_some(host)
+}
+
+fn is_own(authority: &Authority, names: &[String]) -> bool {
+    let Some(host) = host(authority.as_str()) else { return false };
     let is_address = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok(),
         None => host.parse::<std::net::Ipv4Addr>().is_ok(),
@@ -94,6 +112,13 @@ mod tests {
             "localhost.",
             "2130706433",
             "[evil]",
+            "[::1].evil.example",
+            "[::1]evil.example:80",
+            "127.0.0.1:abc",
+            "127.0.0.1:",
+            "127.0.0.1:+1",
+            "127.0.0.1:65536",
+            "localhost:80@evil.example",
             "",
             "a b",
         ] {
@@ -121,6 +146,9 @@ mod tests {
             "http://127.0.0.1",
             "http://127.0.0.1:80800",
             "http://localhost:8080",
+            "ftp://127.0.0.1:8080",
+            "chrome-extension://127.0.0.1:8080",
+            "://127.0.0.1:8080",
         ] {
             assert_eq!(from(origin), Some("foreign-origin"), "{origin}");
         }

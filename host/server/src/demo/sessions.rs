@@ -3,7 +3,7 @@
 //! Each is a key, a wallet with something in it and rows in the books, for whoever asks. So they are bounded in number
 //! and in rate, for an address and in all, and an address is what the connection says and no header.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 
 use super::DemoSettings;
 use crate::problem::{Kind, Problem};
+use hongbao_domain::UserId;
 
 /// Of one address, and as many at once after a pause: a room full of people has one address.
 const PER_ADDRESS: Quota =
@@ -32,19 +33,27 @@ pub(super) struct Sessions {
     clock: DefaultClock,
 }
 
+/// One session.
+struct Held {
+    /// Unknown of one that was begun before this process was.
+    address: Option<IpAddr>,
+    /// Nobody yet while it is being made.
+    user: Option<UserId>,
+}
+
 #[derive(Default)]
 struct Open {
-    /// Whose, by when it ends; the number tells those apart that end together.
-    ends: BTreeMap<(u64, u64), Option<IpAddr>>,
+    /// By when it ends, which is in the order of joining; the number tells those apart that end together.
+    ends: BTreeMap<(u64, u64), Held>,
     next: u64,
     of_address: HashMap<IpAddr, usize>,
 }
 
 impl Open {
-    fn add(&mut self, address: Option<IpAddr>, ends_at_ms: u64) -> (u64, u64) {
+    fn add(&mut self, address: Option<IpAddr>, user: Option<UserId>, ends_at_ms: u64) -> (u64, u64) {
         let place = (ends_at_ms, self.next);
         self.next += 1;
-        self.ends.insert(place, address);
+        self.ends.insert(place, Held { address, user });
         if let Some(address) = address {
             *self.of_address.entry(address).or_default() += 1;
         }
@@ -52,7 +61,7 @@ impl Open {
     }
 
     fn remove(&mut self, place: (u64, u64)) {
-        let Some(Some(address)) = self.ends.remove(&place) else { return };
+        let Some(Held { address: Some(address), .. }) = self.ends.remove(&place) else { return };
         if let Some(count) = self.of_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -77,8 +86,12 @@ pub(super) struct Place<'s> {
 }
 
 impl Place<'_> {
-    pub(super) fn keep(mut self) {
-        self.place = None;
+    /// From now on it is this user's.
+    pub(super) fn keep(mut self, user: UserId) {
+        let Some(place) = self.place.take() else { return };
+        if let Some(held) = self.sessions.open().ends.get_mut(&place) {
+            held.user = Some(user);
+        }
     }
 }
 
@@ -107,8 +120,17 @@ impl Sessions {
     }
 
     /// One that was begun before this process was.
-    pub(super) fn remember(&self, ends_at_ms: u64) {
-        self.open().add(None, ends_at_ms);
+    pub(super) fn remember(&self, user: Option<UserId>, ends_at_ms: u64) {
+        self.open().add(None, user, ends_at_ms);
+    }
+
+    /// Whose sessions are open, the latest first, each once and no more than `most` of them.
+    pub(super) fn people(&self, now_ms: u64, most: usize) -> Vec<UserId> {
+        let mut open = self.open();
+        open.end(now_ms);
+        let mut known = HashSet::new();
+        let users = open.ends.values().rev().filter_map(|held| held.user.as_ref());
+        users.filter(|user| known.insert(*user)).take(most).cloned().collect()
     }
 
     /// Forgets addresses that have not asked for so long that it makes no difference.
@@ -139,7 +161,7 @@ impl Sessions {
         if open.ends.len() >= self.most {
             return Err(wait(until, "the demo has as many sessions as it may have"));
         }
-        let place = open.add(Some(address), ends_at_ms);
+        let place = open.add(Some(address), None, ends_at_ms);
         Ok(Place { sessions: self, place: Some(place) })
     }
 }
@@ -160,17 +182,21 @@ mod tests {
         [10, 0, 0, number].into()
     }
 
+    fn user(name: &str) -> UserId {
+        UserId::new(name).unwrap()
+    }
+
     #[test]
     fn places_are_bounded_in_all_and_for_an_address_and_end() {
         let sessions = sessions(3, 2);
         let enter = |number, now_ms, ends_at_ms| {
-            sessions.enter(address(number), now_ms, ends_at_ms).map(Place::keep).is_ok()
+            sessions.enter(address(number), now_ms, ends_at_ms).map(|place| place.keep(user("alice"))).is_ok()
         };
         assert!(enter(1, 0, 10) && enter(1, 0, 20) && !enter(1, 0, 20), "two for an address");
         assert!(enter(2, 0, 20) && !enter(3, 0, 20), "three in all");
         assert!(enter(3, 10, 20) && !enter(1, 10, 30), "the first has ended");
         assert!(enter(1, 20, 30) && enter(1, 20, 30));
-        sessions.remember(40);
+        sessions.remember(None, 40);
         assert!(!enter(2, 20, 30));
         assert!(enter(2, 30, 50), "all but the remembered one have ended");
     }
@@ -187,9 +213,29 @@ mod tests {
     }
 
     #[test]
+    fn people_are_those_whose_sessions_are_open_each_once_and_the_latest_first() {
+        let sessions = sessions(10, 10);
+        let join = |name, at_ms| sessions.enter(address(1), at_ms, at_ms + 10).unwrap().keep(user(name));
+        sessions.remember(Some(user("alice")), 5);
+        join("bob", 1);
+        join("carol", 2);
+        join("bob", 3);
+        let _coming = sessions.enter(address(1), 4, 14).unwrap();
+        let people = |now_ms, most| {
+            let people = sessions.people(now_ms, most).into_iter().map(UserId::into_string);
+            people.collect::<Vec<_>>()
+        };
+        assert_eq!(people(4, 10), ["bob", "carol", "alice"], "nobody of whom it is not sure yet");
+        assert_eq!(people(4, 2), ["bob", "carol"]);
+        assert_eq!(people(5, 10), ["bob", "carol"], "the remembered one has ended");
+        assert_eq!(people(12, 10), ["bob"], "the second one of bob is open");
+    }
+
+    #[test]
     fn an_address_that_asks_too_often_keeps_nobody_out() {
         let sessions = sessions(1000, 1000);
-        let enter = |number| sessions.enter(address(number), 0, 10).map(Place::keep).is_ok();
+        let enter =
+            |number| sessions.enter(address(number), 0, 10).map(|place| place.keep(user("alice"))).is_ok();
         let flood = (0..500).filter(|_| enter(1)).count();
         assert!((30..40).contains(&flood), "{flood}");
         assert!(enter(2));

@@ -202,7 +202,7 @@ impl PolicySettings {
 }
 
 impl LimitSettings {
-    const fn limits(self) -> Limits {
+    pub(crate) const fn limits(self) -> Limits {
         Limits {
             cpu_ms: self.cpu_ms,
             call_ms: self.call_ms,

@@ -85,7 +85,9 @@ function command(text) {
       // The plugin, too, may not know what became of a packet: then the text stays, to be sent again.
       unanswered = replies.some(leavesOpen) ? { id, text } : null;
       if (!answer.said && !answer.handled) return unknown(text, answer);
-      if (!unanswered && byId("message").value.trim() === text) clear();
+      // What was refused stays as well, to be mended.
+      const isDone = !replies.some(({ kind }) => kind === "problem");
+      if (isDone && byId("message").value.trim() === text) clear();
       take(replies);
     } catch (problem) {
       unanswered = problem.leavesOpen ? { id, text } : null;

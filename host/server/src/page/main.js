@@ -7,7 +7,7 @@ import { byId, closable, el, pause, toast, whileBusy } from "./dom.js";
 import { listen } from "./events.js";
 import { setCurrency } from "./money.js";
 import { clearPackets, loadPackets, onPress, packetNews, showAllAgain } from "./packets.js";
-import { drawPeople, forgetPeople, meet } from "./people.js";
+import { drawPeople, forgetPeople, lookAround, meet } from "./people.js";
 import { clearRoom, hear, roomInOtherWords, startRoom } from "./room.js";
 import { setPolicy, startSending } from "./send.js";
 import { like, liked, onGone, remember, session, forget } from "./session.js";
@@ -54,11 +54,17 @@ function switchTheme() {
 function showWelcome(why) {
   byId("chat").hidden = true;
   byId("welcome").hidden = false;
-  const notice = byId("join-notice");
-  notice.hidden = !why;
-  notice.textContent = why ? say(why) : "";
+  // Who left knows it and is told quietly; any other end is a problem.
+  byId("join-left").hidden = why !== "left";
+  complain(why && why !== "left" ? say(why) : "");
   showLanguage();
   byId("join-name").focus();
+}
+
+function complain(text) {
+  byId("join-notice").textContent = text;
+  byId("join-notice").hidden = !text;
+  if (text) byId("join-left").hidden = true;
 }
 
 function startWelcome() {
@@ -80,8 +86,7 @@ async function enterAs(name) {
     remember(await join(name));
     enter();
   } catch (problem) {
-    byId("join-notice").textContent = because(problem);
-    byId("join-notice").hidden = false;
+    complain(because(problem));
   }
 }
 
@@ -94,6 +99,7 @@ function enter() {
   forgetBalance();
   showLanguage();
   meet(session().user);
+  lookAround();
   byId("message").focus();
   byId("log").setAttribute("aria-busy", "true");
   stop = listen({ event: heard, state: connected, begin: load });

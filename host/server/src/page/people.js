@@ -1,15 +1,41 @@
-// The people whom this room has heard of: for the list at the side, for mentions, for packets.
+// The people whom this room has heard of, or who have joined: for the list at the side, for mentions, for packets.
 
-import { avatar, byId, el } from "./dom.js";
+import { get } from "./api.js";
+import { avatar, byId, el, pause } from "./dom.js";
 import { session } from "./session.js";
 import { named, say } from "./words.js";
 
-const seen = new Set();
+/** The room tells of somebody only once they say or send something, so whoever joined in silence is asked for. */
+const LOOK_EVERY_MS = 4000;
 
-export function meet(user) {
-  if (!user || seen.has(user)) return;
-  seen.add(user);
+const seen = new Set();
+let whenMet = () => {};
+
+export const onMeet = (listener) => {
+  whenMet = listener;
+};
+
+export const meet = (user) => meetAll([user]);
+
+function meetAll(users) {
+  const strangers = users.filter((user) => user && !seen.has(user));
+  if (!strangers.length) return;
+  for (const user of strangers) seen.add(user);
   drawPeople();
+  whenMet();
+}
+
+/** Looks who has joined, as long as this session lasts. */
+export async function lookAround() {
+  const { key } = session();
+  while (session()?.key === key) {
+    if (document.visibilityState === "visible") {
+      // It is asked again soon, so nobody is told of an answer that did not come.
+      const { people: joined = [] } = await get("/demo/people").catch(() => ({}));
+      if (session()?.key === key) meetAll(joined);
+    }
+    await pause(LOOK_EVERY_MS);
+  }
 }
 
 export const forgetPeople = () => seen.clear();

@@ -6,7 +6,7 @@ import { byId, closable, el, openDialog, whileBusy } from "./dom.js";
 import { stringify } from "./json.js";
 import { example, parse, parseCount, shown, symbol } from "./money.js";
 import { bring } from "./packets.js";
-import { others } from "./people.js";
+import { onMeet, others } from "./people.js";
 import { session } from "./session.js";
 import { because, isolated, quoted, say } from "./words.js";
 
@@ -24,6 +24,7 @@ export const setPolicy = (next) => {
 export function startSending(sent) {
   whenSent = sent;
   closable(byId("send-dialog"));
+  onMeet(() => byId("send-dialog").open && offerPeople());
   byId("send-packet").addEventListener("click", open);
   byId("send-form").addEventListener("input", () => {
     refuse("");
@@ -37,9 +38,16 @@ export function startSending(sent) {
 
 const kind = () => byId("send-form").elements.kind.value;
 
-function open() {
+/** Whom a packet may be for; who is chosen stays chosen when somebody else comes. */
+function offerPeople() {
+  const [choice, before] = [byId("send-person"), byId("send-person").value];
   const people = others().map((user) => el("option", { value: user, text: isolated(user) }));
-  byId("send-person").replaceChildren(...(people.length ? people : [el("option", { value: "", text: say("noPeople") })]));
+  choice.replaceChildren(...(people.length ? people : [el("option", { value: "", text: say("noPeople") })]));
+  if (others().includes(before)) choice.value = before;
+}
+
+function open() {
+  offerPeople();
   byId("send-greeting").placeholder = greetingOfOurs();
   refuse("");
   redraw();

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Service;
-use crate::access::{Admin, Operator};
+use crate::access::{Admin, Operator, may_change};
 use crate::input::{Json, Page, Query};
 use crate::notes::noted;
 use crate::output::{Items, Told};
@@ -106,15 +106,15 @@ impl AuditView {
         body = AuditView)))]
 async fn audit(State(service): State<Service>, admin: Admin) -> Result<Told<AuditView>, Problem> {
     let _place = place(&service, &admin)?;
-    let audit = admin.tenant.audit().await?;
-    let discrepancies = admin.tenant.verify().await?;
+    let audit = service.host().audit(admin.tenant.id()).await?;
+    let discrepancies = service.host().verify(admin.tenant.id()).await?;
     Ok(Told(AuditView::of(&audit, discrepancies)))
 }
 
 /// Of a tenant's administrators one at a time reads all of its books. They cannot keep the operator from it.
 fn place(service: &Service, admin: &Admin) -> Result<Option<AuditPlace>, Problem> {
     let is_operator = admin.caller.is_operator();
-    (!is_operator).then(|| service.quotas().audit(&admin.tenant)).transpose()
+    (!is_operator).then(|| service.quotas().audit(admin.tenant.id())).transpose()
 }
 
 /// What a reconciliation shall do.
@@ -209,12 +209,15 @@ async fn reconcile(
 ) -> Result<Told<ReconciliationView>, Problem> {
     let repair = repair.unwrap_or_default();
     if repair {
-        admin.may_change()?;
+        admin.may_change(&service)?;
     }
-    let (place, tenant) = (place(&service, &admin)?, admin.tenant.clone());
+    let tenant = admin.tenant.served()?.clone();
+    let (place, by_operator) = (place(&service, &admin)?, admin.caller.is_operator());
     let act = async move {
         let _place = place;
-        Ok(tenant.reconcile(repair).await?)
+        // The operator may suspend it meanwhile: what is found then is told, and left as it is.
+        let may_repair = || repair && may_change(tenant.suspension(), by_operator).is_ok();
+        Ok(tenant.reconcile_while(&may_repair).await?)
     };
     let subject = if repair { "with repair" } else { "without repair" };
     let found =

@@ -16,9 +16,8 @@ use crate::notes::noted;
 use crate::once::{Done, Once};
 use crate::output::{Items, Told};
 use crate::problem::{Kind, Problem};
-use crate::quota::full;
+use crate::ward::Ward;
 use hongbao_domain::{ApiKey, KeyId, Limit, Name, Scope, Scopes, TenantId};
-use hongbao_runtime::Tenant;
 
 pub(super) fn router() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
@@ -130,7 +129,7 @@ struct MadeKey {
 }
 
 /// Whose a new key is: a tenant's, of which it may have so many, or the operator's.
-type Owner<'o> = Option<(&'o Tenant, u32)>;
+type Owner<'o> = Option<(&'o Ward, u32)>;
 
 async fn made(
     service: &Service,
@@ -157,7 +156,7 @@ async fn made(
                     let why = format!(
                         "{most} API keys are valid, which is as many as the tenant may have; revoke one"
                     );
-                    return Err(full(&tenant, Limit::Keys, why));
+                    return Err(tenant.full(Limit::Keys, why));
                 }
             }
         }
@@ -211,7 +210,7 @@ async fn create(
     admin: Admin,
     once: Once<NewTenantKey>,
 ) -> Result<Response, Problem> {
-    admin.may_change()?;
+    admin.may_change(&service)?;
     let (by, acting, tenant) = (admin.caller.clone(), service.clone(), admin.tenant.clone());
     let act = move |new: NewTenantKey, _: Name| async move {
         let scopes: Scopes = new.scopes.into_iter().map(Scope::from).collect();

@@ -98,12 +98,14 @@ async fn say(
         Name::new(message.id).map_err(|error| Problem::invalid(format!("the id of a message {error}")))?;
     let (quotas, now_ms) = (service.quotas(), service.host().now_ms());
     let bytes = id.as_str().len() + message.sender.as_str().len() + message.text.len();
-    quotas.has_room(&member.tenant, &name, bytes, now_ms)?;
+    let place = quotas.message(&member.tenant, &name, bytes, now_ms)?;
     let event = Event::Message { id, sender: message.sender, text: message.text };
     let room = RoomKey { tenant: member.tenant.id().clone(), room: name };
-    if service.events().post(&room, event, now_ms).await?.is_some() {
-        quotas.posted(&member.tenant, &room.room, bytes, now_ms);
+    let told = service.events().post(&room, event, now_ms).await;
+    if !matches!(told, Ok(Some(_))) {
+        quotas.not_told(&member.tenant, &room.room, place);
     }
+    told?;
     Ok(Told(Said { said: true, handled: false, did_you_mean: None, replies: Vec::new().into() }))
 }
 

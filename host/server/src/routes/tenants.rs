@@ -16,6 +16,7 @@ use crate::notes::noted;
 use crate::once::{Done, Once};
 use crate::output::{Items, Told};
 use crate::problem::{Kind, Problem};
+use crate::ward::Ward;
 use hongbao_domain::{Name, Scope, Suspension, TenantId};
 use hongbao_runtime::{Digest, Tenant};
 use hongbao_store::TenantRecord;
@@ -57,7 +58,11 @@ struct ServingPlugin {
 #[derive(Debug, Serialize, ToSchema)]
 struct TenantView {
     tenant: String,
-    plugin: ServingPlugin,
+    /// Absent where none serves it on the host that is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<ServingPlugin>,
+    /// Whether the host that is asked does not serve it by its plugin: that is not ready there, or does not start.
+    waits_for_plugin: bool,
     /// Interfaces of the host that its plugin may call now.
     grants: Vec<String>,
     policy: PolicySettings,
@@ -82,35 +87,43 @@ enum Suspender {
 }
 
 impl Suspender {
-    fn of(tenant: &Tenant) -> Vec<Self> {
+    fn of(tenant: &Ward) -> Vec<Self> {
         let Suspension { by_operator, by_tenant } = tenant.suspension();
-        let by_plugin = tenant.plugin_suspended_for_ms().is_some();
+        let by_plugin = tenant.tenant().is_some_and(|tenant| tenant.plugin_suspended_for_ms().is_some());
         let all = [(by_operator, Self::Operator), (by_tenant, Self::Tenant), (by_plugin, Self::Plugin)];
         all.into_iter().filter_map(|(suspends, who)| suspends.then_some(who)).collect()
     }
 }
 
-impl TenantView {
+impl ServingPlugin {
     fn of(tenant: &Tenant) -> Self {
         let manifest = tenant.manifest();
-        let Settings { policy, limits, .. } = Settings::from(&tenant.config());
         let commands = manifest.commands.iter();
         let commands = commands
             .map(|usage| CommandForm { form: usage.form.clone(), description: usage.description.clone() });
         Self {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            digest: tenant.plugin().digest().to_string(),
+            commands: commands.collect(),
+            languages: manifest.languages.clone(),
+        }
+    }
+}
+
+impl TenantView {
+    fn of(tenant: &Ward) -> Self {
+        let Settings { policy, limits, .. } = tenant.settings();
+        let suspended_by = Suspender::of(tenant);
+        Self {
             tenant: tenant.id().as_str().to_owned(),
-            plugin: ServingPlugin {
-                name: manifest.name.clone(),
-                version: manifest.version.clone(),
-                digest: tenant.plugin().digest().to_string(),
-                commands: commands.collect(),
-                languages: manifest.languages.clone(),
-            },
-            grants: names(tenant.grants()),
+            plugin: tenant.tenant().map(ServingPlugin::of),
+            waits_for_plugin: tenant.waits(),
+            grants: tenant.tenant().map(|tenant| names(tenant.grants())).unwrap_or_default(),
             policy,
             limits,
-            is_suspended: tenant.is_suspended(),
-            suspended_by: Suspender::of(tenant),
+            is_suspended: !suspended_by.is_empty(),
+            suspended_by,
         }
     }
 }
@@ -121,7 +134,7 @@ impl TenantView {
 #[utoipa::path(get, path = "/v1/tenants", tag = "tenants", operation_id = "tenants",
     responses((status = 200, description = "All tenants", body = Items<TenantView>)))]
 async fn list(State(service): State<Service>, _operator: Operator) -> Told<Items<TenantView>> {
-    let items = service.host().tenants().iter().map(TenantView::of).collect();
+    let items = service.wards().iter().map(TenantView::of).collect();
     Told(Items { items, next: None })
 }
 
@@ -166,7 +179,8 @@ async fn create(
 
 /// Look at a tenant
 ///
-/// With any key of the tenant, or the operator's.
+/// With any key of the tenant, or the operator's. Where its plugin is not ready on the host that is asked, this needs
+/// the scope `admin` or the operator's key.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}", tag = "tenants", operation_id = "tenant",
     params(("tenant" = String, Path)),
     responses((status = 200, description = "The tenant, with what it is granted now", body = TenantView)))]
@@ -176,7 +190,8 @@ async fn look(visitor: Visitor) -> Told<TenantView> {
 
 /// Give a tenant other settings
 ///
-/// Needs the scope `operator`. Unset members go back to their defaults.
+/// Needs the scope `operator`. Unset members go back to their defaults. Where the tenant waits for its plugin on the
+/// host that is asked, they are written down, and it is seen later whether the plugin can do with them.
 #[utoipa::path(put, path = "/v1/tenants/{tenant}/settings", tag = "tenants", operation_id = "configure",
     params(("tenant" = String, Path)), request_body = Settings,
     responses((status = 200, description = "The tenant with its new settings", body = TenantView)))]
@@ -281,7 +296,7 @@ async fn resume(State(service): State<Service>, admin: Admin) -> Result<Told<Ten
     let act = async move {
         let tenant = acting.change(&id, |record| lift(&mut record.suspension, by_operator)).await?;
         // Not before it is written down that it serves again.
-        tenant.reset_breaker();
+        tenant.tenant().into_iter().for_each(Tenant::reset_breaker);
         Ok(tenant)
     };
     told(&service, &admin.caller, admin.tenant.id(), "tenant.resume", by(by_operator), act).await
@@ -321,7 +336,7 @@ async fn told(
     id: &TenantId,
     action: &'static str,
     subject: &str,
-    act: impl Future<Output = Result<Tenant, Problem>> + Send + 'static,
+    act: impl Future<Output = Result<Ward, Problem>> + Send + 'static,
 ) -> Result<Told<TenantView>, Problem> {
     let tenant = noted(service, by, Some(id), action, subject, act).await?;
     Ok(Told(TenantView::of(&tenant)))

@@ -35,6 +35,12 @@ impl SqliteRegistry {
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         Ok(Self { sessions: Sessions::open(directory, RECORDS, "registry", READERS)? })
     }
+
+    /// Whether a directory has records.
+    #[must_use]
+    pub fn exists(directory: &Path) -> bool {
+        RECORDS.is_in(directory)
+    }
 }
 
 #[async_trait]

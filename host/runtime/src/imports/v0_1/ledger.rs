@@ -31,9 +31,9 @@ impl Host for InstanceState {
             });
         }
         // Also of a packet that somebody typed, of which the host knows only here.
-        match self.asking.ledger(self.around.has_room()).await {
-            Ok(true) => {}
-            Ok(false) => {
+        let place = match self.asking.ledger(self.around.take_room()).await {
+            Ok(Some(place)) => place,
+            Ok(None) => {
                 return Ok(match self.recorded_before(&order).await {
                     Ok(Some(receipt)) => Ok(wit_recorded(Recorded::Replayed(receipt))),
                     Ok(None) => {
@@ -44,7 +44,7 @@ impl Host for InstanceState {
                 });
             }
             Err(error) => return Ok(Err(self.refused(&error))),
-        }
+        };
         let asked = order.clone();
         let (id, now_ms) = (self.around.new_packet_id(), self.around.clock.now_ms());
         let recorded =
@@ -56,8 +56,9 @@ impl Host for InstanceState {
             }
             recorded => recorded,
         };
-        if let Ok(Recorded::Recorded(_)) = &recorded {
-            self.around.open_packets.sent();
+        // Without an answer it may have been recorded.
+        if !matches!(recorded, Ok(Recorded::Recorded(_)) | Err(_)) {
+            place.give_back();
         }
         match &recorded {
             Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
