@@ -7,8 +7,8 @@ use super::error::Error;
 use super::settings::rows;
 
 /// So many pages at the end of a partition are looked at. Movements are written one after the other and never
-/// change, so the latest are there: 4 MiB hold more of them than are written between two looks of the watch.
-const PAGES: u32 = 512;
+/// change, so the latest are there; the very last pages may be empty, since a table grows by up to 64 at a time.
+const PAGES: u32 = 128;
 
 /// Questions for the greatest place in the last pages of each partition.
 const TAILS: &str = "
