@@ -340,7 +340,10 @@ impl Service {
                 () = place.news.notified() => {}
             }
             let Some(latest) = place.latest_with_plugin_of(record) else { return Ok(None) };
-            self.suspend_as(place, &latest).await;
+            // The end of one waits, so that a plugin which is replaced does not serve for a moment more.
+            if latest.suspension.is_any() {
+                self.suspend_as(place, &latest).await;
+            }
         }
     }
 

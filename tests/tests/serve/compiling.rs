@@ -138,8 +138,11 @@ async fn another_tenant_is_followed_while_a_plugin_compiles() {
     set_suspended(&stores, "acme", true).await;
     until("its own suspension", || is_suspended(&stage, "acme")).await;
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // The end of one does: what served before is replaced.
+    set_suspended(&stores, "acme", false).await;
     set_suspended(&stores, "beta", false).await;
     until("the end of a suspension", || async { !is_suspended(&stage, "beta").await }).await;
+    assert!(is_suspended(&stage, "acme").await, "its new plugin is not there yet");
     let begun = Instant::now();
     stage.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(3), "a stop ends it: {:?}", begun.elapsed());
