@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::TenantId;
-use hongbao_host::runtime::{CompileLimits, Compiler, Engine, Plugin, PluginSource, Plugins};
+use hongbao_host::runtime::{CompileLimits, Compiler, Engine, Plugin, PluginError, PluginSource, Plugins};
 use hongbao_tests::compilers::{CompilerProcess, resident};
 use hongbao_tests::heavy::heavy;
 
@@ -46,6 +46,19 @@ async fn alone() -> tokio::sync::MutexGuard<'static, ()> {
     ALONE.lock().await
 }
 
+/// What a caller is told in the end who asks again while the machine is busy with something else.
+async fn refusal(plugins: &Plugins, tenant: &str, seed: u32) -> PluginError {
+    let tenant = TenantId::new(tenant).unwrap();
+    loop {
+        let begun = Instant::now();
+        let refused = plugins.load_for(&tenant, long(seed), None).await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        if refused.code() != "busy" {
+            return refused;
+        }
+    }
+}
+
 async fn until_none() {
     let begun = Instant::now();
     while !compilers().is_empty() {
@@ -81,12 +94,32 @@ async fn what_the_compiler_refuses_is_told_in_the_same_words() {
 async fn one_that_takes_too_long_is_ended_and_the_next_one_has_its_turn() {
     let _alone = alone().await;
     let plugins = plugins(brief(Duration::from_millis(800)));
-    let begun = Instant::now();
-    let refused = plugins.load(long(1)).await.unwrap_err();
+    let refused = refusal(&plugins, "a", 1).await;
     assert_eq!(refused.code(), "compile-time", "{refused}");
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
     assert!(compilers().is_empty(), "it is gone before the answer is given");
     plugins.load(another(2)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_the_machine_has_no_time_for_is_not_called_too_costly() {
+    let _alone = alone().await;
+    let plugins = Arc::new(plugins(brief(Duration::from_secs(2))));
+    let load = |plugins: Arc<Plugins>| tokio::spawn(async move { plugins.load(another(5)).await });
+    let starved = load(Arc::clone(&plugins));
+    let child = loop {
+        if let Some(child) = compilers().first() {
+            break child.id;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    // It has as little of the processor as on a machine where everything else comes first.
+    let stopped = std::process::Command::new("kill").args(["-STOP", &child.to_string()]).status();
+    assert!(stopped.is_ok_and(|status| status.success()));
+    assert_eq!(starved.await.unwrap().unwrap_err().code(), "busy");
+    until_none().await;
+    while let Err(again) = load(Arc::clone(&plugins)).await.unwrap() {
+        assert_eq!(again.code(), "busy", "nothing is held against it");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +142,7 @@ async fn one_that_takes_too_much_memory_is_ended() {
     assert_eq!(refused.code(), "compile-memory", "{refused}");
     // What is of files, such as the program itself, is not counted by the limit.
     assert!(most < 320 << 20, "{most}");
-    assert_eq!(nicest, 19, "whoever is served meanwhile comes first");
+    assert_eq!(nicest, 10, "whoever is served meanwhile comes first");
     plugins.load(another(3)).await.unwrap();
 }
 
@@ -120,11 +153,7 @@ async fn three_at_once_are_compiled_one_after_another_and_cost_this_process_litt
     let before = resident(std::process::id()).unwrap();
     let loads = ["a", "b", "c"].map(|tenant| {
         let plugins = Arc::clone(&plugins);
-        tokio::spawn(async move {
-            let tenant = TenantId::new(tenant).unwrap();
-            let source = long(u32::from(tenant.as_str().as_bytes()[0]));
-            plugins.load_for(&tenant, source, None).await.unwrap_err().code()
-        })
+        tokio::spawn(async move { refusal(&plugins, tenant, u32::from(tenant.as_bytes()[0])).await.code() })
     });
     let (mut at_once, mut grown) = (0, 0);
     while !loads.iter().all(tokio::task::JoinHandle::is_finished) {

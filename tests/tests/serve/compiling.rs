@@ -31,6 +31,19 @@ async fn upload(stage: &Stage, tenant: &str, salt: &str, code: Vec<u8>) -> Answe
     stage.send(request.header("idempotency-key", salt).body(code)).await
 }
 
+/// As [`upload`], by somebody who asks again while the machine is busy with something else.
+async fn upload_until_decided(stage: &Stage, tenant: &str, salt: &str, code: &[u8]) -> Answer {
+    for number in 0.. {
+        let begun = Instant::now();
+        let answer = upload(stage, tenant, &format!("{salt}-{number}"), code.to_vec()).await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        if answer.problem() != "busy" {
+            return answer;
+        }
+    }
+    unreachable!("the numbers do not end")
+}
+
 /// Some seconds of compiling.
 fn long(seed: u32) -> Vec<u8> {
     heavy(seed, 8, 30_000)
@@ -76,11 +89,9 @@ async fn has_metric(stage: &Stage, line: &str) -> bool {
 async fn a_plugin_that_takes_too_much_is_refused_with_a_code_and_the_next_one_is_not() {
     let stage = stage(Stores::default(), within(Duration::from_secs(1))).await;
     stage.tenant("acme").await;
-    let begun = Instant::now();
-    let refused = upload(&stage, "acme", "long", long(1)).await;
+    let refused = upload_until_decided(&stage, "acme", "long", &long(1)).await;
     assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "plugin-too-costly"));
     assert!(refused.text.contains("took longer than 1 s") && refused.text.contains("(compile-time)"));
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let refused = upload(&stage, "acme", "large", heavy(2, 20, 30_000)).await;
     assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "plugin-too-costly"));
     assert!(refused.text.contains("more than 4194304 bytes of code"), "{refused:?}");
@@ -313,7 +324,7 @@ async fn what_took_too_much_once_keeps_nobody_from_the_compiler_a_second_time() 
     let stage = stage(Stores::default(), within(Duration::from_secs(1))).await;
     stage.tenant("acme").await;
     stage.tenant("beta").await;
-    let first = upload(&stage, "acme", "once", long(60)).await;
+    let first = upload_until_decided(&stage, "acme", "once", &long(60)).await;
     let begun = Instant::now();
     for (tenant, salt) in [("acme", "again"), ("beta", "theirs")] {
         let again = upload(&stage, tenant, salt, long(60)).await;

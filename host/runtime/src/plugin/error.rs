@@ -55,8 +55,8 @@ pub enum PluginError {
         "compiling the plugin took more memory than the {0} bytes that this host gives to it; make it smaller, and its functions shorter"
     )]
     CompileMemory(u64),
-    /// Too many plugins wait to be compiled.
-    #[error("too many plugins wait to be compiled; ask again later")]
+    /// Too many plugins wait to be compiled, or the machine is too busy to compile one in time.
+    #[error("this host is too busy to compile the plugin now; ask again later")]
     Busy,
     /// The process that compiles cannot be started or spoken with.
     #[error("this host cannot start its compiler: {0}; see that it may start processes")]
