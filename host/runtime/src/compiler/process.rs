@@ -28,8 +28,8 @@ const REFUSED: u8 = b'r';
 const NO_MEMORY: u8 = b'm';
 const PANICKED: u8 = b'p';
 
-/// How far a child stands back, as `nice` counts. On a core that serves all the time it gets a tenth; at the
-/// lowest priority, 19, it would get a seventieth, and compile nothing in its time.
+/// How far a child stands back, as `nice` counts. Beside one thread that never waits it gets a tenth of a
+/// core by the weights of Linux (sched(7)); at the lowest priority, 19, it would be a seventieth.
 const LOW_PRIORITY: i32 = 10;
 
 /// What a child says on standard error before it ends: a few words.
@@ -74,7 +74,6 @@ pub(super) async fn compile(
     let (answer, words, ended) = match timeout(limits.time, talk).await {
         Ok(told) => told,
         Err(_) => {
-            // One that compiles in a tenth of its time on a quiet machine is never refused for good.
             let was_starved = child.id().and_then(cpu_time).is_some_and(|used| used < limits.time / 10);
             // Its memory is free before the next one begins.
             let _ = child.kill().await;
@@ -96,7 +95,7 @@ pub(super) async fn compile(
 /// The processor time that a process has had; None where the system does not tell.
 ///
 /// A child has a low priority, so on a busy machine its time can pass while it waits for a processor,
-/// which says nothing of the plugin.
+/// which says nothing of the plugin. One that needs less than a tenth of its time is so never called too costly.
 fn cpu_time(process: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // proc_pid_stat(5): the 14th and 15th field, in ticks. The second one is a name in parentheses, and may
