@@ -110,7 +110,8 @@ impl Link {
         self.call_uncounted(command, key).await
     }
 
-    /// The same for a probe, which must get through where as many calls wait as may.
+    /// The same for probes and housekeeping, which must get through where as many calls wait as may, and take
+    /// no caller's place.
     pub(super) async fn call_uncounted(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         let started = Instant::now();
         match self.try_call(command, key).await {
@@ -146,7 +147,7 @@ impl Link {
     /// The masters, to be asked about all keys.
     pub(super) async fn masters(self: &Arc<Self>) -> Result<Vec<Master>, Failure> {
         // A connection that was closed while nobody used it is replaced by this.
-        self.call(redis::cmd("UNLINK").arg(&self.probe), &self.probe).await?;
+        self.call_uncounted(redis::cmd("UNLINK").arg(&self.probe), &self.probe).await?;
         let (mut connection, generation) = self.connection().await?;
         let masters = connection.masters().await;
         let masters = masters.inspect_err(|error| self.look_at(&connection, generation, error))?;
