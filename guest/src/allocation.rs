@@ -9,12 +9,59 @@
 use rand_core::Rng;
 
 use crate::bindings::hongbao::plugin::policy::Limits;
-use crate::bindings::hongbao::plugin::types::Strategy;
 use crate::chat::money::shown;
 use crate::draws::uniform;
 
 /// The largest amount that any store can hold: signed 64-bit integers are the common ground.
 pub const MAX_AMOUNT: u64 = i64::MAX as u64;
+
+/// How the amount of a share is drawn from what remains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Uniform between 1 and twice the average of what remains, capped at twice the average of the whole packet.
+    DoubleAverage,
+    /// The rule that public samples of real draws follow: uniform below twice the average of what remains, and at
+    /// least a tenth of it.
+    WechatObserved,
+    /// The first part of a uniformly random division of what remains.
+    LineCut,
+    /// Every share is the same.
+    Equal,
+}
+
+impl Strategy {
+    /// All of them: the name, and what it does in a sentence.
+    pub const ALL: [(Self, &str, &str); 4] = [
+        (
+            Self::DoubleAverage,
+            "double-average",
+            "Uniform between 1 and twice the average of what remains, at most twice the whole average.",
+        ),
+        (
+            Self::WechatObserved,
+            "wechat-observed",
+            "Uniform below twice the average of what remains, and at least a tenth of it.",
+        ),
+        (Self::LineCut, "line-cut", "The first part of a uniformly random division of what remains."),
+        (Self::Equal, "equal", "Every share is the same."),
+    ];
+
+    /// The strategy of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known, _)| *known == name).map(|(strategy, ..)| strategy)
+    }
+
+    /// The name in every interface.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(known, ..)| *known == self).map_or("", |(_, name, _)| name)
+    }
+
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
+        Self::parse(name).ok_or_else(|| format!("there is no strategy {name:?}"))
+    }
+}
 
 /// What stays the same over a packet's life.
 #[derive(Clone, Copy, Debug)]

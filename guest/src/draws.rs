@@ -5,35 +5,39 @@ use core::ops::RangeInclusive;
 
 use rand_core::{Rng, TryCryptoRng, TryRng, utils};
 
-use crate::Host;
-
-/// The most numbers that one call of `entropy.u64s` gives.
+/// The most numbers that one call of the host gives.
 const MAX_PER_CALL: u32 = 4096;
 
-/// The host's cryptographic generator, read ahead so that a batch of draws is one host call.
-pub(crate) struct Draws<'h, H> {
-    host: &'h H,
-    ahead: Vec<u64>,
+/// Numbers of the host, fetched as they are needed.
+pub(crate) struct Draws<F> {
+    /// The first one, where it was fetched before.
+    first: Option<u64>,
+    ahead: std::vec::IntoIter<u64>,
+    /// How many were had of the host.
+    had: u32,
     per_call: u32,
+    /// Leaves out so many numbers, and gives so many.
+    fetch: F,
 }
 
-impl<'h, H: Host> Draws<'h, H> {
+impl<F: FnMut(u32, u32) -> Vec<u64>> Draws<F> {
     /// `expected` is how many numbers will probably be needed; more are fetched as it turns out.
-    pub(crate) fn new(host: &'h H, expected: u32) -> Self {
-        let per_call = expected.clamp(1, MAX_PER_CALL);
-        Self { host, ahead: Vec::new(), per_call }
+    pub(crate) fn new(first: Option<u64>, expected: u32, fetch: F) -> Self {
+        let (had, per_call) = (u32::from(first.is_some()), expected.clamp(1, MAX_PER_CALL));
+        Self { first, ahead: Vec::new().into_iter(), had, per_call, fetch }
     }
 }
 
-impl<H: Host> TryRng for Draws<'_, H> {
+impl<F: FnMut(u32, u32) -> Vec<u64>> TryRng for Draws<F> {
     type Error = Infallible;
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
         loop {
-            if let Some(number) = self.ahead.pop() {
+            if let Some(number) = self.first.take().or_else(|| self.ahead.next()) {
                 return Ok(number);
             }
-            self.ahead = self.host.u64s(self.per_call);
+            self.ahead = (self.fetch)(self.had, self.per_call).into_iter();
+            self.had = self.had.saturating_add(self.per_call);
         }
     }
 
@@ -46,7 +50,7 @@ impl<H: Host> TryRng for Draws<'_, H> {
     }
 }
 
-impl<H: Host> TryCryptoRng for Draws<'_, H> {}
+impl<F: FnMut(u32, u32) -> Vec<u64>> TryCryptoRng for Draws<F> {}
 
 /// A number in `range`, each with exactly the same probability.
 ///

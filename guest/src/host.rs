@@ -1,32 +1,31 @@
 //! The host as the plugin's logic sees it: one trait for each store, one for the rest.
 
-use crate::bindings::hongbao::plugin::counter::{OpenedSeat, Opening, Seating, Swapped, View};
-use crate::bindings::hongbao::plugin::ledger::{Claimed, Closed, Loaded, Order, Recorded, Share};
+use crate::bindings::hongbao::plugin::counter::{Attempt, Group, Seatings, Swapped, Views};
+use crate::bindings::hongbao::plugin::entropy::Draw;
+use crate::bindings::hongbao::plugin::ledger::{
+    ClaimAttempt, Claimed, Order, PacketDetails, Recorded, Share, States,
+};
 use crate::bindings::hongbao::plugin::log::Level;
 use crate::bindings::hongbao::plugin::policy::Limits;
-use crate::bindings::hongbao::plugin::types::{Claim, Error, PacketId, UserId};
+use crate::bindings::hongbao::plugin::types::{Failure, PacketIndex, UserIndex};
 
 /// The cache. Contracts are those of `wit/counter.wit`.
 #[expect(missing_docs, reason = "each method is documented in wit/counter.wit")]
 pub trait Counter {
-    fn open(&self, packet: PacketId, opening: &Opening) -> Result<(), Error>;
-    fn load(&self, packet: PacketId, users: &[UserId]) -> Result<Option<View>, Error>;
-    fn swap(&self, packet: PacketId, version: u64, take: &[UserId]) -> Result<Swapped, Error>;
-    fn admit(&self, packet: PacketId, users: &[UserId]) -> Result<(), Error>;
-    fn seats(&self, packet: PacketId, users: &[UserId]) -> Result<Option<Seating>, Error>;
-    fn confirm(&self, packet: PacketId, opened: &[OpenedSeat]) -> Result<(), Error>;
-    fn close(&self, packet: PacketId) -> Result<(), Error>;
+    fn load(&self, packets: &[PacketIndex]) -> Views;
+    fn swap(&self, attempts: &[Attempt], users: &[UserIndex]) -> Vec<Result<Swapped, Failure>>;
+    fn admit(&self, groups: &[Group], users: &[UserIndex]) -> Vec<Result<(), Failure>>;
+    fn seats(&self, packets: &[PacketIndex]) -> Seatings;
 }
 
 /// The truth. Contracts are those of `wit/ledger.wit`.
 #[expect(missing_docs, reason = "each method is documented in wit/ledger.wit")]
 pub trait Ledger {
-    fn record(&self, order: &Order) -> Result<Recorded, Error>;
-    fn load(&self, packet: PacketId, users: &[UserId]) -> Result<Option<Loaded>, Error>;
-    fn claim(&self, packet: PacketId, version: u64, shares: &[Share]) -> Result<Claimed, Error>;
-    fn close(&self, packet: PacketId, version: u64) -> Result<Closed, Error>;
-    fn claims(&self, packet: PacketId, cursor: u32, limit: u32) -> Result<Vec<Claim>, Error>;
-    fn recent(&self, room: &str, limit: u32) -> Result<Vec<PacketId>, Error>;
+    fn record(&self, order: &Order) -> Recorded;
+    fn load(&self, packets: &[PacketIndex]) -> States;
+    fn claim(&self, attempts: &[ClaimAttempt], shares: &[Share]) -> Vec<Claimed>;
+    fn details(&self, packet: PacketIndex, with_claims: bool) -> Result<PacketDetails, Failure>;
+    fn recent(&self, limit: u32) -> Result<Vec<PacketIndex>, Failure>;
 }
 
 /// Everything that the plugin imports.
@@ -35,6 +34,8 @@ pub trait Host {
     fn counter(&self) -> &impl Counter;
     /// The truth.
     fn ledger(&self) -> &impl Ledger;
+    /// Uniform numbers that belong to shares: the same whenever they are asked for.
+    fn numbers(&self, draws: &[Draw]) -> Vec<u64>;
     /// Independent uniform numbers.
     fn u64s(&self, count: u32) -> Vec<u64>;
     /// Milliseconds since the Unix epoch.

@@ -1,6 +1,6 @@
 //! The generated imports as a [`Host`]. They work in a component alone.
 
-use crate::bindings::hongbao::plugin::types::{Claim, Error, PacketId, UserId};
+use crate::bindings::hongbao::plugin::types::{Failure, PacketIndex, UserIndex};
 use crate::bindings::hongbao::plugin::{clock, counter, entropy, ledger, log, policy};
 use crate::{Counter, Host, Ledger};
 
@@ -15,6 +15,9 @@ impl Host for Imports {
     fn ledger(&self) -> &impl Ledger {
         self
     }
+    fn numbers(&self, draws: &[entropy::Draw]) -> Vec<u64> {
+        entropy::shares(draws)
+    }
     fn u64s(&self, count: u32) -> Vec<u64> {
         entropy::u64s(count)
     }
@@ -22,7 +25,7 @@ impl Host for Imports {
         clock::now_ms()
     }
     fn limits(&self) -> policy::Limits {
-        policy::get()
+        policy::current()
     }
     fn log(&self, level: log::Level, message: &str) {
         log::write(level, message);
@@ -30,51 +33,38 @@ impl Host for Imports {
 }
 
 impl Counter for Imports {
-    fn open(&self, packet: PacketId, opening: &counter::Opening) -> Result<(), Error> {
-        counter::open(packet, opening)
+    fn load(&self, packets: &[PacketIndex]) -> counter::Views {
+        counter::load(packets)
     }
-    fn load(&self, packet: PacketId, users: &[UserId]) -> Result<Option<counter::View>, Error> {
-        counter::load(packet, users)
+    fn swap(
+        &self,
+        attempts: &[counter::Attempt],
+        users: &[UserIndex],
+    ) -> Vec<Result<counter::Swapped, Failure>> {
+        counter::swap(attempts, users)
     }
-    fn swap(&self, packet: PacketId, version: u64, take: &[UserId]) -> Result<counter::Swapped, Error> {
-        counter::swap(packet, version, take)
+    fn admit(&self, groups: &[counter::Group], users: &[UserIndex]) -> Vec<Result<(), Failure>> {
+        counter::admit(groups, users)
     }
-    fn admit(&self, packet: PacketId, users: &[UserId]) -> Result<(), Error> {
-        counter::admit(packet, users)
-    }
-    fn seats(&self, packet: PacketId, users: &[UserId]) -> Result<Option<counter::Seating>, Error> {
-        counter::seats(packet, users)
-    }
-    fn confirm(&self, packet: PacketId, opened: &[counter::OpenedSeat]) -> Result<(), Error> {
-        counter::confirm(packet, opened)
-    }
-    fn close(&self, packet: PacketId) -> Result<(), Error> {
-        counter::close(packet)
+    fn seats(&self, packets: &[PacketIndex]) -> counter::Seatings {
+        counter::seats(packets)
     }
 }
 
 impl Ledger for Imports {
-    fn record(&self, order: &ledger::Order) -> Result<ledger::Recorded, Error> {
+    fn record(&self, order: &ledger::Order) -> ledger::Recorded {
         ledger::record(order)
     }
-    fn load(&self, packet: PacketId, users: &[UserId]) -> Result<Option<ledger::Loaded>, Error> {
-        ledger::load(packet, users)
+    fn load(&self, packets: &[PacketIndex]) -> ledger::States {
+        ledger::load(packets)
     }
-    fn claim(
-        &self,
-        packet: PacketId,
-        version: u64,
-        shares: &[ledger::Share],
-    ) -> Result<ledger::Claimed, Error> {
-        ledger::claim(packet, version, shares)
+    fn claim(&self, attempts: &[ledger::ClaimAttempt], shares: &[ledger::Share]) -> Vec<ledger::Claimed> {
+        ledger::claim(attempts, shares)
     }
-    fn close(&self, packet: PacketId, version: u64) -> Result<ledger::Closed, Error> {
-        ledger::close(packet, version)
+    fn details(&self, packet: PacketIndex, with_claims: bool) -> Result<ledger::PacketDetails, Failure> {
+        ledger::details(packet, with_claims)
     }
-    fn claims(&self, packet: PacketId, cursor: u32, limit: u32) -> Result<Vec<Claim>, Error> {
-        ledger::claims(packet, cursor, limit)
-    }
-    fn recent(&self, room: &str, limit: u32) -> Result<Vec<PacketId>, Error> {
-        ledger::recent(room, limit)
+    fn recent(&self, limit: u32) -> Result<Vec<PacketIndex>, Failure> {
+        ledger::recent(limit)
     }
 }

@@ -1,247 +1,291 @@
-//! Open: the amount is drawn here, and the ledger makes it true.
+//! Open: the amounts are drawn here, and the ledger makes them true.
 //!
-//! Round trips: `seats`, `load`, `claim`, `confirm`. When the ledger has moved on since `load`
-//! it says how it stands now, and the amounts are drawn again from that.
+//! Round trips: `seats`, `load`, `claim`. When the ledger has moved on since `load`, the amounts are drawn again
+//! from what remains now.
 //!
 //! "Exhausted" is for ever, so it is said only of a packet that is finished for sure, to somebody
 //! who has no claim on it for sure: the same user may be opening through another host.
 
-use crate::allocation::{Remaining, Rule};
-use crate::bindings::exports::hongbao::plugin::packets::{Opened, OpenedShare};
-use crate::bindings::hongbao::plugin::counter::OpenedSeat;
-use crate::bindings::hongbao::plugin::ledger::{Claimed, Loaded, Packet, Priority, Share};
+use core::ops::Range;
+
+use crate::allocation::{Remaining, Rule, Strategy};
+use crate::bindings::exports::hongbao::plugin::packets::{Opened, Task};
+use crate::bindings::hongbao::plugin::entropy::Draw;
+use crate::bindings::hongbao::plugin::ledger::{ClaimAttempt, Claimed, OwnShare, Share, Standing, State};
 use crate::bindings::hongbao::plugin::log::Level;
-use crate::bindings::hongbao::plugin::policy::Limits;
-use crate::bindings::hongbao::plugin::types::{Claim, Error, PacketId, Status, Strategy, UserId};
-use crate::cache::{Rebuilt, is_eligible, rebuild};
+use crate::bindings::hongbao::plugin::types::{Failure, PacketIndex, Status, UserIndex};
 use crate::draws::Draws;
 use crate::host::{Counter, Ledger};
+use crate::tasks::Tasks;
 use crate::{Host, MAX_TRIES};
 
-/// Claims a share for each user who may have one. Answers in the order of `users`.
-pub fn open(host: &impl Host, packet: PacketId, users: &[UserId]) -> Vec<Opened> {
-    if users.is_empty() {
-        return Vec::new();
+/// A user's answer, and the share of one who has one.
+#[derive(Clone, Copy)]
+pub(crate) struct Outcome {
+    pub(crate) answer: Opened,
+    pub(crate) share: Option<OwnShare>,
+}
+
+impl Outcome {
+    const fn without(answer: Opened) -> Self {
+        Self { answer, share: None }
     }
-    let seated = match seated(host, packet, users) {
-        Ok(seated) => seated,
-        Err(answer) => return vec![answer; users.len()],
-    };
-    let mut loaded = match host.ledger().load(packet, users) {
-        Ok(Some(loaded)) => loaded,
-        Ok(None) => return vec![Opened::NotFound; users.len()],
-        Err(error) => return vec![undecided(&error); users.len()],
-    };
-    let limits = host.limits();
-    let mut draws = Draws::new(host, draws_expected(&loaded.packet, users.len()));
+
+    const fn with(share: OwnShare) -> Self {
+        Self { answer: Opened::Opened, share: Some(share) }
+    }
+}
+
+/// Claims a share for each user who may have one. Answers in the order of the tasks and their users.
+pub fn open(host: &impl Host, tasks: &[Task]) -> Vec<Opened> {
+    outcomes(host, tasks).iter().map(|outcome| outcome.answer).collect()
+}
+
+/// The same, with the shares.
+pub(crate) fn outcomes(host: &impl Host, tasks: &[Task]) -> Vec<Outcome> {
+    let tasks = Tasks::of(tasks);
+    // Who keeps losing the race is told so.
+    let mut outcomes = vec![Outcome::without(Opened::Busy); tasks.users()];
+    let (mut packets, may_open) = seated(host, &tasks, &mut outcomes);
     for _ in 0..MAX_TRIES {
-        let plan = Plan::make(&loaded, users, &seated, host.now_ms(), &limits, &mut draws);
-        if plan.shares.is_empty() {
-            return plan.answers;
+        if packets.is_empty() {
+            break;
         }
-        match host.ledger().claim(packet, loaded.packet.version, &plan.shares) {
-            Ok(Claimed::Committed(first)) => return plan.committed(host, packet, first),
-            Ok(Claimed::Stale(now)) => match catch_up(host, packet, users, &plan, loaded.claims, now) {
-                Ok(now) => loaded = now,
-                Err(answer) => return plan.undone(&answer),
-            },
-            Ok(Claimed::Closed) => loaded.packet.status = Status::Expired,
-            Ok(Claimed::Refused(why)) => {
-                host.log(Level::Error, &format!("the ledger refused a claim: {why:?}"));
-                return plan.undone(&Opened::Unavailable);
-            }
-            Err(error) => return plan.undone(&undecided(&error)),
-        }
+        packets = claim(host, &tasks, &packets, &may_open, &mut outcomes);
     }
-    Plan::make(&loaded, users, &seated, host.now_ms(), &limits, &mut draws).undone(&Opened::Busy)
+    outcomes
 }
 
 /// The answer of somebody for whom the ledger has not decided.
-fn undecided(error: &Error) -> Opened {
-    match error {
-        Error::Busy => Opened::Busy,
-        _ => Opened::Unavailable,
+fn undecided(failure: &Failure) -> Opened {
+    match failure {
+        Failure::NotFound => Opened::NotFound,
+        Failure::Busy => Opened::Busy,
+        Failure::Unavailable | Failure::CacheAway | Failure::Other(_) => Opened::Unavailable,
     }
 }
 
-/// Which users the cache lets through; or the answer for all of them. A cache that is away lets
-/// everybody through. One that is overloaded does not: the ledger must not get its load just then.
-fn seated(host: &impl Host, packet: PacketId, users: &[UserId]) -> Result<Vec<bool>, Opened> {
-    let everyone = vec![true; users.len()];
-    match host.counter().seats(packet, users) {
-        Ok(Some(seating)) if seating.lenient => Ok(everyone),
-        Ok(Some(seating)) => {
-            let mut seated = vec![false; users.len()];
-            for holder in seating.holders {
-                if let Some(seat) = seated.get_mut(holder.index as usize) {
-                    *seat = true;
-                }
-            }
-            Ok(seated)
+/// Whom the cache lets through, and of which packets the ledger is to be asked. A cache that is away lets everybody
+/// through. One that is overloaded does not: the ledger must not get its load just then.
+fn seated(host: &impl Host, tasks: &Tasks, outcomes: &mut [Outcome]) -> (Vec<PacketIndex>, Vec<bool>) {
+    let mut packets = tasks.packets();
+    let seatings = host.counter().seats(&packets);
+    let mut may_open = seatings.may_open;
+    let mut seatings = seatings.packets.iter();
+    packets.retain(|packet| match seatings.next() {
+        Some(Ok(())) => true,
+        Some(Err(Failure::CacheAway | Failure::Other(_))) | None => {
+            may_open.get_mut(tasks.users_of(*packet)).unwrap_or_default().fill(true);
+            true
         }
-        // A counter that was just built again knows no seats that were taken before.
-        Ok(None) => match rebuild(host, packet) {
-            Rebuilt::Ready | Rebuilt::CounterAway => Ok(everyone),
-            Rebuilt::NotFound => Err(Opened::NotFound),
-            Rebuilt::Busy => Err(Opened::Busy),
-            Rebuilt::LedgerAway => Err(Opened::Unavailable),
-        },
-        Err(Error::Busy) => Err(Opened::Busy),
-        Err(_) => Ok(everyone),
-    }
+        Some(Err(failure)) => {
+            answer(outcomes, tasks.users_of(*packet), undecided(failure));
+            false
+        }
+    });
+    (packets, may_open)
 }
 
-/// Random numbers that a batch will need, not counting the rare rejected ones.
-fn draws_expected(packet: &Packet, users: usize) -> u32 {
-    let left = packet.shares.saturating_sub(packet.claimed_shares);
-    let opens = left.min(u32::try_from(users).unwrap_or(u32::MAX));
-    match packet.strategy {
-        Strategy::Equal => 0,
-        Strategy::LineCut => opens.saturating_mul(left),
-        Strategy::DoubleAverage | Strategy::WechatObserved => opens,
-    }
+fn answer(outcomes: &mut [Outcome], users: Range<usize>, answer: Opened) {
+    outcomes.get_mut(users).unwrap_or_default().fill(Outcome::without(answer));
 }
 
-/// How the ledger stands after a refusal, for all users; or the answer where it does not say.
-///
-/// A refusal tells only of the users who were in it. Whoever had no claim before and was not in it
-/// may have one by now, made by another host.
-fn catch_up(
-    host: &impl Host,
-    packet: PacketId,
-    users: &[UserId],
-    plan: &Plan,
-    claims: Vec<Claim>,
-    now: Loaded,
-) -> Result<Loaded, Opened> {
-    let is_told_of = |user: &UserId| {
-        claims.iter().any(|claim| &claim.user == user) || plan.shares.iter().any(|share| &share.user == user)
-    };
-    if users.iter().all(is_told_of) {
-        return Ok(merge(claims, now));
-    }
-    match host.ledger().load(packet, users) {
-        Ok(Some(loaded)) => Ok(loaded),
-        Ok(None) => Err(Opened::Unavailable),
-        Err(error) => Err(undecided(&error)),
-    }
-}
-
-/// Claims that were known stay known.
-fn merge(mut claims: Vec<Claim>, now: Loaded) -> Loaded {
-    let news = now.claims.into_iter();
-    let unknown: Vec<Claim> = news.filter(|new| claims.iter().all(|old| old.user != new.user)).collect();
-    claims.extend(unknown);
-    Loaded { packet: now.packet, claims }
-}
-
-/// What to ask the ledger, and the answers that are true if it agrees.
+/// What is to be done for one packet.
 struct Plan {
-    answers: Vec<Opened>,
-    shares: Vec<Share>,
-    /// For each share, the index of its user.
-    indices: Vec<usize>,
-    /// Whose answers are true only if the ledger agrees: those who take a share, and those for whom
-    /// none is left then.
-    waiting: Vec<usize>,
-    /// Later taps of a user who has a share in this plan: (index, index in `shares`).
-    twins: Vec<(usize, usize)>,
+    packet: PacketIndex,
+    rule: Rule,
+    version: u64,
+    left: Remaining,
+    /// The place of the first claim.
+    sequence: u32,
+    /// Those who take a share now.
+    takers: Vec<UserIndex>,
+    /// Those for whom no share is left then. It is true only if the ledger agrees.
+    late: Vec<UserIndex>,
 }
 
 impl Plan {
-    fn make<H: Host>(
-        loaded: &Loaded,
-        users: &[UserId],
-        seated: &[bool],
-        now_ms: u64,
-        limits: &Limits,
-        draws: &mut Draws<H>,
-    ) -> Self {
-        let Loaded { packet, claims } = loaded;
-        let rule = Rule {
-            strategy: packet.strategy,
-            total: packet.total,
-            shares: packet.shares,
-            max_share: limits.max_share,
-        };
-        let mut left = Remaining {
-            amount: packet.total.saturating_sub(packet.claimed_amount),
-            shares: packet.shares.saturating_sub(packet.claimed_shares),
-        };
-        let mut plan = Self {
-            answers: Vec::new(),
-            shares: Vec::new(),
-            indices: Vec::new(),
-            waiting: Vec::new(),
-            twins: Vec::new(),
-        };
-        for (index, (user, seated)) in users.iter().zip(seated).enumerate() {
-            if let Some(answer) = settled(packet, claims, user, *seated, now_ms) {
-                plan.answers.push(answer);
-                continue;
-            }
-            // Whoever reaches this place takes a share; its answer is known once it is committed.
-            plan.answers.push(Opened::Exhausted);
-            plan.waiting.push(index);
-            if let Some(twin) = plan.shares.iter().position(|share| &share.user == user) {
-                plan.twins.push((index, twin));
-            } else if left.shares > 0 {
-                let amount = rule.draw(left, draws);
-                left = Remaining { amount: left.amount - amount, shares: left.shares - 1 };
-                let priority = if amount >= limits.large_from { Priority::Large } else { Priority::Normal };
-                plan.shares.push(Share { user: user.clone(), amount, priority });
-                plan.indices.push(index);
-            }
-        }
-        plan
+    /// Whether its shares take one random number each, mostly.
+    fn draws_one(&self) -> bool {
+        matches!(self.rule.strategy, Strategy::DoubleAverage | Strategy::WechatObserved)
     }
 
-    /// The answers now that the ledger has the claims.
-    fn committed(mut self, host: &impl Host, packet: PacketId, first: u32) -> Vec<Opened> {
-        let numbered = |index: usize, share: &Share| OpenedShare {
-            amount: share.amount,
-            sequence: first.saturating_add(index as u32),
-        };
-        for (place, share) in self.shares.iter().enumerate() {
-            if let Some(answer) = self.indices.get(place).and_then(|index| self.answers.get_mut(*index)) {
-                *answer = Opened::Opened(numbered(place, share));
-            }
+    /// How many random numbers a share takes, where so many are left.
+    fn draws_each(&self, left: u32) -> u32 {
+        match self.rule.strategy {
+            Strategy::LineCut => left.saturating_sub(1),
+            _ => 1,
         }
-        for (index, place) in &self.twins {
-            if let (Some(answer), Some(share)) = (self.answers.get_mut(*index), self.shares.get(*place)) {
-                *answer = Opened::AlreadyOpened(numbered(*place, share));
-            }
-        }
-        let seats =
-            self.shares.into_iter().map(|share| OpenedSeat { user: share.user, amount: share.amount });
-        // Lost, a confirmation costs one needless admission; the claim stands in the ledger.
-        let _ = host.counter().confirm(packet, &seats.collect::<Vec<_>>());
-        self.answers
     }
 
-    /// The answers when nothing is known to be committed.
-    fn undone(mut self, answer: &Opened) -> Vec<Opened> {
-        for index in &self.waiting {
-            if let Some(slot) = self.answers.get_mut(*index) {
-                *slot = *answer;
-            }
-        }
-        self.answers
+    fn waiting(&self) -> impl Iterator<Item = &UserIndex> {
+        self.takers.iter().chain(&self.late)
     }
 }
 
+/// Claims what can be claimed of these packets. Gives those at which somebody else was faster.
+fn claim(
+    host: &impl Host,
+    tasks: &Tasks,
+    packets: &[PacketIndex],
+    may_open: &[bool],
+    outcomes: &mut [Outcome],
+) -> Vec<PacketIndex> {
+    let plans = plans(host, tasks, packets, may_open, outcomes);
+    if plans.is_empty() {
+        return Vec::new();
+    }
+    let attempt = |plan: &Plan| ClaimAttempt {
+        packet: plan.packet,
+        version: plan.version,
+        shares: plan.takers.len() as u32,
+    };
+    let attempts: Vec<_> = plans.iter().map(attempt).collect();
+    let shares = draw(host, &plans);
+    let claimed = host.ledger().claim(&attempts, &shares);
+    let (mut stale, mut shares) = (Vec::new(), shares.iter());
+    for (plan, claimed) in plans.iter().zip(&claimed) {
+        let own = shares.by_ref().take(plan.takers.len());
+        let instead = match claimed {
+            Claimed::Committed(first) => {
+                for (sequence, share) in (*first..).zip(own) {
+                    let share = OwnShare { amount: share.amount, sequence };
+                    set(outcomes, plan.takers.get((sequence - first) as usize), Outcome::with(share));
+                }
+                for user in &plan.late {
+                    set(outcomes, Some(user), Outcome::without(Opened::Exhausted));
+                }
+                continue;
+            }
+            Claimed::Stale => {
+                stale.push(plan.packet);
+                Opened::Busy
+            }
+            Claimed::Closed => Opened::Expired,
+            Claimed::Refused(why) => {
+                host.log(Level::Error, &format!("the ledger refused a claim: {why:?}"));
+                Opened::Unavailable
+            }
+            Claimed::Failed(failure) => undecided(failure),
+        };
+        own.for_each(drop);
+        for user in plan.waiting() {
+            set(outcomes, Some(user), Outcome::without(instead));
+        }
+    }
+    stale
+}
+
+fn set(outcomes: &mut [Outcome], user: Option<&UserIndex>, outcome: Outcome) {
+    if let Some(place) = user.and_then(|user| outcomes.get_mut(*user as usize)) {
+        *place = outcome;
+    }
+}
+
+/// Answers all who take no share now; gives what is to be drawn for the others.
+fn plans(
+    host: &impl Host,
+    tasks: &Tasks,
+    packets: &[PacketIndex],
+    may_open: &[bool],
+    outcomes: &mut [Outcome],
+) -> Vec<Plan> {
+    let (states, now_ms) = (host.ledger().load(packets), host.now_ms());
+    let mut standings = states.users.iter();
+    let mut plans = Vec::with_capacity(packets.len());
+    for (packet, state) in packets.iter().zip(&states.packets) {
+        let users = tasks.users_of(*packet);
+        let mut own = standings.by_ref().take(users.len());
+        let state = match state {
+            Ok(state) => state,
+            Err(failure) => {
+                own.for_each(drop);
+                answer(outcomes, users, undecided(failure));
+                continue;
+            }
+        };
+        let Some(mut plan) = plan(*packet, state) else {
+            // A strategy that this plugin does not know was another version's.
+            host.log(Level::Error, &format!("there is no strategy {:?}", state.strategy));
+            own.for_each(drop);
+            answer(outcomes, users, Opened::Unavailable);
+            continue;
+        };
+        let mut free = plan.left.shares as usize;
+        for place in users {
+            let Some(standing) = own.next() else { break };
+            let may_open = may_open.get(place).copied().unwrap_or(true);
+            let user = place as UserIndex;
+            match settled(state, standing, may_open, now_ms) {
+                Some(outcome) => set(outcomes, Some(&user), outcome),
+                None if free > 0 => {
+                    free -= 1;
+                    plan.takers.push(user);
+                }
+                None => plan.late.push(user),
+            }
+        }
+        if !plan.takers.is_empty() {
+            plans.push(plan);
+        } else {
+            for user in &plan.late {
+                set(outcomes, Some(user), Outcome::without(Opened::Exhausted));
+            }
+        }
+    }
+    plans
+}
+
+fn plan(packet: PacketIndex, state: &State) -> Option<Plan> {
+    let State { total, shares, max_share, .. } = *state;
+    let rule = Rule { strategy: Strategy::parse(&state.strategy)?, total, shares, max_share };
+    let left = Remaining {
+        amount: total.saturating_sub(state.claimed_amount),
+        shares: shares.saturating_sub(state.claimed_shares),
+    };
+    let (version, sequence) = (state.version, state.claimed_shares.saturating_add(1));
+    Some(Plan { packet, rule, version, left, sequence, takers: Vec::new(), late: Vec::new() })
+}
+
 /// The answer of a user who cannot take a share now, and None for one who can.
-fn settled(packet: &Packet, claims: &[Claim], user: &str, seated: bool, now_ms: u64) -> Option<Opened> {
-    if let Some(claim) = claims.iter().find(|claim| claim.user == user) {
-        let Claim { amount, sequence, .. } = *claim;
-        return Some(Opened::AlreadyOpened(OpenedShare { amount, sequence }));
+fn settled(state: &State, standing: &Standing, may_open: bool, now_ms: u64) -> Option<Outcome> {
+    let finished = state.status == Status::Finished;
+    let answer = match standing {
+        Standing::Claimed(share) => return Some(Outcome::with(*share)),
+        _ if !finished && (state.status == Status::Expired || now_ms >= state.expires_at_ms) => {
+            Opened::Expired
+        }
+        Standing::Free if !may_open => Opened::NotGrabbed,
+        Standing::NotEligible => Opened::NotGrabbed,
+        Standing::Free if finished => Opened::Exhausted,
+        Standing::Free => return None,
+    };
+    Some(Outcome::without(answer))
+}
+
+/// The shares of all takers. Where each takes one number, one call of the host gives them all.
+fn draw(host: &impl Host, plans: &[Plan]) -> Vec<Share> {
+    let of_plan = |plan: &Plan| Draw {
+        packet: plan.packet,
+        sequence: plan.sequence,
+        shares: plan.takers.len() as u32,
+        skip: 0,
+        each: 1,
+    };
+    let firsts: Vec<_> = plans.iter().filter(|plan| plan.draws_one()).map(of_plan).collect();
+    let firsts = if firsts.is_empty() { Vec::new() } else { host.numbers(&firsts) };
+    let mut firsts = firsts.into_iter();
+    let mut shares = Vec::new();
+    for plan in plans {
+        let mut left = plan.left;
+        for (sequence, user) in (plan.sequence..).zip(&plan.takers) {
+            let first = if plan.draws_one() { firsts.next() } else { None };
+            let more =
+                |skip, each| host.numbers(&[Draw { packet: plan.packet, sequence, shares: 1, skip, each }]);
+            let amount = plan.rule.draw(left, &mut Draws::new(first, plan.draws_each(left.shares), more));
+            left = Remaining { amount: left.amount - amount, shares: left.shares - 1 };
+            shares.push(Share { user: *user, amount });
+        }
     }
-    let finished = packet.status == Status::Finished;
-    if !finished && (packet.status == Status::Expired || now_ms >= packet.expires_at_ms) {
-        return Some(Opened::Expired);
-    }
-    if !seated || !is_eligible(&packet.audience, user) {
-        return Some(Opened::NotGrabbed);
-    }
-    finished.then_some(Opened::Exhausted)
+    shares
 }

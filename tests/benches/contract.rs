@@ -1,5 +1,6 @@
-//! What the contract costs: an empty component call, grabs through the component in batches of
-//! 1, 8 and 64, and the same logic with the same counter natively, all in one run.
+//! What the contract costs: an empty component call, grabs through the component in batches of 1, 8 and 64 users on one
+//! packet and of 512 users on as many packets, a lone grab as a caller makes it, and the same logic with the same counter
+//! natively, all in one run.
 //!
 //! Every measured grab finds a fresh packet with a slot for each user, so each one is admitted.
 
@@ -17,7 +18,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures::executor::block_on;
 use hongbao_guest::bindings::exports::hongbao::plugin::packets::Grabbed as NativeGrabbed;
-use hongbao_guest::bindings::hongbao::plugin::types::PacketId as NativeId;
 use hongbao_host::domain::{Audience, Grabbed, PacketId, PacketKey, TenantId, UserId};
 use hongbao_host::runtime::Host;
 use hongbao_host::store::memory::MemoryCounter;
@@ -25,10 +25,20 @@ use hongbao_host::store::{Card, Counter, Opening};
 use hongbao_tests::chat::{alone, everything};
 use hongbao_tests::native::NativeHost;
 
-const BATCHES: [usize; 3] = [1, 8, 64];
+/// Packets, and users of each.
+const BATCHES: [(usize, usize); 4] = [(1, 1), (1, 8), (1, 64), (512, 1)];
 
-fn users(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("user-{number:06}")).collect()
+fn users(count: usize) -> Vec<UserId> {
+    (0..count).map(|number| UserId::new(format!("user-{number:06}")).unwrap()).collect()
+}
+
+/// Packets that nobody has grabbed, and who taps them.
+fn taps(counter: &MemoryCounter, packets: usize, users: &[UserId]) -> Vec<(PacketId, Vec<UserId>)> {
+    (0..packets).map(|_| (fresh(counter, users.len()), users.to_vec())).collect()
+}
+
+fn name(packets: usize, users: usize) -> String {
+    if packets == 1 { users.to_string() } else { format!("{packets} packets") }
 }
 
 /// A packet that nobody has grabbed.
@@ -54,22 +64,33 @@ fn contract(criterion: &mut Criterion) {
     let (_host, tenant) = runtime.block_on(async { alone(builder, everything()) });
     let mut group = criterion.benchmark_group("contract");
 
-    let packet = PacketId::from_halves(1, 1);
     group.bench_function("empty call", |bencher| {
         bencher.to_async(&runtime).iter(|| async {
-            assert!(tenant.grab_batch(packet, Vec::new()).await.unwrap().is_empty());
+            assert!(tenant.grab_batch(Vec::new()).await.unwrap().is_empty());
         });
     });
-    for size in BATCHES {
-        let names: Vec<UserId> = users(size).into_iter().map(|name| UserId::new(name).unwrap()).collect();
-        group.throughput(Throughput::Elements(size as u64));
-        group.bench_function(BenchmarkId::new("component grab", size), |bencher| {
+    let bob = users(1).remove(0);
+    group.bench_function("lone grab", |bencher| {
+        bencher.to_async(&runtime).iter_batched(
+            || fresh(&counter, 1),
+            |packet| {
+                let grabbed = tenant.grab(packet, bob.clone());
+                async move { assert_eq!(grabbed.await.unwrap(), Grabbed::Admitted) }
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    block_on(counter.clear()).unwrap();
+    for (packets, size) in BATCHES {
+        let names = users(size);
+        group.throughput(Throughput::Elements((packets * size) as u64));
+        group.bench_function(BenchmarkId::new("component grab", name(packets, size)), |bencher| {
             bencher.to_async(&runtime).iter_batched(
-                || (fresh(&counter, size), names.clone()),
-                |(packet, names)| {
+                || taps(&counter, packets, &names),
+                |taps| {
                     let tenant = &tenant;
                     async move {
-                        let answers = tenant.grab_batch(packet, names).await.unwrap();
+                        let answers = tenant.grab_batch(taps).await.unwrap();
                         assert!(answers.iter().all(|answer| *answer == Grabbed::Admitted));
                         answers
                     }
@@ -80,15 +101,14 @@ fn contract(criterion: &mut Criterion) {
         block_on(counter.clear()).unwrap();
     }
     let native = NativeHost::new(Arc::<MemoryCounter>::clone(&counter));
-    for size in BATCHES {
+    for (packets, size) in BATCHES {
         let names = users(size);
-        group.throughput(Throughput::Elements(size as u64));
-        group.bench_function(BenchmarkId::new("native grab", size), |bencher| {
+        group.throughput(Throughput::Elements((packets * size) as u64));
+        group.bench_function(BenchmarkId::new("native grab", name(packets, size)), |bencher| {
             bencher.iter_batched(
-                || (fresh(&counter, size), names.clone()),
-                |(packet, names)| {
-                    let (high, low) = packet.halves();
-                    let answers = hongbao_guest::grab(&native, NativeId { high, low }, black_box(&names));
+                || taps(&counter, packets, &names),
+                |taps| {
+                    let answers = native.grab(black_box(taps));
                     assert!(answers.iter().all(|answer| matches!(answer, NativeGrabbed::Admitted)));
                     answers
                 },

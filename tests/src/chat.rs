@@ -152,7 +152,7 @@ impl Chat {
 
     /// An equal packet by alice.
     pub async fn equal(&self, total: u64, shares: u32) -> PacketId {
-        self.send(Request { strategy: Some(Strategy::Equal), ..request(total, shares) }).await
+        self.send(Request { strategy: Some(Strategy::EQUAL), ..request(total, shares) }).await
     }
 
     /// A tap on the card.

@@ -1,18 +1,23 @@
 //! The plugin's logic without WebAssembly: the same functions, natively, over a host's counter.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt as _;
+use hongbao_guest::bindings::exports::hongbao::plugin::packets::{Grabbed, Task};
 use hongbao_guest::bindings::hongbao::plugin::counter::{
-    self as wit, OpenedSeat, Opening, Seating, Swapped, View,
+    self as wit, Attempt, Group, Seatings, Swapped, Views,
 };
-use hongbao_guest::bindings::hongbao::plugin::ledger::{Claimed, Closed, Loaded, Order, Recorded, Share};
+use hongbao_guest::bindings::hongbao::plugin::entropy::Draw;
+use hongbao_guest::bindings::hongbao::plugin::ledger::{
+    ClaimAttempt, Claimed, Order, PacketDetails, Recorded, Share, States,
+};
 use hongbao_guest::bindings::hongbao::plugin::log::Level;
 use hongbao_guest::bindings::hongbao::plugin::policy::Limits;
-use hongbao_guest::bindings::hongbao::plugin::types::{self, Claim, Error, Strategy};
+use hongbao_guest::bindings::hongbao::plugin::types::Failure;
 use hongbao_guest::{Counter, Host, Ledger};
-use hongbao_host::domain::{Audience, PacketId, PacketKey, Policy, TenantId, UserId};
+use hongbao_host::domain::{PacketId, PacketKey, Policy, TenantId, UserId};
 use hongbao_host::store::{self, Lease, StoreError};
 
 /// Imports with a counter and without a ledger: for measuring grab, which needs no more.
@@ -24,6 +29,9 @@ struct NativeCounter {
     inner: Arc<dyn store::Counter>,
     tenant: TenantId,
     lease_ms: u64,
+    /// The packets of the call, and where the users of each end.
+    packets: RefCell<Vec<(PacketKey, usize)>>,
+    users: RefCell<Vec<UserId>>,
 }
 
 struct NoLedger;
@@ -32,8 +40,24 @@ impl NativeHost {
     /// Over a counter whose futures are ready at once, such as the one in memory.
     #[must_use]
     pub fn new(counter: Arc<dyn store::Counter>) -> Self {
-        let lease_ms = Policy::default().lease_ms;
-        Self { counter: NativeCounter { inner: counter, tenant: TenantId::default(), lease_ms } }
+        let (lease_ms, tenant) = (Policy::default().lease_ms, TenantId::default());
+        let (packets, users) = (RefCell::default(), RefCell::default());
+        Self { counter: NativeCounter { inner: counter, tenant, lease_ms, packets, users } }
+    }
+
+    /// A grab of these users on these packets.
+    pub fn grab(&self, taps: Vec<(PacketId, Vec<UserId>)>) -> Vec<Grabbed> {
+        let (mut packets, mut users) = (self.counter.packets.borrow_mut(), self.counter.users.borrow_mut());
+        packets.clear();
+        users.clear();
+        let mut tasks = Vec::with_capacity(taps.len());
+        for (packet, tapped) in taps {
+            tasks.push(Task { users: u32::try_from(tapped.len()).unwrap_or(u32::MAX) });
+            users.extend(tapped);
+            packets.push((PacketKey { tenant: self.counter.tenant.clone(), packet }, users.len()));
+        }
+        drop((packets, users));
+        hongbao_guest::grab(self, &tasks)
     }
 }
 
@@ -47,6 +71,9 @@ impl Host for NativeHost {
     }
     fn ledger(&self) -> &impl Ledger {
         &NoLedger
+    }
+    fn numbers(&self, _: &[Draw]) -> Vec<u64> {
+        Vec::new()
     }
     fn u64s(&self, count: u32) -> Vec<u64> {
         vec![0; count as usize]
@@ -62,7 +89,7 @@ impl Host for NativeHost {
             max_shares: policy.max_shares,
             max_share: policy.max_share.get(),
             max_greeting_chars: policy.max_greeting_chars,
-            default_strategy: Strategy::DoubleAverage,
+            default_strategy: policy.default_strategy.to_string(),
             default_expires_in_ms: policy.default_expires_in_ms,
             max_expires_in_ms: policy.max_expires_in_ms,
             large_from: policy.large_from.get(),
@@ -74,105 +101,100 @@ impl Host for NativeHost {
 }
 
 impl NativeCounter {
-    fn key(&self, id: types::PacketId) -> PacketKey {
-        PacketKey { tenant: self.tenant.clone(), packet: PacketId::from_halves(id.high, id.low) }
-    }
-
     fn lease(&self) -> Lease {
         let now_ms = now_ms();
         Lease { now_ms, until_ms: now_ms + self.lease_ms }
     }
+
+    /// A packet's key and its users.
+    fn of<T>(&self, packet: u32, act: impl FnOnce(&PacketKey, &[UserId]) -> T) -> Result<T, Failure> {
+        let (packets, users) = (self.packets.borrow(), self.users.borrow());
+        let place = packet as usize;
+        let (key, end) = packets.get(place).ok_or(Failure::NotFound)?;
+        let start = place.checked_sub(1).and_then(|before| packets.get(before)).map_or(0, |(_, end)| *end);
+        Ok(act(key, users.get(start..*end).unwrap_or_default()))
+    }
 }
 
 /// A future that is not ready counts as a store that does not answer.
-fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+fn ready<T>(future: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
     future.now_or_never().unwrap_or_else(|| Err(StoreError::Refused("not ready".into()))).map_err(|error| {
         match error {
-            StoreError::Overloaded(_) => Error::Busy,
-            _ => Error::Unavailable,
+            StoreError::Overloaded(_) => Failure::Busy,
+            _ => Failure::Unavailable,
         }
     })
 }
 
-fn users(names: &[String]) -> Result<Vec<UserId>, Error> {
-    let user = |name: &String| UserId::new(name.as_str()).map_err(|error| Error::Other(error.to_string()));
-    names.iter().map(user).collect()
-}
-
 impl Counter for NativeCounter {
-    fn load(&self, id: types::PacketId, names: &[String]) -> Result<Option<View>, Error> {
-        let users = users(names)?;
-        Ok(ready(self.inner.load(&self.key(id), &users, now_ms()))?.map(view))
+    fn load(&self, packets: &[u32]) -> Views {
+        let mut views = Views { packets: Vec::with_capacity(packets.len()), seats: Vec::new() };
+        for packet in packets {
+            let view = self.of(*packet, |key, users| {
+                let view = ready(self.inner.load(key, users, now_ms()))?.ok_or(Failure::NotFound)?;
+                let first = views.seats.len();
+                views.seats.extend(users.iter().map(|user| match view.card.audience.admits(user) {
+                    true => wit::Seat::None,
+                    false => wit::Seat::NotEligible,
+                }));
+                for holder in &view.holders {
+                    if let Some(seat) = views.seats.get_mut(first + holder.index as usize) {
+                        *seat = match holder.seat {
+                            store::Seat::Leased => wit::Seat::Leased,
+                            store::Seat::Opened(_) => wit::Seat::Opened,
+                        };
+                    }
+                }
+                Ok(wit::View {
+                    version: view.version,
+                    slots: view.slots,
+                    finished: view.finished,
+                    expires_at_ms: view.card.expires_at_ms,
+                })
+            });
+            views.packets.push(view.and_then(|view| view));
+        }
+        views
     }
-    fn swap(&self, id: types::PacketId, version: u64, take: &[String]) -> Result<Swapped, Error> {
-        let users = users(take)?;
-        Ok(match ready(self.inner.swap(&self.key(id), version, &users, self.lease()))? {
-            store::Swapped::Won(slots) => Swapped::Won(slots),
-            store::Swapped::Stale(now) => Swapped::Stale(view(now)),
-            store::Swapped::Missing => Swapped::Missing,
-        })
+    fn swap(&self, attempts: &[Attempt], users: &[u32]) -> Vec<Result<Swapped, Failure>> {
+        let mut rest = users;
+        let swap = |attempt: &Attempt| {
+            let (own, others) = rest.split_at(attempt.users as usize);
+            rest = others;
+            let all = self.users.borrow();
+            let take: Vec<UserId> = own.iter().filter_map(|user| all.get(*user as usize).cloned()).collect();
+            let swapped = self.of(attempt.packet, |key, _| {
+                ready(self.inner.swap(key, attempt.version, &take, self.lease()))
+            })??;
+            Ok(match swapped {
+                store::Swapped::Won(_) => Swapped::Won,
+                store::Swapped::Stale(_) | store::Swapped::Missing => Swapped::Stale,
+            })
+        };
+        attempts.iter().map(swap).collect()
     }
-    fn admit(&self, id: types::PacketId, names: &[String]) -> Result<(), Error> {
-        let users = users(names)?;
-        ready(self.inner.admit(&self.key(id), &users, self.lease()))
+    fn admit(&self, groups: &[Group], _: &[u32]) -> Vec<Result<(), Failure>> {
+        groups.iter().map(|_| Err(Failure::CacheAway)).collect()
     }
-    fn open(&self, _: types::PacketId, _: &Opening) -> Result<(), Error> {
-        Err(Error::Unavailable)
-    }
-    fn seats(&self, _: types::PacketId, _: &[String]) -> Result<Option<Seating>, Error> {
-        Err(Error::Unavailable)
-    }
-    fn confirm(&self, _: types::PacketId, _: &[OpenedSeat]) -> Result<(), Error> {
-        Err(Error::Unavailable)
-    }
-    fn close(&self, _: types::PacketId) -> Result<(), Error> {
-        Err(Error::Unavailable)
-    }
-}
-
-fn view(view: store::View) -> View {
-    let holder = |holder: store::Holder| wit::Holder {
-        index: holder.index,
-        seat: match holder.seat {
-            store::Seat::Leased => wit::Seat::Leased,
-            store::Seat::Opened(amount) => wit::Seat::Opened(amount.get()),
-        },
-    };
-    View {
-        version: view.version,
-        slots: view.slots,
-        finished: view.finished,
-        holders: view.holders.into_iter().map(holder).collect(),
-        card: wit::Card { audience: audience(&view.card.audience), expires_at_ms: view.card.expires_at_ms },
-    }
-}
-
-fn audience(audience: &Audience) -> types::Audience {
-    let name = |user: &UserId| user.as_str().to_owned();
-    match audience {
-        Audience::Everyone => types::Audience::Everyone,
-        Audience::EveryoneBut(user) => types::Audience::EveryoneBut(name(user)),
-        Audience::Only(users) => types::Audience::Only(users.iter().map(name).collect()),
+    fn seats(&self, packets: &[u32]) -> Seatings {
+        Seatings { packets: packets.iter().map(|_| Err(Failure::CacheAway)).collect(), may_open: Vec::new() }
     }
 }
 
 impl Ledger for NoLedger {
-    fn record(&self, _: &Order) -> Result<Recorded, Error> {
-        Err(Error::Unavailable)
+    fn record(&self, _: &Order) -> Recorded {
+        Recorded::Failed(Failure::Unavailable)
     }
-    fn load(&self, _: types::PacketId, _: &[String]) -> Result<Option<Loaded>, Error> {
-        Err(Error::Unavailable)
+    fn load(&self, packets: &[u32]) -> States {
+        States { packets: packets.iter().map(|_| Err(Failure::Unavailable)).collect(), users: Vec::new() }
     }
-    fn claim(&self, _: types::PacketId, _: u64, _: &[Share]) -> Result<Claimed, Error> {
-        Err(Error::Unavailable)
+    fn claim(&self, attempts: &[ClaimAttempt], _: &[Share]) -> Vec<Claimed> {
+        attempts.iter().map(|_| Claimed::Failed(Failure::Unavailable)).collect()
     }
-    fn close(&self, _: types::PacketId, _: u64) -> Result<Closed, Error> {
-        Err(Error::Unavailable)
+    fn details(&self, _: u32, _: bool) -> Result<PacketDetails, Failure> {
+        Err(Failure::Unavailable)
     }
-    fn claims(&self, _: types::PacketId, _: u32, _: u32) -> Result<Vec<Claim>, Error> {
-        Err(Error::Unavailable)
-    }
-    fn recent(&self, _: &str, _: u32) -> Result<Vec<types::PacketId>, Error> {
-        Err(Error::Unavailable)
+    fn recent(&self, _: u32) -> Result<Vec<u32>, Failure> {
+        Err(Failure::Unavailable)
     }
 }

@@ -1,15 +1,13 @@
 //! What people type and press, in English alone.
 
-use crate::Halving;
 use crate::exports::hongbao::plugin::chat::{
-    Button, Card, Emphasis, Field, Guest, Message, PluginManifest, Press, Presser, Problem, Reply, Theme,
-    Usage,
+    Button, Card, ChatManifest, Emphasis, Field, Guest, Message, Presser, Problem, Reply, Theme, Usage,
 };
-use crate::exports::hongbao::plugin::packets::{
-    Grabbed, Guest as Packets, Opened, PacketDetails, Request, SendError, Sent,
-};
+use crate::exports::hongbao::plugin::packets::{Grabbed, Guest as Packets, Opened, Request, Task};
+use crate::hongbao::plugin::ledger::{self, OwnShare, PacketDetails, Recorded, Standing};
 use crate::hongbao::plugin::policy::{self, Limits};
-use crate::hongbao::plugin::types::{PacketId, Status, Strategy, UserId};
+use crate::hongbao::plugin::types::{Failure, Status, UserId};
+use crate::{Halving, order};
 
 const COMMAND: &str = "/halving";
 const USAGE: &str = "Type /halving, an amount, the number of shares and a greeting: /halving 10.00 5 Cheers";
@@ -17,19 +15,14 @@ const USAGE: &str = "Type /halving, an amount, the number of shares and a greeti
 const MOST_LINES: usize = 100;
 /// Fields of a card before everybody's share: who sent it, and how many are taken.
 const BEFORE_SHARES: usize = 2;
+/// The packet whose button was pressed: a press is about no other.
+const PACKET: u32 = 0;
 
 impl Guest for Halving {
-    fn manifest() -> PluginManifest {
+    fn manifest() -> ChatManifest {
         let form = format!("{COMMAND} 10.00 5 Happy new year");
         let description = "Sends 10.00 in 5 shares, each half of what remains".into();
-        PluginManifest {
-            name: env!("CARGO_PKG_NAME").into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            commands: vec![Usage { form, description }],
-            languages: vec!["en".into()],
-            // No randomness: whoever reads this knows that nobody is lucky here.
-            asks: ["counter", "ledger", "clock", "policy"].map(String::from).into(),
-        }
+        ChatManifest { commands: vec![Usage { form, description }], languages: vec!["en".into()] }
     }
 
     fn command(message: Message) -> Vec<Reply> {
@@ -37,122 +30,136 @@ impl Guest for Halving {
         if command != COMMAND {
             return Vec::new();
         }
-        let limits = policy::get();
+        let limits = policy::current();
         let (total, rest) = word(rest);
         let (shares, greeting) = word(rest);
         let (Some(total), Ok(shares)) = (minor(total, limits.currency_digits), shares.parse()) else {
             return vec![problem("unknown-form", USAGE)];
         };
         let request = Request {
-            // The same message is the same packet, however often it is delivered.
-            key: message.id,
             room: message.room,
             sender: message.sender,
-            strategy: Some(Strategy::DoubleAverage),
+            strategy: None,
             total,
             shares,
             to: Vec::new(),
             greeting: greeting.into(),
             expires_in_ms: None,
         };
-        vec![match Halving::send(request) {
-            Ok(Sent::Sent(id) | Sent::Replayed(id)) => match Halving::details(id) {
-                Ok(Some(packet)) => Reply::Card(wall(id, &packet, &limits)),
-                Ok(None) | Err(_) => Reply::Notice("It is sent, and cannot be shown now.".into()),
-            },
-            Err(SendError::InvalidArgument(why)) => {
-                problem("invalid-argument", &format!("It is not sent: {why}."))
+        let refused = |why: &str| problem("invalid-argument", &format!("It is not sent: {why}."));
+        vec![match order(&request, &limits).map(|order| ledger::record(&order)) {
+            Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
+                match ledger::details(receipt.packet, true) {
+                    Ok(details) => Reply::Card(wall(receipt.packet, &details, &limits)),
+                    Err(_) => Reply::Notice("It is sent, and cannot be shown now.".into()),
+                }
             }
-            Err(SendError::InsufficientFunds(held)) => {
+            Err(why) | Ok(Recorded::Refused(why)) => refused(&why),
+            Ok(Recorded::InsufficientFunds(held)) => {
                 problem("insufficient-funds", &format!("Your wallet holds only {}.", money(held, &limits)))
             }
-            Err(SendError::KeyReused) => problem("key-reused", "Another packet was sent with this message."),
-            Err(SendError::Busy) => {
+            Ok(Recorded::KeyReused) => problem("key-reused", "Another packet was sent with this message."),
+            Ok(Recorded::Failed(Failure::Busy)) => {
                 problem("busy", "It is not sent: too much is going on. Please try again later.")
             }
-            Err(SendError::Unavailable | SendError::Other(_)) => {
+            Ok(Recorded::Failed(_)) => {
                 problem("unavailable", "It may have been sent, or not: the server does not answer well.")
             }
         }]
     }
 
-    fn action(press: Press) -> Vec<Vec<Reply>> {
-        let limits = policy::get();
-        let users = || press.by.iter().map(|Presser { user, .. }| user.clone()).collect();
-        match press.action.as_str() {
+    fn action(action: String, by: Vec<Presser>) -> Vec<Vec<Reply>> {
+        let (limits, task) = (policy::current(), vec![Task { users: by.len() as u32 }]);
+        // How much somebody has, the ledger tells.
+        let own = |is_needed: bool| if is_needed { ledger::load(&[PACKET]).users } else { Vec::new() };
+        match action.as_str() {
             "grab" => {
-                let show = |answer| vec![grabbed(press.packet, answer, &limits)];
-                Halving::grab(press.packet, users()).into_iter().map(show).collect()
+                let answers = Halving::grab(task);
+                let own = own(answers.contains(&Grabbed::AlreadyOpened));
+                let show = |(user, answer)| vec![grabbed(answer, share(&own, user), &limits)];
+                answers.into_iter().enumerate().map(show).collect()
             }
             "open" => {
-                let answers = Halving::open(press.packet, users());
-                let took = |answer: &Opened| matches!(answer, Opened::Opened(_) | Opened::AlreadyOpened(_));
-                let packet = answers.iter().any(took).then(|| Halving::details(press.packet).ok().flatten());
-                let packet = packet.flatten();
-                let show = |answer| opened(press.packet, answer, packet.as_ref(), &limits);
-                answers.into_iter().map(show).collect()
+                let answers = Halving::open(task);
+                let is_needed = answers.contains(&Opened::Opened);
+                let (own, details) = (own(is_needed), is_needed.then(|| ledger::details(PACKET, true).ok()));
+                let details = details.flatten();
+                let show = |(user, answer)| opened(answer, share(&own, user), details.as_ref(), &limits);
+                answers.into_iter().enumerate().map(show).collect()
             }
             // Nobody has to press `show`: a platform asks for it where it has no card to draw.
             look @ ("details" | "show") => {
                 let draw = if look == "show" { wall } else { card };
-                let reply = match Halving::details(press.packet) {
-                    Ok(Some(packet)) => Reply::Card(draw(press.packet, &packet, &limits)),
-                    Ok(None) => gone(),
+                let reply = match ledger::details(PACKET, true) {
+                    Ok(details) => Reply::Card(draw(PACKET, &details, &limits)),
+                    Err(Failure::NotFound) => gone(),
                     Err(_) => again(),
                 };
-                vec![vec![reply]; press.by.len()]
+                vec![vec![reply]; by.len()]
             }
-            _ => vec![vec![problem("unknown-action", "There is no such button.")]; press.by.len()],
+            _ => vec![vec![problem("unknown-action", "There is no such button.")]; by.len()],
         }
     }
 }
 
-fn grabbed(id: PacketId, answer: Grabbed, limits: &Limits) -> Reply {
-    match answer {
-        Grabbed::Admitted | Grabbed::AlreadyGrabbed | Grabbed::Contended => {
-            plain(id, Theme::Sealed, "Your turn", vec![button("open", "Open", Emphasis::Primary)])
+fn share(own: &[Standing], user: usize) -> Option<OwnShare> {
+    match own.get(user) {
+        Some(Standing::Claimed(share)) => Some(*share),
+        _ => None,
+    }
+}
+
+fn grabbed(answer: Grabbed, own: Option<OwnShare>, limits: &Limits) -> Reply {
+    match (answer, own) {
+        (Grabbed::Admitted | Grabbed::AlreadyGrabbed | Grabbed::Contended, _) => {
+            plain(Theme::Sealed, "Your turn", vec![button("open", "Open", Emphasis::Primary)])
         }
-        Grabbed::AlreadyOpened(amount) => yours(id, amount, limits),
-        Grabbed::Exhausted => over(id, Theme::Finished, "Too late: every share is taken"),
-        Grabbed::Expired => over(id, Theme::Expired, "This packet has expired"),
-        Grabbed::NotEligible => problem("not-eligible", "This packet is for others."),
-        Grabbed::NotFound => gone(),
-        Grabbed::Busy => busy(),
-        Grabbed::Unavailable => again(),
+        (Grabbed::AlreadyOpened, Some(share)) => yours(share.amount, limits),
+        (Grabbed::Exhausted, _) => over(Theme::Finished, "Too late: every share is taken"),
+        (Grabbed::Expired, _) => over(Theme::Expired, "This packet has expired"),
+        (Grabbed::NotEligible, _) => problem("not-eligible", "This packet is for others."),
+        (Grabbed::NotFound, _) => gone(),
+        (Grabbed::Busy, _) => busy(),
+        (Grabbed::Unavailable | Grabbed::AlreadyOpened, _) => again(),
     }
 }
 
 /// Whoever took the last share brings the room its card; asked again, the answer is the same.
-fn opened(id: PacketId, answer: Opened, packet: Option<&PacketDetails>, limits: &Limits) -> Vec<Reply> {
-    vec![match answer {
-        Opened::Opened(share) | Opened::AlreadyOpened(share) => {
-            let last = packet.filter(|packet| packet.shares == share.sequence);
-            let room = last.map(|packet| Reply::Card(wall(id, packet, limits)));
-            return [Some(yours(id, share.amount, limits)), room].into_iter().flatten().collect();
+fn opened(
+    answer: Opened,
+    own: Option<OwnShare>,
+    details: Option<&PacketDetails>,
+    limits: &Limits,
+) -> Vec<Reply> {
+    vec![match (answer, own) {
+        (Opened::Opened, Some(share)) => {
+            let last = details.filter(|details| details.shares == share.sequence);
+            let room = last.map(|details| Reply::Card(wall(PACKET, details, limits)));
+            return [Some(yours(share.amount, limits)), room].into_iter().flatten().collect();
         }
-        Opened::NotGrabbed => {
-            plain(id, Theme::Sealed, "Grab first", vec![button("grab", "Grab", Emphasis::Primary)])
+        (Opened::NotGrabbed, _) => {
+            plain(Theme::Sealed, "Grab first", vec![button("grab", "Grab", Emphasis::Primary)])
         }
-        Opened::Exhausted => over(id, Theme::Finished, "Too late: every share is taken"),
-        Opened::Expired => over(id, Theme::Expired, "This packet has expired"),
-        Opened::NotFound => gone(),
-        Opened::Busy => busy(),
-        Opened::Unavailable => again(),
+        (Opened::Exhausted, _) => over(Theme::Finished, "Too late: every share is taken"),
+        (Opened::Expired, _) => over(Theme::Expired, "This packet has expired"),
+        (Opened::NotFound, _) => gone(),
+        (Opened::Busy, _) => busy(),
+        (Opened::Unavailable | Opened::Opened, _) => again(),
     }]
 }
 
 /// The room's card. As long as there are shares left, nobody's is told.
-fn wall(id: PacketId, packet: &PacketDetails, limits: &Limits) -> Card {
-    let mut card = Card { private: false, ..card(id, packet, limits) };
-    if packet.state == Status::Open {
+fn wall(packet: u32, details: &PacketDetails, limits: &Limits) -> Card {
+    let mut card = Card { private: false, ..card(packet, details, limits) };
+    if details.status == Status::Open {
         card.fields.truncate(BEFORE_SHARES);
     }
     card
 }
 
 /// A packet as it stands, with everybody's share.
-fn card(id: PacketId, packet: &PacketDetails, limits: &Limits) -> Card {
-    let (theme, title, action) = match packet.state {
+fn card(id: u32, packet: &PacketDetails, limits: &Limits) -> Card {
+    let (theme, title, action) = match packet.status {
         Status::Open => (Theme::Sealed, "Half of what remains", button("grab", "Grab", Emphasis::Primary)),
         Status::Finished => (Theme::Finished, "Every share is taken", see_details()),
         Status::Expired => (Theme::Expired, "This packet has expired", see_details()),
@@ -169,17 +176,17 @@ fn card(id: PacketId, packet: &PacketDetails, limits: &Limits) -> Card {
     Card { packet: Some(id), private: true, theme, title, body, fields, buttons: vec![action] }
 }
 
-fn plain(id: PacketId, theme: Theme, title: &str, buttons: Vec<Button>) -> Reply {
+fn plain(theme: Theme, title: &str, buttons: Vec<Button>) -> Reply {
     let (title, body, fields) = (title.into(), String::new(), Vec::new());
-    Reply::Card(Card { packet: Some(id), private: true, theme, title, body, fields, buttons })
+    Reply::Card(Card { packet: Some(PACKET), private: true, theme, title, body, fields, buttons })
 }
 
-fn yours(id: PacketId, amount: u64, limits: &Limits) -> Reply {
-    over(id, Theme::Opened, &money(amount, limits))
+fn yours(amount: u64, limits: &Limits) -> Reply {
+    over(Theme::Opened, &money(amount, limits))
 }
 
-fn over(id: PacketId, theme: Theme, title: &str) -> Reply {
-    plain(id, theme, title, vec![see_details()])
+fn over(theme: Theme, title: &str) -> Reply {
+    plain(theme, title, vec![see_details()])
 }
 
 fn see_details() -> Button {

@@ -3,16 +3,16 @@
 use super::money;
 use super::text::{add, fill, owned, unturned};
 use super::words::{self, FORMS, Phrase, Voice, number};
+use crate::allocation::Strategy;
 use crate::bindings::exports::hongbao::plugin::chat::{Button, Card, Emphasis, Field, Theme};
-use crate::bindings::exports::hongbao::plugin::packets::{ClaimLine, PacketDetails};
-use crate::bindings::hongbao::plugin::ledger::Packet;
-use crate::bindings::hongbao::plugin::types::{Audience, PacketId, Status, Strategy, UserId};
+use crate::bindings::hongbao::plugin::ledger::{ClaimLine, PacketDetails};
+use crate::bindings::hongbao::plugin::types::{PacketIndex, Status, UserId};
 
 /// People on one card: what one screen bears, and what platforms take.
 const MOST_PEOPLE: usize = 100;
 
 #[inline(never)]
-fn card(packet: Option<PacketId>, theme: Theme, title: &str, body: &str) -> Card {
+fn card(packet: Option<PacketIndex>, theme: Theme, title: &str, body: &str) -> Card {
     Card {
         packet,
         private: true,
@@ -78,7 +78,7 @@ pub(super) fn help(voice: &Voice) -> Card {
 /// What the room may know of a packet that can be opened: no amounts.
 pub(super) struct Sealed<'a> {
     pub sender: &'a UserId,
-    pub strategy: Strategy,
+    pub strategy: &'a str,
     pub shares: u32,
     /// Empty for everybody.
     pub to: Vec<&'a UserId>,
@@ -86,24 +86,24 @@ pub(super) struct Sealed<'a> {
 }
 
 impl<'a> Sealed<'a> {
-    pub fn of(packet: &'a Packet) -> Self {
-        let to = match &packet.audience {
-            Audience::Only(users) => users.iter().collect(),
-            Audience::Everyone | Audience::EveryoneBut(_) => Vec::new(),
-        };
-        let Packet { sender, strategy, shares, greeting, .. } = packet;
-        Self { sender, strategy: *strategy, shares: *shares, to, greeting }
+    pub fn of(packet: &'a PacketDetails) -> Self {
+        let PacketDetails { sender, strategy, shares, greeting, .. } = packet;
+        Self { sender, strategy, shares: *shares, to: packet.to.iter().collect(), greeting }
     }
+}
+
+fn is_equal(strategy: &str) -> bool {
+    Strategy::parse(strategy) == Some(Strategy::Equal)
 }
 
 /// A packet that can be opened, for the room. What is in it stays a secret until it is opened.
 #[inline(never)]
-pub(super) fn sealed(id: PacketId, packet: &Sealed, voice: &Voice) -> Card {
+pub(super) fn sealed(id: PacketIndex, packet: &Sealed, voice: &Voice) -> Card {
     let mut card = card(Some(id), Theme::Sealed, voice.word(&words::PACKET), &unturned(packet.greeting));
-    let kind = match packet.strategy {
+    let kind = match is_equal(packet.strategy) {
         _ if !packet.to.is_empty() => &words::EXCLUSIVE,
-        Strategy::Equal => &words::EQUAL,
-        _ => &words::LUCKY,
+        true => &words::EQUAL,
+        false => &words::LUCKY,
     };
     from(&mut card, packet.sender, voice);
     field(&mut card, None, voice.word(&words::KIND), voice.word(kind));
@@ -118,7 +118,7 @@ pub(super) fn sealed(id: PacketId, packet: &Sealed, voice: &Voice) -> Card {
 
 /// For somebody who may open.
 #[inline(never)]
-pub(super) fn openable(id: PacketId, packet: Option<&Packet>, voice: &Voice) -> Card {
+pub(super) fn openable(id: PacketIndex, packet: Option<&PacketDetails>, voice: &Voice) -> Card {
     let mut card = card(Some(id), Theme::Sealed, voice.word(&words::PACKET), "");
     if let Some(packet) = packet {
         line(&mut card.body, &unturned(&packet.greeting));
@@ -130,7 +130,7 @@ pub(super) fn openable(id: PacketId, packet: Option<&Packet>, voice: &Voice) -> 
 
 /// For somebody who holds no seat, or no longer.
 #[inline(never)]
-pub(super) fn unseated(id: PacketId, voice: &Voice) -> Card {
+pub(super) fn unseated(id: PacketIndex, voice: &Voice) -> Card {
     let mut card = card(Some(id), Theme::Sealed, voice.word(&words::PACKET), voice.word(&words::NO_SEAT));
     button(&mut card, "grab", &words::GRAB, voice);
     card
@@ -138,7 +138,7 @@ pub(super) fn unseated(id: PacketId, voice: &Voice) -> Card {
 
 /// For somebody who has a share. Whoever asks again sees the same.
 #[inline(never)]
-pub(super) fn opened(id: PacketId, packet: Option<&Packet>, amount: u64, voice: &Voice) -> Card {
+pub(super) fn opened(id: PacketIndex, packet: Option<&PacketDetails>, amount: u64, voice: &Voice) -> Card {
     let mut card = card(Some(id), Theme::Opened, &voice.money(amount), "");
     if let Some(packet) = packet {
         line(&mut card.body, &unturned(&packet.greeting));
@@ -151,7 +151,7 @@ pub(super) fn opened(id: PacketId, packet: Option<&Packet>, amount: u64, voice: 
 
 /// For somebody who came too late.
 #[inline(never)]
-pub(super) fn over(id: PacketId, theme: Theme, title: &Phrase, voice: &Voice) -> Card {
+pub(super) fn over(id: PacketIndex, theme: Theme, title: &Phrase, voice: &Voice) -> Card {
     let mut card = card(Some(id), theme, voice.word(title), "");
     see_details(&mut card, voice);
     card
@@ -159,7 +159,7 @@ pub(super) fn over(id: PacketId, theme: Theme, title: &Phrase, voice: &Voice) ->
 
 /// A packet that is all taken, for the room.
 #[inline(never)]
-pub(super) fn finished(id: PacketId, packet: &PacketDetails, voice: &Voice) -> Card {
+pub(super) fn finished(id: PacketIndex, packet: &PacketDetails, voice: &Voice) -> Card {
     let mut card = card(Some(id), Theme::Finished, voice.word(&words::FINISHED), &unturned(&packet.greeting));
     from(&mut card, &packet.sender, voice);
     best(&mut card, packet, voice);
@@ -174,7 +174,7 @@ pub(super) fn finished(id: PacketId, packet: &PacketDetails, voice: &Voice) -> C
 
 /// A packet that is past its time, for the room.
 #[inline(never)]
-pub(super) fn expired(id: PacketId, packet: &Packet, voice: &Voice) -> Card {
+pub(super) fn expired(id: PacketIndex, packet: &PacketDetails, voice: &Voice) -> Card {
     let mut card = over(id, Theme::Expired, &words::EXPIRED, voice);
     line(&mut card.body, &unturned(&packet.greeting));
     went_back(&mut card, packet.total, packet.claimed_amount, packet.refunded, voice);
@@ -192,8 +192,8 @@ fn went_back(card: &mut Card, total: u64, claimed: u64, refunded: u64, voice: &V
 
 /// Who got what; `with_best`, whoever was luckiest stands on top.
 #[inline(never)]
-pub(super) fn details(id: PacketId, packet: &PacketDetails, with_best: bool, voice: &Voice) -> Card {
-    let (theme, title) = match packet.state {
+pub(super) fn details(id: PacketIndex, packet: &PacketDetails, with_best: bool, voice: &Voice) -> Card {
+    let (theme, title) = match packet.status {
         Status::Open => (Theme::Sealed, &words::DETAILS),
         Status::Finished => (Theme::Finished, &words::DETAILS),
         Status::Expired => (Theme::Expired, &words::EXPIRED),
@@ -206,7 +206,7 @@ pub(super) fn details(id: PacketId, packet: &PacketDetails, with_best: bool, voi
         &*voice.money(packet.total),
     ];
     line(&mut card.body, &voice.say(&words::CLAIMED, &parts));
-    if packet.state == Status::Expired {
+    if packet.status == Status::Expired {
         went_back(&mut card, packet.total, packet.claimed_amount, packet.refunded, voice);
     }
     if with_best {
@@ -238,8 +238,8 @@ fn best(card: &mut Card, packet: &PacketDetails, voice: &Voice) {
 
 /// What is said behind the luckiest claim. Where all shares are the same, nobody is lucky.
 fn mark(packet: &PacketDetails, claim: &ClaimLine, voice: &Voice) -> &'static str {
-    if !claim.best_luck || packet.strategy == Strategy::Equal {
+    if !claim.best_luck || is_equal(&packet.strategy) {
         return "";
     }
-    voice.word(if packet.state == Status::Open { &words::BEST_SO_FAR } else { &words::BEST_MARK })
+    voice.word(if packet.status == Status::Open { &words::BEST_SO_FAR } else { &words::BEST_MARK })
 }

@@ -7,8 +7,8 @@
 use super::money::{self, Fault};
 use super::text::{after_one_of, fill, fold, is_one_of, quote, skip_space, split, word};
 use super::words::{self, Voice};
+use crate::allocation::Strategy;
 use crate::bindings::exports::hongbao::plugin::chat::{Mention, Problem};
-use crate::bindings::hongbao::plugin::types::{Strategy, UserId};
 
 /// What somebody wants.
 pub(super) enum Command<'a> {
@@ -22,8 +22,8 @@ pub(super) struct Wish<'a> {
     pub strategy: Option<Strategy>,
     pub total: u64,
     pub shares: u32,
-    /// Empty for everybody.
-    pub to: Vec<&'a UserId>,
+    /// Places among the mentions. Empty for everybody.
+    pub to: Vec<u32>,
     /// Empty where none was typed.
     pub greeting: &'a str,
 }
@@ -121,17 +121,19 @@ fn each<'a>(text: &'a str, voice: &Voice) -> Result<Wish<'a>, Problem> {
 /// `@bob @carol 20 Happy new year`
 fn exclusive<'a>(text: &'a str, mentions: &'a [Mention], voice: &Voice) -> Result<Wish<'a>, Problem> {
     let mut rest = text;
-    let mut unread = mentions.iter();
+    let mut unread = (0..).zip(mentions);
+    let mut next = unread.next();
     let mut to = Vec::new();
-    while let Some((mention, after)) = mention(rest, &mut unread, mentions) {
-        if to.contains(&&mention.user) {
+    while let Some((place, mention, after)) = mention(rest, &mut unread, &mut next, mentions) {
+        let is_named = |other: &u32| mentions.get(*other as usize).is_some_and(|it| it.user == mention.user);
+        if to.iter().any(is_named) {
             return Err(voice.problem(
                 "repeated-mention",
                 &words::REPEATED_MENTION,
                 &[&quote(&mention.text)],
             ));
         }
-        to.push(&mention.user);
+        to.push(place);
         rest = after;
     }
     let (next, greeting) = word(rest);
@@ -153,15 +155,16 @@ fn exclusive<'a>(text: &'a str, mentions: &'a [Mention], voice: &Voice) -> Resul
 /// of those who fit the longest is meant, `@Bob Smith` rather than `@Bob`.
 fn mention<'a, 'm>(
     text: &'a str,
-    unread: &mut core::slice::Iter<'m, Mention>,
+    unread: &mut impl Iterator<Item = (u32, &'m Mention)>,
+    next: &mut Option<(u32, &'m Mention)>,
     all: &'m [Mention],
-) -> Option<(&'m Mention, &'a str)> {
-    if let Some(found) = unread.clone().next().and_then(|mention| Some((mention, after(mention, text)?))) {
-        unread.next();
+) -> Option<(u32, &'m Mention, &'a str)> {
+    let fits = |(place, mention): (u32, &'m Mention)| Some((place, mention, after(mention, text)?));
+    if let Some(found) = next.and_then(fits) {
+        *next = unread.next();
         return Some(found);
     }
-    let fitting = all.iter().filter_map(|mention| Some((mention, after(mention, text)?)));
-    fitting.min_by_key(|(_, rest)| rest.len())
+    (0..).zip(all).filter_map(fits).min_by_key(|(.., rest)| rest.len())
 }
 
 /// What follows the mention in a text that begins with it. `@bob` is not the beginning of `@bobby`.

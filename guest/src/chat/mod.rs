@@ -8,21 +8,21 @@ mod text;
 mod words;
 
 pub use action::action;
-pub(crate) use text::quote;
 
 use crate::Host;
-use crate::allocation::MAX_AMOUNT;
-use crate::bindings::exports::hongbao::plugin::chat::{Card, Message, PluginManifest, Reply, Usage};
-use crate::bindings::exports::hongbao::plugin::packets::{Request, SendError, Sent};
-use crate::bindings::hongbao::plugin::types::{Error, PacketId, Status, Strategy};
+use crate::allocation::{MAX_AMOUNT, Strategy};
+use crate::bindings::exports::hongbao::plugin::chat::{Card, ChatManifest, Message, Reply, Usage};
+use crate::bindings::hongbao::plugin::ledger::{Audience, Recorded};
+use crate::bindings::hongbao::plugin::types::{Failure, PacketIndex, Status};
 use crate::host::Ledger;
+use crate::send::Wanted;
 use command::{Command, Wish};
 use text::{fill, owned};
 use words::{FORMS, Form, Voice, number};
 
-/// What this plugin is.
+/// What people may type, and in which languages.
 #[must_use]
-pub fn manifest() -> PluginManifest {
+pub fn manifest() -> ChatManifest {
     let mut commands = Vec::new();
     for typed in [|form: &Form| form.typed.english, |form: &Form| form.typed.chinese] {
         for form in &FORMS {
@@ -32,17 +32,7 @@ pub fn manifest() -> PluginManifest {
             commands.push(Usage { form: fill(typed(form), &[&example]), description });
         }
     }
-    PluginManifest {
-        name: owned("hongbao"),
-        version: owned(env!("CARGO_PKG_VERSION")),
-        commands,
-        languages: all(&["en", "zh"]),
-        asks: all(&["counter", "ledger", "entropy", "clock", "log", "policy"]),
-    }
-}
-
-fn all(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| owned(word)).collect()
+    ChatManifest { commands, languages: ["en", "zh"].map(owned).into() }
 }
 
 /// Answers a message. Nothing at all where the command is another's.
@@ -54,66 +44,83 @@ pub fn command(host: &impl Host, message: &Message) -> Vec<Reply> {
     let voice = Voice::new(&message.language, &limits);
     vec![match command::read(text, &message.mentions, &voice) {
         Ok(Command::Help) => Reply::Card(cards::help(&voice)),
-        Ok(Command::Best) => best(host, &message.room, &voice),
+        Ok(Command::Best) => best(host, &voice),
         Ok(Command::Send(wish)) => send(host, message, &wish, &voice),
         Err(problem) => Reply::Problem(problem),
     }]
 }
 
 /// For the reader alone: a card for the room would take the place of one that can be grabbed.
-fn best(host: &impl Host, room: &str, voice: &Voice) -> Reply {
-    let latest = host.ledger().recent(room, 1).map(|packets| packets.first().copied());
+fn best(host: &impl Host, voice: &Voice) -> Reply {
+    let latest = host.ledger().recent(1).map(|packets| packets.first().copied());
     let found = latest.and_then(|latest| {
         let Some(id) = latest else { return Ok(None) };
-        Ok(crate::details(host, id)?.map(|packet| (id, packet)))
+        Ok(Some((id, host.ledger().details(id, true)?)))
     });
     match found {
         Ok(Some((id, packet))) => Reply::Card(cards::details(id, &packet, true, voice)),
         Ok(None) => Reply::Notice(voice.word(&words::NONE_YET).into()),
-        Err(error) => {
-            action::report(host, &error);
-            action::failed(&error, voice)
+        Err(failure) => {
+            action::report(host, &failure);
+            action::failed(&failure, voice)
         }
     }
 }
 
 fn send(host: &impl Host, message: &Message, wish: &Wish, voice: &Voice) -> Reply {
     let greeting = greeting(wish, voice);
-    let request = Request {
-        // A message that is delivered twice sends once.
-        key: message.id.clone(),
-        room: message.room.clone(),
-        sender: message.sender.clone(),
-        strategy: wish.strategy,
+    let wanted = Wanted {
+        strategy: wish.strategy.map(Strategy::name),
         total: wish.total,
         shares: wish.shares,
-        to: wish.to.iter().map(|user| owned(user)).collect(),
-        greeting: greeting.into(),
+        to: wish.to.len(),
+        to_sender: is_to_sender(wish, message),
+        greeting,
         expires_in_ms: None,
     };
-    let sealed = |id| {
-        let strategy = wish.strategy.unwrap_or(voice.limits.default_strategy);
-        let (sender, shares, to) = (&message.sender, wish.shares, wish.to.clone());
-        room(cards::sealed(id, &cards::Sealed { sender, strategy, shares, to, greeting }, voice))
+    let mut order = match wanted.order(voice.limits) {
+        Ok(order) => order,
+        Err(why) => return refused(wish, greeting, message, &why, voice),
     };
-    match crate::send(host, request) {
-        Ok(Sent::Sent(id)) => sealed(id),
-        Ok(Sent::Replayed(id)) => finished(host, id, voice).unwrap_or_else(|| sealed(id)),
-        Err(SendError::InvalidArgument(why)) => refused(wish, greeting, message, &why, voice),
-        Err(SendError::InsufficientFunds(balance)) => {
+    if !wish.to.is_empty() {
+        order.audience = Audience::Only(wish.to.clone());
+    }
+    let sealed = |packet| {
+        let strategy = order.strategy.as_str();
+        let to: Vec<_> = named(wish, message).collect();
+        let (sender, shares) = (&message.sender, wish.shares);
+        room(cards::sealed(packet, &cards::Sealed { sender, strategy, shares, to, greeting }, voice))
+    };
+    match host.ledger().record(&order) {
+        Recorded::Recorded(receipt) => sealed(receipt.packet),
+        Recorded::Replayed(receipt) => {
+            finished(host, receipt.packet, voice).unwrap_or_else(|| sealed(receipt.packet))
+        }
+        Recorded::Refused(why) => refused(wish, greeting, message, &why, voice),
+        Recorded::InsufficientFunds(balance) => {
             let parts = [&*voice.money(balance), &*voice.money(wish.total)];
             voice.refuse("insufficient-funds", &words::POOR, &parts)
         }
-        Err(SendError::KeyReused) => voice.refuse("key-reused", &words::KEY_REUSED, &[]),
-        Err(SendError::Busy) => voice.refuse("busy", &words::NOT_SENT, &[]),
+        Recorded::KeyReused => voice.refuse("key-reused", &words::KEY_REUSED, &[]),
+        Recorded::Failed(Failure::Busy) => voice.refuse("busy", &words::NOT_SENT, &[]),
         // Typed again it would be another message: whether it was sent is for people to look up.
-        Err(SendError::Unavailable) => voice.refuse("unavailable", &words::MAYBE_SENT, &[]),
-        Err(SendError::Other(why)) => {
-            let error = Error::Other(why);
-            action::report(host, &error);
-            action::failed(&error, voice)
+        Recorded::Failed(Failure::Unavailable | Failure::CacheAway) => {
+            voice.refuse("unavailable", &words::MAYBE_SENT, &[])
+        }
+        Recorded::Failed(failure) => {
+            action::report(host, &failure);
+            action::failed(&failure, voice)
         }
     }
+}
+
+/// Those whom a packet is for.
+fn named<'a>(wish: &Wish, message: &'a Message) -> impl Iterator<Item = &'a String> {
+    wish.to.iter().filter_map(|place| Some(&message.mentions.get(*place as usize)?.user))
+}
+
+fn is_to_sender(wish: &Wish, message: &Message) -> bool {
+    named(wish, message).any(|user| *user == message.sender)
 }
 
 /// A card for the whole room; all others are for one user.
@@ -124,9 +131,9 @@ fn room(mut card: Card) -> Reply {
 }
 
 /// The card of a packet that is all taken: delivered late, a message must not seal it again.
-fn finished(host: &impl Host, id: PacketId, voice: &Voice) -> Option<Reply> {
-    let packet = crate::details(host, id).ok().flatten()?;
-    (packet.state == Status::Finished).then(|| room(cards::finished(id, &packet, voice)))
+fn finished(host: &impl Host, id: PacketIndex, voice: &Voice) -> Option<Reply> {
+    let details = host.ledger().details(id, true).ok()?;
+    (details.status == Status::Finished).then(|| room(cards::finished(id, &details, voice)))
 }
 
 /// Ours where none was typed, unless it is longer than this tenant takes.
@@ -144,7 +151,8 @@ fn refused(wish: &Wish, greeting: &str, message: &Message, why: &str, voice: &Vo
     let (total, shares) = (wish.total, u64::from(wish.shares));
     let most = limits.max_share.saturating_mul(shares).min(MAX_AMOUNT);
     let longest = u64::from(limits.max_greeting_chars);
-    let equal = wish.strategy.unwrap_or(limits.default_strategy) == Strategy::Equal;
+    let strategy = wish.strategy.or_else(|| Strategy::parse(&limits.default_strategy));
+    let equal = strategy == Some(Strategy::Equal);
     let phrase = if wish.shares > limits.max_shares {
         &words::MANY_SHARES
     } else if total < shares {
@@ -157,7 +165,7 @@ fn refused(wish: &Wish, greeting: &str, message: &Message, why: &str, voice: &Vo
         &words::LONG_GREETING
     } else if greeting.chars().any(char::is_control) {
         &words::BAD_GREETING
-    } else if !limits.sender_may_grab && wish.to.contains(&&message.sender) {
+    } else if !limits.sender_may_grab && is_to_sender(wish, message) {
         &words::TO_ONESELF
     } else {
         &words::REFUSED

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use hongbao_guest::allocation::Rule;
-use hongbao_guest::bindings::hongbao::plugin::types::Strategy;
+use hongbao_guest::allocation::Strategy;
 
 use crate::fraction::Fraction;
 use crate::{DEFAULT_MAX_SHARE, STRATEGIES, rule};

@@ -1,7 +1,7 @@
 //! The crate's draws against the exact distribution.
 
 use hongbao_guest::allocation::Rule;
-use hongbao_guest::bindings::hongbao::plugin::types::Strategy;
+use hongbao_guest::allocation::Strategy;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 

@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use hongbao_guest::allocation::Strategy;
 use hongbao_guest::allocation::{MAX_AMOUNT, Remaining, Rule, check};
 use hongbao_guest::bindings::hongbao::plugin::policy::Limits;
-use hongbao_guest::bindings::hongbao::plugin::types::Strategy;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 

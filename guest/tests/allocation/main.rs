@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use hongbao_guest::allocation::Rule;
-use hongbao_guest::bindings::hongbao::plugin::types::Strategy;
+use hongbao_guest::allocation::Strategy;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 

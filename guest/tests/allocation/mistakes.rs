@@ -1,7 +1,7 @@
 //! Draws that are wrong on purpose. The comparison that the crate passes must reject each.
 
 use hongbao_guest::allocation::Rule;
-use hongbao_guest::bindings::hongbao::plugin::types::Strategy;
+use hongbao_guest::allocation::Strategy;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 

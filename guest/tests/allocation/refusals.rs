@@ -1,8 +1,8 @@
 //! What `check` lets through, and the sentences that it refuses the rest with.
 
+use hongbao_guest::allocation::Strategy;
 use hongbao_guest::allocation::{MAX_AMOUNT, check};
 use hongbao_guest::bindings::hongbao::plugin::policy::Limits;
-use hongbao_guest::bindings::hongbao::plugin::types::Strategy;
 
 use crate::{DEFAULT_MAX_SHARE, STRATEGIES};
 
@@ -16,7 +16,7 @@ pub fn limits() -> Limits {
         max_shares: 100,
         max_share: DEFAULT_MAX_SHARE,
         max_greeting_chars: 200,
-        default_strategy: Strategy::DoubleAverage,
+        default_strategy: "double-average".into(),
         default_expires_in_ms: DAY_MS,
         max_expires_in_ms: 30 * DAY_MS,
         large_from: 10_000,

@@ -3,12 +3,11 @@
 use hongbao_guest::bindings::exports::hongbao::plugin::chat::{Reply, Theme};
 use hongbao_guest::bindings::hongbao::plugin::policy::Limits;
 use hongbao_guest::chat::money::shown;
-use hongbao_guest::{chat, expire};
 
 use crate::fake::{Fake, limits};
 use crate::{code, fields, message, press, private, reply, send};
 
-fn take(host: &Fake, id: hongbao_guest::bindings::hongbao::plugin::types::PacketId, user: &str) {
+fn take(host: &Fake, id: u32, user: &str) {
     press(host, id, "grab", &[(user, "en")]);
     press(host, id, "open", &[(user, "en")]);
 }
@@ -47,7 +46,7 @@ fn before_the_end_the_luckiest_is_so_only_so_far() {
     let nobody = press(&host, id, "details", &[("bob", "en")]);
     assert_eq!(private(&nobody[0]).body, "hi\n0/3 shares opened, ¥0.00/¥10.00");
     take(&host, id, "bob");
-    let replies = press(&host, id, "details", &[("bob", "en"), ("bob", "zh")]);
+    let replies = press(&host, id, "details", &[("bob", "en"), ("carol", "zh")]);
     let ends = [" · +0.0 s · best luck so far", " · +0.0秒 · 暂时手气最佳"];
     for (replies, end) in replies.iter().zip(ends) {
         let card = private(replies);
@@ -66,7 +65,7 @@ fn what_nobody_took_goes_back() {
     let card = seen("en");
     assert_eq!((card.theme, &*card.title), (Theme::Expired, "This red packet has expired"));
     assert_eq!(card.body, "hi\n1/2 shares opened, ¥5.00/¥10.00\n¥5.00 is going back to the sender");
-    expire(&host, id).unwrap();
+    host.refund(id);
     assert_eq!(seen("en").body, "hi\n1/2 shares opened, ¥5.00/¥10.00\n¥5.00 went back to the sender");
     assert_eq!(seen("zh").body, "hi\n已领取1/2个，共¥5.00/¥10.00\n已退回¥5.00");
     assert_eq!(seen("en").fields[0].value, "¥5.00 · +0.0 s", "where all is the same nobody is lucky");
@@ -109,7 +108,7 @@ fn best_shows_the_latest_packet_of_the_room_to_whoever_asks() {
     send(&host, "/hongbao 10 2 older");
     let id = send(&host, "/hongbao 10 1 latest");
     let elsewhere =
-        chat::command(&host, &crate::Message { room: "work".into(), ..message("/hongbao 9 1", "en") });
+        crate::command(&host, &crate::Message { room: "work".into(), ..message("/hongbao 9 1", "en") });
     assert_eq!(elsewhere.len(), 1);
     take(&host, id, "bob");
     for text in
@@ -128,7 +127,7 @@ fn best_shows_the_latest_packet_of_the_room_to_whoever_asks() {
 #[test]
 fn best_says_when_the_ledger_is_away() {
     let host = Fake::default();
-    use hongbao_guest::bindings::hongbao::plugin::types::Error;
-    host.ledger_away.replace(Some(Error::Unavailable));
+    use hongbao_guest::bindings::hongbao::plugin::types::Failure;
+    host.ledger_away.replace(Some(Failure::Unavailable));
     assert_eq!(code(&[reply(&host, &message("/hongbao best", "en"))]), "unavailable");
 }

@@ -3,16 +3,21 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+use hongbao_guest::bindings::exports::hongbao::plugin::chat::Message;
 use hongbao_guest::bindings::hongbao::plugin::counter::{
-    Card, Holder, OpenedSeat, Opening, Seat, Seating, Swapped, View,
+    Attempt, Group, Seat, Seatings, Swapped, View, Views,
 };
+use hongbao_guest::bindings::hongbao::plugin::entropy::Draw;
 use hongbao_guest::bindings::hongbao::plugin::ledger::{
-    Claimed, Closed, Loaded, Order, Packet, Receipt, Recorded, Share,
+    Audience, ClaimAttempt, ClaimLine, Claimed, Order, OwnShare, PacketDetails, Receipt, Recorded, Share,
+    Standing, State, States,
 };
 use hongbao_guest::bindings::hongbao::plugin::log::Level;
 use hongbao_guest::bindings::hongbao::plugin::policy::Limits;
-use hongbao_guest::bindings::hongbao::plugin::types::{Claim, Error, PacketId, Status, Strategy};
+use hongbao_guest::bindings::hongbao::plugin::types::{Failure, Status};
 use hongbao_guest::{Counter, Host, Ledger};
+
+use crate::sent::{Claim, Sent};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -24,7 +29,7 @@ pub fn limits() -> Limits {
         max_shares: 100,
         max_share: 20_000,
         max_greeting_chars: 200,
-        default_strategy: Strategy::DoubleAverage,
+        default_strategy: "double-average".to_owned(),
         default_expires_in_ms: DAY_MS,
         max_expires_in_ms: 30 * DAY_MS,
         large_from: 10_000,
@@ -38,24 +43,20 @@ pub fn currency(code: &str, digits: u8) -> Limits {
     Limits { currency: code.into(), currency_digits: digits, max_share: u64::MAX, ..limits() }
 }
 
-struct Sent {
-    order: Order,
-    packet: Packet,
-    claims: Vec<Claim>,
-}
-
-struct Slots {
-    version: u64,
-    shares: u32,
-    card: Card,
-    seats: HashMap<String, Seat>,
+/// What the call is about: a message, or a button.
+#[derive(Default)]
+struct Call {
+    /// Packets by their places; those of a message are all that there are.
+    packet: Option<u32>,
+    users: Vec<String>,
+    message: Option<Message>,
 }
 
 pub struct Fake {
     pub limits: Limits,
     pub now_ms: Cell<u64>,
     /// What each call of a store answers while it is set.
-    pub ledger_away: RefCell<Option<Error>>,
+    pub ledger_away: RefCell<Option<Failure>>,
     pub counter_away: Cell<bool>,
     /// Has no room for another call.
     pub counter_busy: Cell<bool>,
@@ -65,8 +66,9 @@ pub struct Fake {
     pub calls: RefCell<Vec<&'static str>>,
     pub logged: RefCell<Vec<String>>,
     sent: RefCell<Vec<Sent>>,
-    slots: RefCell<HashMap<u64, Slots>>,
-    random: Cell<u64>,
+    call: RefCell<Call>,
+    random: RefCell<HashMap<(u32, u32), Vec<u64>>>,
+    seed: Cell<u64>,
 }
 
 impl Default for Fake {
@@ -87,8 +89,9 @@ impl Fake {
             calls: RefCell::default(),
             logged: RefCell::default(),
             sent: RefCell::default(),
-            slots: RefCell::default(),
-            random: Cell::new(88),
+            call: RefCell::default(),
+            random: RefCell::default(),
+            seed: Cell::new(88),
         }
     }
 
@@ -108,31 +111,77 @@ impl Fake {
         orders.remove(0)
     }
 
-    pub fn claims_of(&self, id: PacketId) -> Vec<Claim> {
-        self.sent.borrow()[id.low as usize].claims.clone()
+    /// Whom the only packet is for.
+    pub fn to(&self) -> Vec<String> {
+        self.sent.borrow()[0].to.clone()
     }
 
-    /// Loses every counter.
-    pub fn lose_cache(&self) {
-        self.slots.borrow_mut().clear();
+    /// From where, and by whom, the only packet was sent.
+    pub fn origin(&self) -> (String, String) {
+        let sent = self.sent.borrow();
+        (sent[0].room.clone(), sent[0].sender.clone())
     }
 
-    pub fn count(&self, call: &str) -> usize {
-        self.calls.borrow().iter().filter(|called| **called == call).count()
+    pub fn claims_of(&self, id: u32) -> Vec<Claim> {
+        self.sent.borrow()[id as usize].claims.clone()
     }
 
-    fn ledger(&self, call: &'static str) -> Result<(), Error> {
+    /// The next call is about this message.
+    pub fn typed(&self, message: &Message) {
+        self.call.replace(Call { message: Some(message.clone()), ..Call::default() });
+    }
+
+    /// The next call is about a button of this packet, pressed by these users.
+    pub fn pressed(&self, packet: u32, users: Vec<String>) {
+        self.call.replace(Call { packet: Some(packet), users, message: None });
+    }
+
+    /// What the host does once a packet is past its time.
+    pub fn refund(&self, id: u32) {
+        let packet = &mut self.sent.borrow_mut()[id as usize];
+        packet.status = Status::Expired;
+        packet.refunded = packet.order.total - packet.claimed().0;
+    }
+
+    fn ledger(&self, call: &'static str) -> Result<(), Failure> {
         self.calls.borrow_mut().push(call);
         self.ledger_away.borrow().clone().map_or(Ok(()), Err)
     }
 
-    fn counter(&self, call: &'static str) -> Result<(), Error> {
+    fn counter(&self, call: &'static str) -> Result<(), Failure> {
         self.calls.borrow_mut().push(call);
         match (self.counter_away.get(), self.counter_busy.get()) {
-            (true, _) => Err(Error::Unavailable),
-            (false, true) => Err(Error::Busy),
+            (true, _) => Err(Failure::CacheAway),
+            (false, true) => Err(Failure::Busy),
             (false, false) => Ok(()),
         }
+    }
+
+    /// The packet at this place of the call. A card's packet is one of all that there are.
+    pub fn packet_at(&self, place: u32) -> u32 {
+        self.call.borrow().packet.map_or(place, |packet| {
+            assert_eq!(place, 0, "the call is about one packet");
+            packet
+        })
+    }
+
+    fn with<T>(&self, place: u32, act: impl FnOnce(&mut Sent) -> T) -> Result<T, Failure> {
+        let id = self.packet_at(place) as usize;
+        self.sent.borrow_mut().get_mut(id).map(act).ok_or(Failure::NotFound)
+    }
+
+    fn users(&self) -> Vec<String> {
+        self.call.borrow().users.clone()
+    }
+
+    fn next_number(&self) -> u64 {
+        // Marsaglia's xorshift: any numbers do.
+        let mut number = self.seed.get();
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+        self.seed.set(number);
+        number
     }
 }
 
@@ -143,17 +192,22 @@ impl Host for Fake {
     fn ledger(&self) -> &impl Ledger {
         self
     }
+    fn numbers(&self, draws: &[Draw]) -> Vec<u64> {
+        let (mut known, mut numbers) = (self.random.borrow_mut(), Vec::new());
+        for draw in draws {
+            for sequence in (draw.sequence..).take(draw.shares as usize) {
+                let own = known.entry((self.packet_at(draw.packet), sequence)).or_default();
+                let (skip, each) = (draw.skip as usize, draw.each as usize);
+                while own.len() < skip + each {
+                    own.push(self.next_number());
+                }
+                numbers.extend(&own[skip..skip + each]);
+            }
+        }
+        numbers
+    }
     fn u64s(&self, count: u32) -> Vec<u64> {
-        let next = || {
-            // Marsaglia's xorshift: any numbers do.
-            let mut number = self.random.get();
-            number ^= number << 13;
-            number ^= number >> 7;
-            number ^= number << 17;
-            self.random.set(number);
-            number
-        };
-        (0..count).map(|_| next()).collect()
+        (0..count).map(|_| self.next_number()).collect()
     }
     fn now_ms(&self) -> u64 {
         self.now_ms.get()
@@ -166,176 +220,236 @@ impl Host for Fake {
     }
 }
 
-impl Slots {
-    fn opened(&self) -> usize {
-        self.seats.values().filter(|seat| matches!(seat, Seat::Opened(_))).count()
-    }
-
-    fn free(&self) -> u32 {
-        self.shares.saturating_sub(self.seats.len() as u32)
-    }
-
-    fn holders(&self, users: &[String]) -> Vec<Holder> {
-        let seats = (0..).zip(users).filter_map(|(index, user)| Some((index, *self.seats.get(user)?)));
-        seats.map(|(index, seat)| Holder { index, seat }).collect()
-    }
-
-    fn view(&self, users: &[String]) -> View {
-        View {
-            version: self.version,
-            slots: self.free(),
-            finished: self.opened() >= self.shares as usize,
-            holders: self.holders(users),
-            card: self.card.clone(),
-        }
-    }
-}
-
 impl Counter for Fake {
-    fn open(&self, packet: PacketId, opening: &Opening) -> Result<(), Error> {
-        Fake::counter(self, "counter.open")?;
-        let seats = opening.opened.iter().map(|seat| (seat.user.clone(), Seat::Opened(seat.amount)));
-        let (card, shares, seats) = (opening.card.clone(), opening.shares, seats.collect());
-        self.slots.borrow_mut().entry(packet.low).or_insert(Slots { version: 1, shares, card, seats });
-        Ok(())
-    }
-    fn load(&self, packet: PacketId, users: &[String]) -> Result<Option<View>, Error> {
-        Fake::counter(self, "counter.load")?;
-        Ok(self.slots.borrow().get(&packet.low).map(|slots| slots.view(users)))
-    }
-    fn swap(&self, packet: PacketId, version: u64, take: &[String]) -> Result<Swapped, Error> {
-        Fake::counter(self, "counter.swap")?;
-        let mut slots = self.slots.borrow_mut();
-        let Some(slots) = slots.get_mut(&packet.low) else { return Ok(Swapped::Missing) };
-        let is_new = |(index, user): (usize, &String)| {
-            !slots.seats.contains_key(user) && !take[..index].contains(user)
-        };
-        let fits = take.len() <= slots.free() as usize && take.iter().enumerate().all(is_new);
-        if slots.version != version || !fits {
-            return Ok(Swapped::Stale(slots.view(take)));
+    fn load(&self, packets: &[u32]) -> Views {
+        let asked = self.counter("counter.load");
+        let mut views = Views { packets: Vec::new(), seats: Vec::new() };
+        for place in packets {
+            let users = self.users();
+            let view = asked.clone().and_then(|()| {
+                self.with(*place, |sent| {
+                    let seats: Vec<_> = users.iter().map(|user| sent.seat_of(user)).collect();
+                    let view = View {
+                        version: sent.slots_version,
+                        slots: sent.free(),
+                        finished: sent.claims.len() as u32 >= sent.order.shares,
+                        expires_at_ms: sent.expires_at_ms(),
+                    };
+                    (view, seats)
+                })
+            });
+            match view {
+                Ok((view, seats)) => {
+                    views.packets.push(Ok(view));
+                    views.seats.extend(seats);
+                }
+                Err(failure) => {
+                    views.packets.push(Err(failure));
+                    views.seats.extend(users.iter().map(|_| Seat::None));
+                }
+            }
         }
-        slots.version += 1;
-        slots.seats.extend(take.iter().map(|user| (user.clone(), Seat::Leased)));
-        Ok(Swapped::Won(slots.free()))
+        views
     }
-    fn admit(&self, _: PacketId, _: &[String]) -> Result<(), Error> {
+    fn swap(&self, attempts: &[Attempt], places: &[u32]) -> Vec<Result<Swapped, Failure>> {
+        let asked = self.counter("counter.swap");
+        let [attempt] = attempts else { panic!("a button is about one packet") };
+        let users = self.users();
+        let take: Vec<String> = places.iter().map(|place| users[*place as usize].clone()).collect();
+        vec![asked.and_then(|()| {
+            self.with(attempt.packet, |sent| {
+                assert_eq!((attempt.version, attempt.users as usize), (sent.slots_version, take.len()));
+                assert!(take.iter().all(|user| sent.seat_of(user) == Seat::None));
+                assert!(take.len() <= sent.free() as usize, "nobody races here");
+                sent.slots_version += 1;
+                sent.leased.extend(take);
+                Swapped::Won
+            })
+        })]
+    }
+    fn admit(&self, _: &[Group], _: &[u32]) -> Vec<Result<(), Failure>> {
         panic!("nobody races here")
     }
-    fn seats(&self, packet: PacketId, users: &[String]) -> Result<Option<Seating>, Error> {
-        Fake::counter(self, "counter.seats")?;
-        let slots = self.slots.borrow();
-        let holders = slots.get(&packet.low).map(|slots| slots.holders(users));
-        Ok(holders.map(|holders| Seating { holders, lenient: false }))
-    }
-    fn confirm(&self, packet: PacketId, opened: &[OpenedSeat]) -> Result<(), Error> {
-        Fake::counter(self, "counter.confirm")?;
-        if let Some(slots) = self.slots.borrow_mut().get_mut(&packet.low) {
-            slots.version += 1;
-            slots.seats.extend(opened.iter().map(|seat| (seat.user.clone(), Seat::Opened(seat.amount))));
+    fn seats(&self, packets: &[u32]) -> Seatings {
+        let asked = self.counter("counter.seats");
+        let users = self.users();
+        let mut seatings = Seatings { packets: Vec::new(), may_open: Vec::new() };
+        for place in packets {
+            let own = asked.clone().and_then(|()| {
+                let is_seated = |seat| matches!(seat, Seat::Leased | Seat::Opened);
+                self.with(*place, |sent| {
+                    users.iter().map(|user| is_seated(sent.seat_of(user))).collect::<Vec<_>>()
+                })
+            });
+            seatings.may_open.extend(own.clone().unwrap_or_else(|_| vec![false; users.len()]));
+            seatings.packets.push(own.map(drop));
         }
-        Ok(())
-    }
-    fn close(&self, packet: PacketId) -> Result<(), Error> {
-        Fake::counter(self, "counter.close")?;
-        if let Some(slots) = self.slots.borrow_mut().get_mut(&packet.low) {
-            slots.shares = 0;
-        }
-        Ok(())
+        seatings
     }
 }
 
 impl Ledger for Fake {
-    fn record(&self, order: &Order) -> Result<Recorded, Error> {
-        Fake::ledger(self, "ledger.record")?;
-        let mut sent = self.sent.borrow_mut();
-        let receipt = |low: usize, sent: &Packet| Receipt {
-            id: PacketId { high: 0, low: low as u64 },
-            expires_at_ms: sent.expires_at_ms,
+    fn record(&self, order: &Order) -> Recorded {
+        if let Err(failure) = self.ledger("ledger.record") {
+            return Recorded::Failed(failure);
+        }
+        let call = self.call.borrow();
+        let message = call.message.as_ref().expect("a button records nothing");
+        // Messages of a test have their ids in their languages.
+        let (key, sender) = (message.language.clone(), message.sender.clone());
+        let to = match &order.audience {
+            Audience::Everyone | Audience::EveryoneButSender => Vec::new(),
+            Audience::Only(places) => {
+                places.iter().map(|place| message.mentions[*place as usize].user.clone()).collect()
+            }
         };
-        let same =
-            sent.iter().position(|sent| sent.order.key == order.key && sent.order.sender == order.sender);
-        if let Some(same) = same {
-            return Ok(match sent[same].order == *order {
-                true => Recorded::Replayed(receipt(same, &sent[same].packet)),
+        let mut sent = self.sent.borrow_mut();
+        let receipt = |packet: usize, sent: &Sent| Receipt {
+            packet: packet as u32,
+            expires_at_ms: sent.expires_at_ms(),
+            commitment: None,
+        };
+        if let Some(same) = sent.iter().position(|sent| sent.key == key && sent.sender == sender) {
+            return match sent[same].order == *order && sent[same].to == to {
+                true => Recorded::Replayed(receipt(same, &sent[same])),
                 false => Recorded::KeyReused,
-            });
+            };
         }
         if self.balance.get() < order.total {
-            return Ok(Recorded::InsufficientFunds(self.balance.get()));
+            return Recorded::InsufficientFunds(self.balance.get());
         }
-        let now_ms = self.now_ms.get();
-        let packet = Packet {
+        let new = Sent {
+            key,
+            room: message.room.clone(),
+            sender,
+            order: order.clone(),
+            to,
             version: 1,
             status: Status::Open,
-            room: order.room.clone(),
-            sender: order.sender.clone(),
-            strategy: order.strategy,
-            total: order.total,
-            shares: order.shares,
-            audience: order.audience.clone(),
-            greeting: order.greeting.clone(),
-            claimed_amount: 0,
-            claimed_shares: 0,
             refunded: 0,
-            sent_at_ms: now_ms,
-            expires_at_ms: now_ms + order.expires_in_ms,
+            sent_at_ms: self.now_ms.get(),
+            claims: Vec::new(),
+            slots_version: 1,
+            leased: Vec::new(),
         };
-        let recorded = Recorded::Recorded(receipt(sent.len(), &packet));
-        sent.push(Sent { order: order.clone(), packet, claims: Vec::new() });
-        Ok(recorded)
+        let recorded = Recorded::Recorded(receipt(sent.len(), &new));
+        sent.push(new);
+        recorded
     }
 
-    fn load(&self, packet: PacketId, users: &[String]) -> Result<Option<Loaded>, Error> {
-        Fake::ledger(self, "ledger.load")?;
-        Ok(self.sent.borrow().get(packet.low as usize).map(|sent| {
-            let claims = sent.claims.iter().filter(|claim| users.contains(&claim.user));
-            Loaded { packet: sent.packet.clone(), claims: claims.cloned().collect() }
-        }))
-    }
-
-    fn claim(&self, packet: PacketId, version: u64, shares: &[Share]) -> Result<Claimed, Error> {
-        Fake::ledger(self, "ledger.claim")?;
-        let mut sent = self.sent.borrow_mut();
-        let Sent { packet, claims, .. } = &mut sent[packet.low as usize];
-        assert_eq!(packet.version, version, "nobody races here");
-        let first = packet.claimed_shares + 1;
-        for (sequence, share) in (first..).zip(shares) {
-            let (user, claimed_at_ms) = (share.user.clone(), self.now_ms.get());
-            claims.push(Claim { user, amount: share.amount, sequence, claimed_at_ms });
-            packet.claimed_amount += share.amount;
-            packet.claimed_shares = sequence;
+    fn load(&self, packets: &[u32]) -> States {
+        let asked = self.ledger("ledger.load");
+        let mut states = States { packets: Vec::new(), users: Vec::new() };
+        for place in packets {
+            let users = self.users();
+            let state = asked.clone().and_then(|()| {
+                self.with(*place, |sent| {
+                    let standing = |user: &String| match (sent.claim_of(user), sent.admits(user)) {
+                        (Some(claim), _) => {
+                            let Claim { amount, sequence, .. } = *claim;
+                            Standing::Claimed(OwnShare { amount, sequence })
+                        }
+                        (None, true) => Standing::Free,
+                        (None, false) => Standing::NotEligible,
+                    };
+                    let (claimed_amount, claimed_shares) = sent.claimed();
+                    let state = State {
+                        version: sent.version,
+                        status: sent.status,
+                        strategy: sent.order.strategy.clone(),
+                        total: sent.order.total,
+                        shares: sent.order.shares,
+                        max_share: sent.order.max_share,
+                        claimed_amount,
+                        claimed_shares,
+                        expires_at_ms: sent.expires_at_ms(),
+                    };
+                    (state, users.iter().map(standing).collect::<Vec<_>>())
+                })
+            });
+            match state {
+                Ok((state, standings)) => {
+                    states.packets.push(Ok(state));
+                    states.users.extend(standings);
+                }
+                Err(failure) => {
+                    states.packets.push(Err(failure));
+                    states.users.extend(users.iter().map(|_| Standing::Free));
+                }
+            }
         }
-        assert!(packet.claimed_amount <= packet.total && packet.claimed_shares <= packet.shares);
-        packet.version += 1;
-        if packet.claimed_shares == packet.shares {
-            assert_eq!(packet.claimed_amount, packet.total);
-            packet.status = Status::Finished;
+        states
+    }
+
+    fn claim(&self, attempts: &[ClaimAttempt], shares: &[Share]) -> Vec<Claimed> {
+        if let Err(failure) = self.ledger("ledger.claim") {
+            return vec![Claimed::Failed(failure); attempts.len()];
         }
-        Ok(Claimed::Committed(first))
+        let [attempt] = attempts else { panic!("a button is about one packet") };
+        let (users, now_ms) = (self.users(), self.now_ms.get());
+        let claimed = self.with(attempt.packet, |sent| {
+            assert_eq!((attempt.version, attempt.shares as usize), (sent.version, shares.len()));
+            let first = sent.claimed().1 + 1;
+            for (sequence, share) in (first..).zip(shares) {
+                let user = users[share.user as usize].clone();
+                sent.leased.retain(|name| *name != user);
+                sent.claims.push(Claim { user, amount: share.amount, sequence, claimed_at_ms: now_ms });
+            }
+            let (amount, count) = sent.claimed();
+            assert!(amount <= sent.order.total && count <= sent.order.shares);
+            sent.version += 1;
+            sent.slots_version += 1;
+            if count == sent.order.shares {
+                assert_eq!(amount, sent.order.total);
+                sent.status = Status::Finished;
+            }
+            first
+        });
+        vec![Claimed::Committed(claimed.unwrap())]
     }
 
-    fn close(&self, packet: PacketId, _: u64) -> Result<Closed, Error> {
-        Fake::ledger(self, "ledger.close")?;
-        let packet = &mut self.sent.borrow_mut()[packet.low as usize].packet;
-        packet.status = Status::Expired;
-        packet.refunded = packet.total - packet.claimed_amount;
-        Ok(Closed::Refunded(packet.refunded))
+    fn details(&self, packet: u32, with_claims: bool) -> Result<PacketDetails, Failure> {
+        self.ledger(if with_claims { "ledger.details with claims" } else { "ledger.details" })?;
+        let now_ms = self.now_ms.get();
+        self.with(packet, |sent| {
+            let is_over = sent.status == Status::Open && now_ms >= sent.expires_at_ms();
+            let most = sent.claims.iter().map(|claim| claim.amount).max();
+            let best =
+                sent.claims.iter().find(|claim| Some(claim.amount) == most).map(|claim| claim.sequence);
+            let line = |claim: &Claim| ClaimLine {
+                user: claim.user.clone(),
+                amount: claim.amount,
+                sequence: claim.sequence,
+                claimed_at_ms: claim.claimed_at_ms,
+                best_luck: best == Some(claim.sequence),
+            };
+            let (claimed_amount, claimed_shares) = sent.claimed();
+            PacketDetails {
+                status: if is_over { Status::Expired } else { sent.status },
+                sender: sent.sender.clone(),
+                strategy: sent.order.strategy.clone(),
+                greeting: sent.order.greeting.clone(),
+                total: sent.order.total,
+                shares: sent.order.shares,
+                to: sent.to.clone(),
+                claimed_amount,
+                claimed_shares,
+                refunded: sent.refunded,
+                sent_at_ms: sent.sent_at_ms,
+                expires_at_ms: sent.expires_at_ms(),
+                claims: if with_claims { sent.claims.iter().map(line).collect() } else { Vec::new() },
+            }
+        })
     }
 
-    fn claims(&self, packet: PacketId, cursor: u32, limit: u32) -> Result<Vec<Claim>, Error> {
-        Fake::ledger(self, "ledger.claims")?;
-        let sent = self.sent.borrow();
-        let later = sent[packet.low as usize].claims.iter().filter(|claim| claim.sequence > cursor);
-        Ok(later.take(limit as usize).cloned().collect())
-    }
-
-    fn recent(&self, room: &str, limit: u32) -> Result<Vec<PacketId>, Error> {
-        Fake::ledger(self, "ledger.recent")?;
-        let sent = self.sent.borrow();
-        let here = (0..).zip(sent.iter()).filter(|(_, sent)| sent.packet.room == room);
-        let mut ids: Vec<PacketId> = here.map(|(low, _)| PacketId { high: 0, low }).collect();
-        ids.reverse();
-        ids.truncate(limit as usize);
-        Ok(ids)
+    fn recent(&self, limit: u32) -> Result<Vec<u32>, Failure> {
+        self.ledger("ledger.recent")?;
+        let (call, sent) = (self.call.borrow(), self.sent.borrow());
+        let room = &call.message.as_ref().expect("a button has no room").room;
+        let here = (0..).zip(sent.iter()).filter(|(_, sent)| sent.room == *room);
+        let mut places: Vec<u32> = here.map(|(place, _)| place).collect();
+        places.reverse();
+        places.truncate(limit as usize);
+        Ok(places)
     }
 }

@@ -1,10 +1,9 @@
 //! Whatever is typed is answered, shortly, and moves no money by accident.
 
 use hongbao_guest::bindings::exports::hongbao::plugin::chat::Reply;
-use hongbao_guest::chat::command;
 
 use crate::fake::Fake;
-use crate::{mentioning, message, problem};
+use crate::{command, mentioning, message, problem};
 
 #[test]
 fn what_was_typed_is_named_in_a_few_characters() {

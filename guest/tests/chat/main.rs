@@ -4,10 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use hongbao_guest::bindings::exports::hongbao::plugin::chat::{
-    Card, Mention, Message, Press, Presser, Problem, Reply,
+    Card, Mention, Message, Presser, Problem, Reply,
 };
-use hongbao_guest::bindings::hongbao::plugin::types::PacketId;
-use hongbao_guest::chat::{action, command};
+use hongbao_guest::chat;
 
 mod amounts;
 mod buttons;
@@ -18,22 +17,22 @@ mod hostile;
 mod mentions;
 mod refusals;
 mod sending;
+mod sent;
 mod showing;
 mod vectors;
 
 use fake::Fake;
 
-/// A message by alice, its id unlike any other.
+/// A message by alice, unlike any other: what tells it from others is a part of its language's tag.
 fn message(text: &str, language: &str) -> Message {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(1);
     Message {
-        id: format!("message-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
         room: "family".into(),
         sender: "alice".into(),
         text: text.into(),
         mentions: Vec::new(),
-        language: language.into(),
+        language: format!("{language}-x-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
     }
 }
 
@@ -41,6 +40,12 @@ fn message(text: &str, language: &str) -> Message {
 fn mentioning(text: &str, mentions: &[(&str, &str)]) -> Message {
     let mention = |(text, user): &(&str, &str)| Mention { text: (*text).into(), user: (*user).into() };
     Message { mentions: mentions.iter().map(mention).collect(), ..message(text, "en") }
+}
+
+/// All replies to a message.
+fn command(host: &Fake, message: &Message) -> Vec<Reply> {
+    host.typed(message);
+    chat::command(host, message)
 }
 
 /// The one reply to a message.
@@ -71,16 +76,23 @@ fn refusal(host: &Fake, message: &Message) -> Problem {
 }
 
 /// Sends what the text says, and gives the packet's id.
-fn send(host: &Fake, text: &str) -> PacketId {
+fn send(host: &Fake, text: &str) -> u32 {
     room_card(host, &message(text, "en")).packet.unwrap()
 }
 
-/// Presses a button, as (user, language).
-fn press(host: &Fake, packet: PacketId, button: &str, by: &[(&str, &str)]) -> Vec<Vec<Reply>> {
+/// Presses a button, as (user, language). The cards are about the packet, and not about its place in the call.
+fn press(host: &Fake, packet: u32, button: &str, by: &[(&str, &str)]) -> Vec<Vec<Reply>> {
     let presser =
         |(user, language): &(&str, &str)| Presser { user: (*user).into(), language: (*language).into() };
-    let by = by.iter().map(presser).collect();
-    action(host, &Press { packet, action: button.into(), by })
+    let by: Vec<_> = by.iter().map(presser).collect();
+    host.pressed(packet, by.iter().map(|by| by.user.clone()).collect());
+    let mut replies = chat::action(host, button, &by);
+    for reply in replies.iter_mut().flatten() {
+        if let Reply::Card(card) = reply {
+            card.packet = card.packet.map(|place| host.packet_at(place));
+        }
+    }
+    replies
 }
 
 /// The one private card of an answer.

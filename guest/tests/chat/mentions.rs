@@ -1,6 +1,6 @@
 //! Mentions: money goes to exactly the people who were named, or nowhere.
 
-use hongbao_guest::bindings::hongbao::plugin::types::Audience;
+use hongbao_guest::bindings::hongbao::plugin::ledger::Audience;
 
 use crate::fake::Fake;
 use crate::{fields, mentioning, refusal, room_card};
@@ -12,7 +12,8 @@ fn named(text: &str, mentions: &[(&str, &str)]) -> (Vec<String>, String) {
     let host = Fake::default();
     room_card(&host, &mentioning(text, mentions));
     let order = host.order();
-    let Audience::Only(users) = order.audience else { panic!("{text}: {:?}", order.audience) };
+    assert!(matches!(order.audience, Audience::Only(_)), "{text}: {:?}", order.audience);
+    let users = host.to();
     assert_eq!((order.total, order.shares as usize), (2000, users.len()), "{text}");
     (users, order.greeting)
 }

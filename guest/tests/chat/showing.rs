@@ -2,19 +2,18 @@
 
 use hongbao_guest::bindings::exports::hongbao::plugin::chat::{Card, Reply, Theme};
 use hongbao_guest::bindings::hongbao::plugin::policy::Limits;
-use hongbao_guest::bindings::hongbao::plugin::types::{Error, PacketId};
-use hongbao_guest::expire;
+use hongbao_guest::bindings::hongbao::plugin::types::Failure;
 
 use crate::fake::{Fake, limits};
 use crate::{actions, code, fields, mentioning, message, press, room_card, send};
 
-fn take(host: &Fake, id: PacketId, user: &str) -> Vec<Reply> {
+fn take(host: &Fake, id: u32, user: &str) -> Vec<Reply> {
     press(host, id, "grab", &[(user, "en")]);
     press(host, id, "open", &[(user, "en")]).remove(0)
 }
 
 /// The room's card as it is shown to somebody who reads this language.
-fn shown(host: &Fake, id: PacketId, language: &str) -> Card {
+fn shown(host: &Fake, id: u32, language: &str) -> Card {
     match &press(host, id, "show", &[("zoe", language)])[0][..] {
         [Reply::Card(card)] if !card.private => card.clone(),
         other => panic!("{other:?}"),
@@ -47,7 +46,7 @@ fn an_open_packet_keeps_its_amounts_secret_and_asks_for_no_claims() {
     take(&host, id, "carol");
     host.calls.borrow_mut().clear();
     let card = shown(&host, id, "en");
-    assert_eq!(*host.calls.borrow(), ["ledger.load"]);
+    assert_eq!(*host.calls.borrow(), ["ledger.details"]);
     assert_eq!((&card, actions(&card)), (&before, vec!["grab"]));
     let text = format!("{card:?}");
     assert!(!text.contains('¥') && !text.contains("bob"), "{text}");
@@ -58,7 +57,7 @@ fn a_batch_reads_the_packet_once_and_each_in_the_own_language() {
     let host = Fake::default();
     let id = send(&host, "/hongbao 10 3 hi");
     host.calls.borrow_mut().clear();
-    let replies = press(&host, id, "show", &[("a", "en"), ("b", "zh"), ("a", "fr")]);
+    let replies = press(&host, id, "show", &[("a", "en"), ("b", "zh"), ("c", "fr")]);
     let titles: Vec<&str> = replies
         .iter()
         .map(|replies| match &replies[..] {
@@ -67,7 +66,7 @@ fn a_batch_reads_the_packet_once_and_each_in_the_own_language() {
         })
         .collect();
     assert_eq!(titles, ["Red packet 🧧", "红包 🧧", "Red packet 🧧"]);
-    assert_eq!(*host.calls.borrow(), ["ledger.load"]);
+    assert_eq!(*host.calls.borrow(), ["ledger.details"]);
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn a_packet_past_its_time_says_what_goes_back() {
     assert_eq!(card.body, "hi\n¥5.00 is going back to the sender");
     assert_eq!(fields(&card), [("alice", "From", "sent a red packet")]);
     assert_eq!(actions(&card), ["details"]);
-    expire(&host, id).unwrap();
+    host.refund(id);
     assert_eq!(shown(&host, id, "en").body, "hi\n¥5.00 went back to the sender");
     let card = shown(&host, id, "zh-TW");
     assert_eq!((&*card.title, &*card.body), ("该红包已过期", "hi\n已退回¥5.00"));
@@ -109,12 +108,12 @@ fn a_packet_past_its_time_says_what_goes_back() {
 fn what_cannot_be_shown_is_a_problem() {
     let host = Fake::default();
     let id = send(&host, "/hongbao 10 3 hi");
-    let nowhere = PacketId { high: 0, low: 99 };
+    let nowhere = 99;
     assert_eq!(code(&press(&host, nowhere, "show", &[("bob", "en")])[0]), "not-found");
     let errors = [
-        (Error::Busy, "busy"),
-        (Error::Unavailable, "unavailable"),
-        (Error::Other("torn".into()), "internal"),
+        (Failure::Busy, "busy"),
+        (Failure::Unavailable, "unavailable"),
+        (Failure::Other("torn".into()), "internal"),
     ];
     for (error, expected) in errors {
         host.ledger_away.replace(Some(error));

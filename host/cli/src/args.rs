@@ -310,9 +310,10 @@ pub(super) struct PlayArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
-    /// How shares are drawn
-    #[arg(long, value_enum)]
-    pub(super) strategy: StrategyArg,
+    /// How shares are drawn: one of the plugin's strategies, such as double-average, wechat-observed, line-cut or
+    /// equal
+    #[arg(long, value_name = "NAME")]
+    pub(super) strategy: Strategy,
 
     /// Total of each packet, in minor units
     #[arg(long, value_name = "T")]
@@ -408,25 +409,4 @@ pub(super) struct StoreArgs {
     /// tables plugins and tenants
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-}
-
-/// A strategy's name, on the command line and in a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum StrategyArg {
-    DoubleAverage,
-    WechatObserved,
-    LineCut,
-    Equal,
-}
-
-impl From<StrategyArg> for Strategy {
-    fn from(arg: StrategyArg) -> Self {
-        match arg {
-            StrategyArg::DoubleAverage => Self::DoubleAverage,
-            StrategyArg::WechatObserved => Self::WechatObserved,
-            StrategyArg::LineCut => Self::LineCut,
-            StrategyArg::Equal => Self::Equal,
-        }
-    }
 }

@@ -12,12 +12,12 @@ use super::exit::{Exit, InputError};
 use super::open;
 use super::stores::Stores;
 use super::table::Table;
-use hongbao_domain::{Currency, Strategy, counted};
+use hongbao_domain::{Currency, counted};
 use hongbao_runtime::Tenant;
 
 #[derive(Serialize)]
-struct Simulation {
-    strategy: &'static str,
+struct Simulation<'a> {
+    strategy: &'a str,
     total: u64,
     shares: u32,
     packets: u64,
@@ -47,10 +47,9 @@ struct Running {
 
 pub(super) async fn run(args: &SimulateArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
     let session = open::in_memory(open::plugin(plugin, &Stores::in_memory()).await?, args.seed).await?;
-    let strategy = Strategy::from(args.strategy);
-    let positions = draw(&session.tenant, args, strategy).await?;
+    let positions = draw(&session.tenant, args).await?;
     let (total, shares, packets) = (args.total, args.shares, args.packets);
-    let simulation = Simulation { strategy: strategy.name(), total, shares, packets, positions };
+    let simulation = Simulation { strategy: args.strategy.as_str(), total, shares, packets, positions };
     match args.json {
         true => writeln!(stdout(), "{}", serde_json::to_string(&simulation)?)?,
         false => write!(stdout(), "{}", render(&simulation, &Currency::from(&session.tenant.policy())))?,
@@ -58,11 +57,11 @@ pub(super) async fn run(args: &SimulateArgs, plugin: Option<&Path>) -> anyhow::R
     Ok(Exit::Ok)
 }
 
-async fn draw(tenant: &Tenant, args: &SimulateArgs, strategy: Strategy) -> anyhow::Result<Vec<Position>> {
+async fn draw(tenant: &Tenant, args: &SimulateArgs) -> anyhow::Result<Vec<Position>> {
     let progress = super::demo::progress(args.packets, "packets");
     let mut running: Vec<Running> = Vec::new();
     for _ in 0..args.packets {
-        let drawn = tenant.preview(strategy, args.total, args.shares).await?;
+        let drawn = tenant.preview(args.strategy.clone(), args.total, args.shares).await?;
         let amounts = drawn.map_err(InputError::Invalid)?;
         running.resize(amounts.len(), Running::EMPTY);
         let best = best_luck(&amounts);

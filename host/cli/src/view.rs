@@ -25,7 +25,7 @@ pub(super) struct DetailsView {
     pub(super) state: &'static str,
     pub(super) room: String,
     pub(super) sender: String,
-    pub(super) strategy: &'static str,
+    pub(super) strategy: String,
     pub(super) greeting: String,
     pub(super) total: u64,
     pub(super) shares: u32,
@@ -47,21 +47,22 @@ pub(super) struct ClaimView {
 }
 
 impl From<Details> for DetailsView {
-    fn from(details: Details) -> Self {
+    fn from(Details { packet, claims }: Details) -> Self {
+        let order = packet.order;
         Self {
-            state: details.state.name(),
-            room: details.room,
-            sender: details.sender.into_string(),
-            strategy: details.strategy.name(),
-            greeting: details.greeting,
-            total: details.total.get(),
-            shares: details.shares,
-            claimed_amount: details.claimed_amount.get(),
-            claimed_shares: details.claimed_shares,
-            refunded: details.refunded.get(),
-            sent_at_ms: details.sent_at_ms,
-            expires_at_ms: details.expires_at_ms,
-            claims: details.claims.into_iter().map(ClaimView::from).collect(),
+            state: packet.status.name(),
+            room: order.room.into_string(),
+            sender: order.sender.into_string(),
+            strategy: order.strategy.to_string(),
+            greeting: order.greeting,
+            total: order.total.get(),
+            shares: order.shares,
+            claimed_amount: packet.claimed_amount.get(),
+            claimed_shares: packet.claimed_shares,
+            refunded: packet.refunded.get(),
+            sent_at_ms: packet.sent_at_ms,
+            expires_at_ms: packet.expires_at_ms,
+            claims: claims.into_iter().map(ClaimView::from).collect(),
         }
     }
 }

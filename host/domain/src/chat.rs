@@ -1,7 +1,7 @@
 //! What people type and press, and what a plugin shows them. Free of any platform's own layout:
 //! every text is plain and is never markup.
 
-use super::{Grants, Name, PacketId, UserId};
+use super::{Grants, Name, PacketId, Strategies, UserId};
 
 /// One form of a command, for a help text or a menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +19,13 @@ pub struct Manifest {
     pub name: String,
     /// Three numbers with dots between them.
     pub version: String,
-    /// The forms of its commands.
+    /// How it draws.
+    pub strategies: Strategies,
+    /// The forms of its commands. Empty where it has no chat.
     pub commands: Vec<Usage>,
-    /// BCP 47 tags; the first is taken for all others.
+    /// BCP 47 tags; the first is taken for all others. Empty where it has no chat.
     pub languages: Vec<String>,
-    /// What it calls. What is not among these, it is not given.
+    /// What it imports: what a tenant has to grant.
     pub asks: Grants,
 }
 

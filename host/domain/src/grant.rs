@@ -10,6 +10,8 @@ pub enum Grant {
     Counter,
     /// The truth, and the money in it.
     Ledger,
+    /// The names of those who tapped.
+    Users,
     /// Randomness.
     Entropy,
     /// Time.
@@ -22,8 +24,8 @@ pub enum Grant {
 
 impl Grant {
     /// All of them, in the order of the contract.
-    pub const ALL: [Self; 6] =
-        [Self::Counter, Self::Ledger, Self::Entropy, Self::Clock, Self::Log, Self::Policy];
+    pub const ALL: [Self; 7] =
+        [Self::Counter, Self::Ledger, Self::Users, Self::Entropy, Self::Clock, Self::Log, Self::Policy];
 
     /// The interface's name.
     #[must_use]
@@ -31,6 +33,7 @@ impl Grant {
         match self {
             Self::Counter => "counter",
             Self::Ledger => "ledger",
+            Self::Users => "users",
             Self::Entropy => "entropy",
             Self::Clock => "clock",
             Self::Log => "log",
@@ -78,7 +81,7 @@ impl Grants {
     /// None of them.
     pub const NONE: Self = Self(0);
     /// All of them.
-    pub const ALL: Self = Self(0b11_1111);
+    pub const ALL: Self = Self(0b111_1111);
 
     /// Whether this one is among them.
     #[must_use]
@@ -135,7 +138,7 @@ mod tests {
         let some: Grants = [Grant::Ledger, Grant::Log].into_iter().collect();
         assert_eq!(some.iter().collect::<Vec<_>>(), [Grant::Ledger, Grant::Log]);
         assert_eq!(Grants::ALL.iter().count(), Grant::ALL.len());
-        assert_eq!(Grants::ALL.without(some).to_string(), "counter, entropy, clock, policy");
+        assert_eq!(Grants::ALL.without(some).to_string(), "counter, users, entropy, clock, policy");
         assert_eq!(some.and(Grants::NONE), Grants::default());
         assert_eq!(Grants::NONE.to_string(), "none");
     }
@@ -148,7 +151,7 @@ mod tests {
         let unknown = "network".parse::<Grant>().unwrap_err().to_string();
         assert_eq!(
             unknown,
-            "\"network\" is no grant; there are counter, ledger, entropy, clock, log, policy"
+            "\"network\" is no grant; there are counter, ledger, users, entropy, clock, log, policy"
         );
     }
 }

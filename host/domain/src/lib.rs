@@ -17,6 +17,7 @@ mod money;
 mod outcome;
 mod packet;
 mod policy;
+mod strategy;
 mod text;
 
 pub use access::{ApiKey, KeyId, Scope, Scopes, Suspension, UnknownScope};
@@ -33,7 +34,8 @@ pub use id::{IdError, Name, PacketId, PacketKey, TenantId, UserId};
 pub use limits::{Limit, Limits};
 pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
-pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status, Strategy};
-pub use policy::Policy;
+pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status};
+pub use policy::{Policy, check_settings};
+pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};

@@ -1,6 +1,8 @@
 //! What users are told: closed sets, each case final or worth asking again.
 
-use super::{Amount, Name, PacketId, Status, Strategy, UserId};
+use std::cmp::Reverse;
+
+use super::{Amount, Claim, Name, Packet, PacketId, Strategy, UserId, one_line};
 
 /// A packet as the sender asks for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +36,12 @@ impl Request {
     pub fn check(&self) -> Result<(), String> {
         Name::new(self.key.as_str()).map_err(|error| format!("the key {error}"))?;
         Name::new(self.room.as_str()).map_err(|error| format!("the name of a room {error}"))?;
-        Ok(())
+        let mut named: Vec<&UserId> = self.to.iter().collect();
+        named.sort_unstable();
+        match named.windows(2).find(|pair| pair.first() == pair.last()) {
+            Some([twice, ..]) => Err(format!("to names {} twice", one_line(twice.as_str()))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -199,33 +206,30 @@ pub struct ClaimLine {
     pub best_luck: bool,
 }
 
-/// A packet with its claims, in the order of claiming.
+/// A packet as the room sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
-    /// `Expired` from the instant its time is over; the refund follows within a sweep.
-    pub state: Status,
-    /// Where it was sent.
-    pub room: String,
-    /// Who paid.
-    pub sender: UserId,
-    /// How shares are drawn.
-    pub strategy: Strategy,
-    /// Shown on the card.
-    pub greeting: String,
-    /// The whole packet.
-    pub total: Amount,
-    /// How many shares.
-    pub shares: u32,
-    /// Sum of the claims.
-    pub claimed_amount: Amount,
-    /// Number of claims.
-    pub claimed_shares: u32,
-    /// What went back to the sender.
-    pub refunded: Amount,
-    /// When it was sent.
-    pub sent_at_ms: u64,
-    /// When it ends.
-    pub expires_at_ms: u64,
+    /// Its status is `Expired` from the instant its time is over; the refund follows within a sweep.
+    pub packet: Packet,
     /// In the order of claiming.
     pub claims: Vec<ClaimLine>,
+}
+
+impl Details {
+    /// A packet and its claims in the order of claiming, as they stand at this time.
+    #[must_use]
+    pub fn of(mut packet: Packet, claims: Vec<Claim>, now_ms: u64) -> Self {
+        packet.status = packet.status_at(now_ms);
+        // Of equal ones the first is the luckiest.
+        let best = claims.iter().max_by_key(|claim| (claim.amount, Reverse(claim.sequence)));
+        let best = best.map(|claim| claim.sequence);
+        let line = |claim: Claim| ClaimLine {
+            best_luck: best == Some(claim.sequence),
+            user: claim.user,
+            amount: claim.amount,
+            sequence: claim.sequence,
+            claimed_at_ms: claim.claimed_at_ms,
+        };
+        Self { packet, claims: claims.into_iter().map(line).collect() }
+    }
 }

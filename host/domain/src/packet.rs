@@ -2,42 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Amount, Name, UserId};
-
-/// How the amount of a share is drawn. The rules are the plugin's (`guest/src/allocation.rs`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Strategy {
-    /// Uniform up to twice the average of what remains, capped at twice the whole average.
-    DoubleAverage,
-    /// The rule that public samples of real draws follow.
-    WechatObserved,
-    /// First part of a uniformly random division.
-    LineCut,
-    /// Every share the same.
-    Equal,
-}
-
-impl Strategy {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::DoubleAverage, Self::WechatObserved, Self::LineCut, Self::Equal];
-
-    /// The name in every interface.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DoubleAverage => "double-average",
-            Self::WechatObserved => "wechat-observed",
-            Self::LineCut => "line-cut",
-            Self::Equal => "equal",
-        }
-    }
-
-    /// The strategy of this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|strategy| strategy.name() == name)
-    }
-}
+use super::{Amount, Name, Strategy, UserId};
 
 /// Who may take a share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -141,6 +106,15 @@ impl Packet {
     pub fn remaining(&self) -> Amount {
         let taken = self.claimed_amount.checked_add(self.refunded);
         taken.and_then(|taken| self.order.total.checked_sub(taken)).unwrap_or_default()
+    }
+
+    /// Where it stands at this time: over from its end on, whether it was refunded already or not.
+    #[must_use]
+    pub const fn status_at(&self, now_ms: u64) -> Status {
+        match self.status {
+            Status::Open if now_ms >= self.expires_at_ms => Status::Expired,
+            status => status,
+        }
     }
 }
 

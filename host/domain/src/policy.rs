@@ -1,5 +1,7 @@
 //! A tenant's limits and defaults.
 
+use std::collections::BTreeMap;
+
 use super::{Amount, Currency, Order, Strategy, counted};
 
 /// What a tenant allows and what it takes for granted. Times in milliseconds.
@@ -15,7 +17,7 @@ pub struct Policy {
     pub max_share: Amount,
     /// Longest greeting, in characters.
     pub max_greeting_chars: u32,
-    /// Taken where a request names none.
+    /// Taken where a request names none. Where the plugin has no such strategy, its first one is taken.
     pub default_strategy: Strategy,
     /// Taken where a request names none.
     pub default_expires_in_ms: u64,
@@ -38,7 +40,7 @@ impl Default for Policy {
             max_shares: 100,
             max_share: Amount::new(20_000).unwrap_or(Amount::MAX),
             max_greeting_chars: 200,
-            default_strategy: Strategy::DoubleAverage,
+            default_strategy: Strategy::DOUBLE_AVERAGE,
             default_expires_in_ms: DAY_MS,
             max_expires_in_ms: 30 * DAY_MS,
             large_from: Amount::new(10_000).unwrap_or(Amount::MAX),
@@ -46,6 +48,32 @@ impl Default for Policy {
             lease_ms: 60_000,
         }
     }
+}
+
+/// Whether settings of a tenant's own can be kept for its plugin; otherwise what is wrong with them, in a sentence.
+///
+/// # Errors
+/// The sentence.
+pub fn check_settings(settings: &BTreeMap<String, String>) -> Result<(), String> {
+    const MOST: usize = 64;
+    const LONGEST_KEY: usize = 64;
+    const LONGEST_VALUE: usize = 4096;
+    if settings.len() > MOST {
+        return Err(format!("there are at most {MOST} settings, not {}", settings.len()));
+    }
+    let is_key = |key: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(allowed)
+    };
+    for (key, value) in settings {
+        if !is_key(key) {
+            return Err("a key is 1 to 64 letters, digits, hyphens, underscores and points".into());
+        }
+        if value.len() > LONGEST_VALUE {
+            return Err(format!("{key} has at most {LONGEST_VALUE} bytes, not {}", value.len()));
+        }
+    }
+    Ok(())
 }
 
 impl Policy {
@@ -97,6 +125,9 @@ impl Policy {
                 "a greeting has at most {} characters, not {greeting}",
                 self.max_greeting_chars
             ));
+        }
+        if order.greeting.chars().any(char::is_control) {
+            return Err("a greeting is one line of plain text".into());
         }
         if order.expires_in_ms == 0 || order.expires_in_ms > self.max_expires_in_ms {
             return Err(format!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::imports::{Said, Skew};
+use crate::imports::Skew;
 use hongbao_domain::Limit;
 use hongbao_store::StoreError;
 
@@ -159,16 +159,6 @@ impl CallError {
             | Self::Overloaded
             | Self::Unavailable
             | Self::Other(_) => None,
-        }
-    }
-}
-
-impl From<Said> for CallError {
-    fn from(said: Said) -> Self {
-        match said {
-            Said::Busy => Self::Overloaded,
-            Said::Unavailable => Self::Unavailable,
-            Said::Other(why) => Self::Other(why.into()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::imports::TICK_MS;
+use crate::imports::{MOST_MEMORIES, MOST_MODULES, TABLES_FOR_EACH, TICK_MS};
 use hongbao_domain::Limits;
 
 /// Compiles plugins and owns the memory that their instances live in. Cheap to clone.
@@ -47,8 +47,8 @@ impl Engine {
         Self::with_room(Self::INSTANCES)
     }
 
-    /// An engine with room for so many instances, of all tenants together: a tenant that finds none
-    /// waits, or takes the place of one that has nothing to do. Room is address space, 18 MiB for
+    /// An engine with room for so many instances, of all tenants together; one with several memories takes
+    /// several places. A tenant that finds none waits, or takes the place of one that has nothing to do. Room is address space, 18 MiB for
     /// each, and becomes memory where it is used; Linux takes some 9,000 with its own settings, and
     /// more with a larger `vm.max_map_count`.
     ///
@@ -81,10 +81,12 @@ impl Engine {
     fn config(places: u32) -> Config {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(places)
-            .total_core_instances(places.saturating_mul(4))
+            .total_core_instances(places.saturating_mul(MOST_MODULES as u32))
             .total_memories(places)
-            .total_tables(places.saturating_mul(2))
+            .total_tables(places.saturating_mul(TABLES_FOR_EACH as u32))
             .total_stacks(places)
+            .max_memories_per_module(MOST_MEMORIES as u32)
+            .max_tables_per_module((MOST_MEMORIES * TABLES_FOR_EACH) as u32)
             .max_memory_size(Limits::MAX_MEMORY_BYTES)
             .table_elements(Limits::MAX_TABLE_ELEMENTS);
         let mut config = Config::new();

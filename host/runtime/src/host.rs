@@ -8,13 +8,12 @@ use super::clock_watch::ClockWatch;
 use super::metrics::{Metrics, Now};
 use super::pool::{Owner, Pool};
 use super::tenant::Serving;
-use super::turns::Turns;
 use super::{
     CallError, CodeCache, Compiler, Engine, EngineError, Plugin, Plugins, Refunds, Settlements, Tenant,
     TenantConfig, TenantError,
 };
 use crate::imports::{Clock, Entropy, OpenPackets, Skew, SteadyClock, StoreHealth, Surroundings};
-use hongbao_domain::{Grants, Manifest, Suspension, TenantId};
+use hongbao_domain::{Grants, Manifest, Strategies, Suspension, TenantId};
 use hongbao_store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_store::{
     Audit, Backlog, Counter, Discrepancy, Health, Ledger, Parked, Report, Settled, StoreError,
@@ -36,7 +35,6 @@ pub struct Host {
 pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) pool: Pool,
-    pub(super) turns: Arc<Turns>,
     pub(super) counter: Arc<dyn Counter>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Arc<dyn Clock>,
@@ -60,8 +58,13 @@ impl Shared {
         Arc::clone(all.entry(tenant.clone()).or_default())
     }
 
-    /// What a plugin of this tenant may reach, if it asks for `asks`.
-    pub(super) fn surroundings(&self, config: &TenantConfig, grants: Grants) -> Surroundings {
+    /// What a plugin of this tenant may reach that has these grants and these strategies.
+    pub(super) fn surroundings(
+        &self,
+        config: &TenantConfig,
+        grants: Grants,
+        strategies: Option<Strategies>,
+    ) -> Surroundings {
         Surroundings {
             tenant: config.id.clone(),
             counter: Arc::clone(&self.counter),
@@ -69,6 +72,8 @@ impl Shared {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             policy: config.policy.clone(),
+            strategies,
+            settings: Arc::clone(&config.settings),
             grants,
             limits: config.limits,
             open_packets: self.open_packets(&config.id),
@@ -208,7 +213,6 @@ impl HostBuilder {
         let shared = Shared {
             pool: Pool::new(engine.clone()),
             engine,
-            turns: Arc::default(),
             health: Arc::new(StoreHealth::of(&*counter)),
             counter,
             ledger,
@@ -453,7 +457,7 @@ impl Host {
     /// When the ledger cannot say which packets are due, or the host's clock is off.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
         self.trust_clock()?;
-        Refunds::sweep(&*self.shared.ledger, None, self.now_ms(), |id| self.tenant(id)).await
+        Refunds::sweep(&self.shared, None, |id| self.tenant(id).is_some()).await
     }
 
     pub(super) fn shared(&self) -> &Shared {

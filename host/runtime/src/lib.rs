@@ -1,14 +1,14 @@
 //! Plugins at work: compiled once, instantiated when needed, called in batches.
 //!
 //! An [`Engine`] lives as long as the process, a [`Plugin`] as long as somebody uses it, a [`Tenant`]
-//! as long as its host serves it, an instance some thousand calls, a lane as long as its packet is
-//! busy. [`Host`] ties them together and is what a chat platform embeds.
+//! as long as its host serves it, an instance some thousand calls. [`Host`] ties them together and is what a chat platform embeds.
 
 #![warn(missing_docs)]
 
 pub mod imports;
 
 mod announcer;
+mod batcher;
 mod breaker;
 mod call;
 mod clock_watch;
@@ -19,7 +19,6 @@ mod expiry;
 mod host;
 mod instance;
 mod label;
-mod lane;
 mod metrics;
 mod plugin;
 mod pool;
@@ -27,7 +26,6 @@ mod reconcile;
 mod seldom;
 mod settlement;
 mod tenant;
-mod turns;
 mod workers;
 
 pub use announcer::Announcer;

@@ -62,14 +62,14 @@ impl Pool {
         self.idle().take_youngest(owner)
     }
 
-    /// Room for one more instance.
-    pub(super) async fn room(&self) -> Result<OwnedSemaphorePermit, CallError> {
+    /// Room for one more instance, which takes so many places.
+    pub(super) async fn room(&self, places: u32) -> Result<OwnedSemaphorePermit, CallError> {
         loop {
-            if let Ok(room) = Arc::clone(&self.engine.room).try_acquire_owned() {
+            if let Ok(room) = Arc::clone(&self.engine.room).try_acquire_many_owned(places) {
                 return Ok(room);
             }
             let Some(_waiting) = self.make_room() else { continue };
-            let room = Arc::clone(&self.engine.room).acquire_owned().await;
+            let room = Arc::clone(&self.engine.room).acquire_many_owned(places).await;
             return room.map_err(|_| CallError::Busy);
         }
     }
@@ -108,7 +108,7 @@ impl Pool {
         drop(gone);
     }
 
-    /// Instances that are idle, and all there are.
+    /// Instances that are idle, and the places that all there are take.
     pub(super) fn count(&self) -> (usize, usize) {
         let all = self.engine.instances - self.engine.room.available_permits();
         (self.idle().by_age.len(), all)

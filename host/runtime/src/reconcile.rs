@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CallError, Tenant};
-use hongbao_domain::{Amount, PacketId, PacketKey, UserId};
+use hongbao_domain::{Amount, Expired, PacketId, PacketKey, UserId};
 use hongbao_store::{CounterState, Discrepancy, Due, Loaded, StoreError};
 
 /// A packet may be past its time for so long before it counts as overdue: sweeps come every second
@@ -170,7 +170,10 @@ impl Tenant {
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
             for Due { key, expires_at_ms } in due {
                 let refunded = match may_repair() {
-                    true => self.refund(&key, expires_at_ms).await.ok().flatten(),
+                    true => match self.refund(&key).await {
+                        Ok(Expired::Refunded(amount)) => Some(amount),
+                        _ => None,
+                    },
                     false => None,
                 };
                 overdue.push(Overdue { packet: key.packet, expired_at_ms: expires_at_ms, refunded });

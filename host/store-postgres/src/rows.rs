@@ -172,7 +172,7 @@ impl<'r> Columns<'r> {
             key: self.name()?,
             room: self.name()?,
             sender: self.user()?,
-            strategy: self.one_of(Strategy::from_name)?,
+            strategy: self.one_of(|text: &str| Strategy::new(text).ok())?,
             total: self.amount()?,
             shares: self.number()?,
             audience: self.audience()?,

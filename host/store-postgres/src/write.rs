@@ -29,7 +29,7 @@ pub(super) async fn record(
                 &order.key.as_str(),
                 &order.room.as_str(),
                 &order.sender.as_str(),
-                &order.strategy.name(),
+                &order.strategy.as_str(),
                 &order.total.as_i64(),
                 &i64::from(order.shares),
                 &kind,

@@ -237,7 +237,7 @@ fn order(columns: &mut Columns<'_>) -> Result<Order, rusqlite::Error> {
         key: columns.name()?,
         room: columns.name()?,
         sender: columns.user()?,
-        strategy: columns.one_of(Strategy::from_name)?,
+        strategy: columns.one_of(|text: &str| Strategy::new(text).ok())?,
         total: columns.amount()?,
         shares: columns.number()?,
         audience: columns.audience()?,

@@ -64,7 +64,7 @@ fn insert_packet(
         order.key.as_str(),
         order.room.as_str(),
         order.sender.as_str(),
-        order.strategy.name(),
+        order.strategy.as_str(),
         order.total.as_i64(),
         order.shares,
         audience,

@@ -318,7 +318,7 @@ mod tests {
             key: Name::new(key).unwrap(),
             room: Name::new("room").unwrap(),
             sender: alice(),
-            strategy: Strategy::Equal,
+            strategy: Strategy::EQUAL,
             total: Amount::new(total).unwrap(),
             shares: 2,
             audience: Audience::Everyone,

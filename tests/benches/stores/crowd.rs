@@ -9,7 +9,7 @@ use hongbao_host::runtime::{Host, Tenant};
 use hongbao_host::store::{Counter, Ledger, Recorded};
 use hongbao_tests::chat::{alone, amount, everything, user};
 
-/// Who waits for an answer at one time: fewer than may wait in all lanes, or in the lane of one packet,
+/// Who waits for an answer at one time: fewer than may wait for all packets, or for one,
 /// so that nobody is told `busy`.
 pub const IN_ALL: usize = 12_000;
 pub const ON_ONE: usize = 6_000;
@@ -39,7 +39,7 @@ pub async fn packets(ledger: &Arc<dyn Ledger>, now_ms: u64, count: u32, shares: 
             key: Name::new(format!("key {number}")).unwrap(),
             room: Name::new("room").unwrap(),
             sender: user("alice"),
-            strategy: Strategy::DoubleAverage,
+            strategy: Strategy::DOUBLE_AVERAGE,
             total: amount(total),
             shares,
             audience: Audience::Everyone,

@@ -85,7 +85,7 @@ pub async fn seat_all(tenant: &Tenant, packets: &[PacketId], shares: u32) {
     for packet in packets {
         let users: Vec<_> = taps(&[*packet], shares).into_iter().map(|(_, user)| user).collect();
         for batch in users.chunks(1000) {
-            let seated = tenant.grab_batch(*packet, batch.to_vec()).await.unwrap();
+            let seated = tenant.grab_batch(vec![(*packet, batch.to_vec())]).await.unwrap();
             assert!(seated.iter().all(|answer| *answer == Grabbed::Admitted));
         }
     }

@@ -32,7 +32,7 @@ pub async fn measure() {
 
 async fn warm(tenant: &hongbao_host::runtime::Tenant) -> Duration {
     let begun = Instant::now();
-    tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+    tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     begun.elapsed()
 }
 

@@ -24,7 +24,7 @@ pub async fn measure(rounds: usize) {
 async fn rate(tenant: &hongbao_host::runtime::Tenant) -> f64 {
     let begun = Instant::now();
     for _ in 0..CALLS {
-        tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+        tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     }
     f64::from(CALLS) / begun.elapsed().as_secs_f64()
 }

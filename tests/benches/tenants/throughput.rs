@@ -24,7 +24,7 @@ pub async fn measure(rounds: usize) {
     let tenants = many.tenants(TENANTS).await;
     // A first call makes an instance; that is another figure.
     for tenant in alone.iter().chain(&tenants[WARM..]).chain(&tenants[..WARM]) {
-        tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+        tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     }
     let mut all = Pairs::new("10,000 tenants, 9,000 at once, against one", 0.8);
     let mut busy = Pairs::new("10,000 tenants, 500 of them busy, against one", 0.8);

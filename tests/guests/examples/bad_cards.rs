@@ -1,13 +1,13 @@
 //! Answers a press with what no platform could show. The action says what is wrong with it.
 
-use hongbao_hostile_guests::{Card, Guest, PacketId, Press, Reply, chat, component};
+use hongbao_hostile_guests::{Card, Guest, Presser, Reply, chat, component};
 
 struct BadCards;
 
 impl Guest for BadCards {
-    fn action(press: Press) -> Vec<Vec<Reply>> {
+    fn action(action: String, by: Vec<Presser>) -> Vec<Vec<Reply>> {
         let mut card = Card {
-            packet: Some(press.packet),
+            packet: Some(0),
             private: false,
             theme: chat::Theme::Sealed,
             title: "title".into(),
@@ -16,10 +16,10 @@ impl Guest for BadCards {
             buttons: vec![button("open")],
         };
         let mut parts = 1;
-        match press.action.as_str() {
+        match action.as_str() {
             "control" => card.title.push('\u{7}'),
             "long" => card.body = "x".repeat(4097),
-            "other-packet" => card.packet = Some(PacketId { high: 1, low: 1 }),
+            "other-packet" => card.packet = Some(1),
             "no-packet" => card.packet = None,
             "fields" => card.fields = vec![field("label"); 10_000],
             "field" => card.fields = vec![field("a\tb")],
@@ -29,11 +29,11 @@ impl Guest for BadCards {
             "parts" => parts = 9,
             "code" => {
                 let problem = chat::Problem { code: "Not a code".into(), message: String::new() };
-                return vec![vec![Reply::Problem(problem)]; press.by.len()];
+                return vec![vec![Reply::Problem(problem)]; by.len()];
             }
             _ => {}
         }
-        vec![vec![Reply::Card(card); parts]; press.by.len()]
+        vec![vec![Reply::Card(card); parts]; by.len()]
     }
 }
 

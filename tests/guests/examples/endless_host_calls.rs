@@ -1,16 +1,17 @@
 //! Asks the host for ever: for the time, or for a counter.
 
-use hongbao_hostile_guests::{Grabbed, Guest, PacketId, UserId, clock, component, counter, first};
+use hongbao_hostile_guests::{Grabbed, Guest, Task, clock, component, counter, first};
 
 struct EndlessHostCalls;
 
 impl Guest for EndlessHostCalls {
-    fn grab(packet: PacketId, users: Vec<UserId>) -> Vec<Grabbed> {
+    fn grab(_: Vec<Task>) -> Vec<Grabbed> {
+        let is_clock = first() == "clock";
         loop {
-            if first(&users) == "clock" {
+            if is_clock {
                 clock::now_ms();
             } else {
-                let _ = counter::load(packet, &[]);
+                let _ = counter::load(&[0]);
             }
         }
     }

@@ -1,17 +1,17 @@
 //! Computes for ever when somebody grabs, and when it draws a preview.
 
-use hongbao_hostile_guests::{Grabbed, Guest, PacketId, Strategy, UserId, component};
+use hongbao_hostile_guests::{Grabbed, Guest, Task, component};
 
 struct EndlessLoop;
 
 impl Guest for EndlessLoop {
-    fn grab(_: PacketId, _: Vec<UserId>) -> Vec<Grabbed> {
+    fn grab(_: Vec<Task>) -> Vec<Grabbed> {
         loop {
             std::hint::spin_loop();
         }
     }
 
-    fn preview(_: Strategy, _: u64, _: u32) -> Result<Vec<u64>, String> {
+    fn preview(_: String, _: u64, _: u32) -> Result<Vec<u64>, String> {
         loop {
             std::hint::spin_loop();
         }

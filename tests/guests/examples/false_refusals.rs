@@ -1,24 +1,24 @@
-//! Tells that nothing was done when something was, and that a wallet is emptier than it is. What a
-//! request's greeting is says which.
+//! Says that nothing was done when something was.
 
 use hongbao_hostile_guests::{
-    Guest, Imports, Opened, PacketId, Request, SendError, Sent, UserId, component, order, record,
+    Grabbed, Guest, Imports, Opened, Request, Task, component, count, ledger, order,
 };
 
 struct FalseRefusals;
 
 impl Guest for FalseRefusals {
-    fn send(request: Request) -> Result<Sent, SendError> {
-        if request.greeting == "poor" {
-            return Err(SendError::InsufficientFunds(5));
-        }
-        let _ = record(&order(&request));
-        Err(SendError::InvalidArgument("it was not sent".into()))
+    fn send(request: Request) -> Result<(), String> {
+        let _ = ledger::record(&order(&request));
+        Err("it was not sent".into())
     }
 
-    fn open(packet: PacketId, users: Vec<UserId>) -> Vec<Opened> {
-        hongbao_guest::open(&Imports, packet, &users);
-        vec![Opened::Exhausted; users.len()]
+    fn grab(tasks: Vec<Task>) -> Vec<Grabbed> {
+        hongbao_guest::grab(&Imports, &tasks)
+    }
+
+    fn open(tasks: Vec<Task>) -> Vec<Opened> {
+        hongbao_guest::open(&Imports, &tasks);
+        vec![Opened::Exhausted; count(&tasks)]
     }
 }
 

@@ -1,11 +1,11 @@
 //! Gives huge answers: a list of a million numbers, a text of 5 MiB, a text that fills many screens.
 
-use hongbao_hostile_guests::{Guest, Message, Reply, Strategy, component};
+use hongbao_hostile_guests::{Guest, Message, Reply, component};
 
 struct HugeAnswers;
 
 impl Guest for HugeAnswers {
-    fn preview(_: Strategy, _: u64, _: u32) -> Result<Vec<u64>, String> {
+    fn preview(_: String, _: u64, _: u32) -> Result<Vec<u64>, String> {
         Ok(vec![1; 1_000_000])
     }
 

@@ -2,12 +2,12 @@
 
 #![allow(unsafe_code, reason = "safe code cannot lie like this")]
 
-use hongbao_hostile_guests::{Guest, Message, Reply, Strategy, component};
+use hongbao_hostile_guests::{Guest, Message, Reply, component};
 
 struct LyingPointers;
 
 impl Guest for LyingPointers {
-    fn preview(_: Strategy, total: u64, _: u32) -> Result<Vec<u64>, String> {
+    fn preview(_: String, total: u64, _: u32) -> Result<Vec<u64>, String> {
         Ok(if total == 1 { list(0xffff_0000, 1) } else { list(8, 1 << 21) })
     }
 

@@ -1,25 +1,18 @@
-//! Hands over its caller's name ten thousand times, and as many shares.
+//! Hands over its caller ten thousand times, and as many shares.
 
-use hongbao_hostile_guests::{
-    Grabbed, Guest, Opened, PacketId, Priority, UserId, claim, component, counter, first,
-};
+use hongbao_hostile_guests::{Grabbed, Guest, Opened, Share, Task, claim, component, count, counter};
 
 struct ManyNames;
 
 impl Guest for ManyNames {
-    fn grab(packet: PacketId, users: Vec<UserId>) -> Vec<Grabbed> {
-        let names = vec![first(&users).to_owned(); 10_000];
-        if first(&users) == "confirm" {
-            let seat = |user| counter::OpenedSeat { user, amount: 1 };
-            let _ = counter::confirm(packet, &names.into_iter().map(seat).collect::<Vec<_>>());
-        } else {
-            let _ = counter::load(packet, &names);
-        }
-        vec![Grabbed::Contended; users.len()]
+    fn grab(tasks: Vec<Task>) -> Vec<Grabbed> {
+        let group = counter::Group { packet: 0, users: 10_000 };
+        let _ = counter::admit(&[group], &[0; 10_000]);
+        vec![Grabbed::Contended; count(&tasks)]
     }
 
-    fn open(packet: PacketId, users: Vec<UserId>) -> Vec<Opened> {
-        claim(packet, &[(first(&users), 1); 10_000], Priority::Normal)
+    fn open(_: Vec<Task>) -> Vec<Opened> {
+        claim(&[Share { user: 0, amount: 1 }; 10_000])
     }
 }
 

@@ -1,11 +1,11 @@
 //! Takes memory for ever.
 
-use hongbao_hostile_guests::{Grabbed, Guest, PacketId, UserId, component};
+use hongbao_hostile_guests::{Grabbed, Guest, Task, component};
 
 struct MemoryHog;
 
 impl Guest for MemoryHog {
-    fn grab(_: PacketId, _: Vec<UserId>) -> Vec<Grabbed> {
+    fn grab(_: Vec<Task>) -> Vec<Grabbed> {
         let mut hoard = Vec::new();
         loop {
             hoard.push(std::hint::black_box(vec![7_u8; 1 << 20]));

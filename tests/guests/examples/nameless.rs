@@ -6,7 +6,7 @@ struct Nameless;
 
 impl Guest for Nameless {
     fn manifest() -> PluginManifest {
-        PluginManifest { name: "Hong\nBao".into(), ..hongbao_guest::chat::manifest() }
+        PluginManifest { name: "Hong\nBao".into(), ..hongbao_guest::manifest() }
     }
 }
 

@@ -2,36 +2,27 @@
 
 #![expect(clippy::panic, reason = "on purpose")]
 
-use hongbao_hostile_guests::{
-    Error, Expired, Grabbed, Guest, Message, Opened, PacketDetails, PacketId, Press, Reply, Request,
-    SendError, Sent, Strategy, UserId, component,
-};
+use hongbao_hostile_guests::{Grabbed, Guest, Message, Opened, Presser, Reply, Request, Task, component};
 
 struct Panics;
 
 impl Guest for Panics {
-    fn send(_: Request) -> Result<Sent, SendError> {
+    fn send(_: Request) -> Result<(), String> {
         panic!("on purpose")
     }
-    fn grab(_: PacketId, _: Vec<UserId>) -> Vec<Grabbed> {
+    fn grab(_: Vec<Task>) -> Vec<Grabbed> {
         panic!("on purpose")
     }
-    fn open(_: PacketId, _: Vec<UserId>) -> Vec<Opened> {
+    fn open(_: Vec<Task>) -> Vec<Opened> {
         panic!("on purpose")
     }
-    fn expire(_: PacketId) -> Result<Expired, Error> {
-        panic!("on purpose")
-    }
-    fn details(_: PacketId) -> Result<Option<PacketDetails>, Error> {
-        panic!("on purpose")
-    }
-    fn preview(_: Strategy, _: u64, _: u32) -> Result<Vec<u64>, String> {
+    fn preview(_: String, _: u64, _: u32) -> Result<Vec<u64>, String> {
         panic!("on purpose")
     }
     fn command(_: Message) -> Vec<Reply> {
         panic!("on purpose")
     }
-    fn action(_: Press) -> Vec<Vec<Reply>> {
+    fn action(_: String, _: Vec<Presser>) -> Vec<Vec<Reply>> {
         panic!("on purpose")
     }
 }

@@ -1,25 +1,15 @@
 //! Says why not in words that no platform could show.
 
-use hongbao_hostile_guests::{
-    Error, Guest, PacketDetails, PacketId, Request, SendError, Sent, Strategy, component,
-};
+use hongbao_hostile_guests::{Guest, Request, component};
 
 struct RudeWords;
 
 impl Guest for RudeWords {
-    fn send(request: Request) -> Result<Sent, SendError> {
-        Err(if request.greeting == "other" {
-            SendError::Other(words())
-        } else {
-            SendError::InvalidArgument(words())
-        })
+    fn send(_: Request) -> Result<(), String> {
+        Err(words())
     }
 
-    fn details(_: PacketId) -> Result<Option<PacketDetails>, Error> {
-        Err(Error::Other(words()))
-    }
-
-    fn preview(_: Strategy, _: u64, _: u32) -> Result<Vec<u64>, String> {
+    fn preview(_: String, _: u64, _: u32) -> Result<Vec<u64>, String> {
         Err(words())
     }
 }

@@ -1,13 +1,14 @@
 //! Sends what was asked for twice.
 
-use hongbao_hostile_guests::{Guest, Request, SendError, Sent, component, order, record};
+use hongbao_hostile_guests::{Guest, Request, component, ledger, order};
 
 struct SecondPacket;
 
 impl Guest for SecondPacket {
-    fn send(request: Request) -> Result<Sent, SendError> {
-        record(&order(&request))?;
-        record(&order(&request))
+    fn send(request: Request) -> Result<(), String> {
+        ledger::record(&order(&request));
+        ledger::record(&order(&request));
+        Ok(())
     }
 }
 

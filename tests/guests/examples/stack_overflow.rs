@@ -1,12 +1,12 @@
 //! Calls itself for ever.
 
-use hongbao_hostile_guests::{Grabbed, Guest, PacketId, UserId, component};
+use hongbao_hostile_guests::{Grabbed, Guest, Task, component};
 
 struct StackOverflow;
 
 impl Guest for StackOverflow {
-    fn grab(_: PacketId, users: Vec<UserId>) -> Vec<Grabbed> {
-        vec![Grabbed::Exhausted; deeper(users.len())]
+    fn grab(tasks: Vec<Task>) -> Vec<Grabbed> {
+        vec![Grabbed::Exhausted; deeper(tasks.len())]
     }
 }
 

@@ -2,16 +2,16 @@
 
 #![expect(clippy::panic, reason = "on purpose")]
 
-use hongbao_hostile_guests::{Grabbed, Guest, PacketId, UserId, component};
+use hongbao_hostile_guests::{Grabbed, Guest, Task, component, count};
 
 struct TableHog;
 
 impl Guest for TableHog {
-    fn grab(_: PacketId, users: Vec<UserId>) -> Vec<Grabbed> {
+    fn grab(tasks: Vec<Task>) -> Vec<Grabbed> {
         if grow() == usize::MAX {
             panic!("no table is large enough")
         } else {
-            vec![Grabbed::Contended; users.len()]
+            vec![Grabbed::Contended; count(&tasks)]
         }
     }
 }

@@ -6,48 +6,43 @@
 use std::marker::PhantomData;
 
 pub use hongbao_guest::bindings::exports::hongbao::plugin::chat::{
-    Card, Message, PluginManifest, Press, Reply,
+    Card, ChatManifest, Message, Presser, Reply,
 };
 pub use hongbao_guest::bindings::exports::hongbao::plugin::packets::{
-    Expired, Grabbed, Opened, OpenedShare, PacketDetails, Request, SendError, Sent,
+    Grabbed, Opened, PluginManifest, Request, Task,
 };
-pub use hongbao_guest::bindings::exports::hongbao::plugin::{allocation, chat, packets};
-pub use hongbao_guest::bindings::hongbao::plugin::ledger::{Order, Priority, Recorded, Share};
-pub use hongbao_guest::bindings::hongbao::plugin::types::{
-    Audience, Error, PacketId, Status, Strategy, UserId,
-};
-pub use hongbao_guest::bindings::hongbao::plugin::{clock, counter, entropy, ledger, log};
+pub use hongbao_guest::bindings::exports::hongbao::plugin::{chat, packets};
+pub use hongbao_guest::bindings::hongbao::plugin::ledger::{Audience, Claimed, Order, Recorded, Share};
+pub use hongbao_guest::bindings::hongbao::plugin::types::{Failure, Status};
+pub use hongbao_guest::bindings::hongbao::plugin::{clock, counter, entropy, ledger, log, users};
 pub use hongbao_guest::{Imports, bindings};
 
 /// A guest: whatever it does not say itself is done as the real plugin does it.
 #[expect(missing_docs, reason = "each function is documented in wit/")]
 pub trait Guest: 'static {
-    fn send(request: Request) -> Result<Sent, SendError> {
-        hongbao_guest::send(&Imports, request)
-    }
-    fn grab(packet: PacketId, users: Vec<UserId>) -> Vec<Grabbed> {
-        hongbao_guest::grab(&Imports, packet, &users)
-    }
-    fn open(packet: PacketId, users: Vec<UserId>) -> Vec<Opened> {
-        hongbao_guest::open(&Imports, packet, &users)
-    }
-    fn expire(packet: PacketId) -> Result<Expired, Error> {
-        hongbao_guest::expire(&Imports, packet)
-    }
-    fn details(packet: PacketId) -> Result<Option<PacketDetails>, Error> {
-        hongbao_guest::details(&Imports, packet)
-    }
-    fn preview(strategy: Strategy, total: u64, shares: u32) -> Result<Vec<u64>, String> {
-        hongbao_guest::preview(&Imports, strategy, total, shares)
-    }
     fn manifest() -> PluginManifest {
+        hongbao_guest::manifest()
+    }
+    fn send(request: Request) -> Result<(), String> {
+        hongbao_guest::send(&Imports, &request)
+    }
+    fn grab(tasks: Vec<Task>) -> Vec<Grabbed> {
+        hongbao_guest::grab(&Imports, &tasks)
+    }
+    fn open(tasks: Vec<Task>) -> Vec<Opened> {
+        hongbao_guest::open(&Imports, &tasks)
+    }
+    fn preview(strategy: String, total: u64, shares: u32) -> Result<Vec<u64>, String> {
+        hongbao_guest::preview(&Imports, &strategy, total, shares)
+    }
+    fn chat() -> ChatManifest {
         hongbao_guest::chat::manifest()
     }
     fn command(message: Message) -> Vec<Reply> {
         hongbao_guest::chat::command(&Imports, &message)
     }
-    fn action(press: Press) -> Vec<Vec<Reply>> {
-        hongbao_guest::chat::action(&Imports, &press)
+    fn action(action: String, by: Vec<Presser>) -> Vec<Vec<Reply>> {
+        hongbao_guest::chat::action(&Imports, &action, &by)
     }
 }
 
@@ -55,38 +50,32 @@ pub trait Guest: 'static {
 pub struct Plugin<G>(PhantomData<G>);
 
 impl<G: Guest> packets::Guest for Plugin<G> {
-    fn send(request: Request) -> Result<Sent, SendError> {
+    fn manifest() -> PluginManifest {
+        G::manifest()
+    }
+    fn send(request: Request) -> Result<(), String> {
         G::send(request)
     }
-    fn grab(packet: PacketId, users: Vec<UserId>) -> Vec<Grabbed> {
-        G::grab(packet, users)
+    fn grab(tasks: Vec<Task>) -> Vec<Grabbed> {
+        G::grab(tasks)
     }
-    fn open(packet: PacketId, users: Vec<UserId>) -> Vec<Opened> {
-        G::open(packet, users)
+    fn open(tasks: Vec<Task>) -> Vec<Opened> {
+        G::open(tasks)
     }
-    fn expire(packet: PacketId) -> Result<Expired, Error> {
-        G::expire(packet)
-    }
-    fn details(packet: PacketId) -> Result<Option<PacketDetails>, Error> {
-        G::details(packet)
-    }
-}
-
-impl<G: Guest> allocation::Guest for Plugin<G> {
-    fn preview(strategy: Strategy, total: u64, shares: u32) -> Result<Vec<u64>, String> {
+    fn preview(strategy: String, total: u64, shares: u32) -> Result<Vec<u64>, String> {
         G::preview(strategy, total, shares)
     }
 }
 
 impl<G: Guest> chat::Guest for Plugin<G> {
-    fn manifest() -> PluginManifest {
-        G::manifest()
+    fn manifest() -> ChatManifest {
+        G::chat()
     }
     fn command(message: Message) -> Vec<Reply> {
         G::command(message)
     }
-    fn action(press: Press) -> Vec<Vec<Reply>> {
-        G::action(press)
+    fn action(action: String, by: Vec<Presser>) -> Vec<Vec<Reply>> {
+        G::action(action, by)
     }
 }
 
@@ -115,54 +104,48 @@ impl<G: Guest> Plugin<G> {
     pub const CHECKED: Self = Self(PhantomData);
 }
 
+/// How many users the tasks have.
+#[must_use]
+pub fn count(tasks: &[Task]) -> usize {
+    tasks.iter().map(|task| task.users as usize).sum()
+}
+
 /// The name of the first user: it says which of its misdeeds a guest is to do.
 #[must_use]
-pub fn first(users: &[UserId]) -> &str {
-    users.first().map_or("", String::as_str)
+pub fn first() -> String {
+    users::names(0).into_iter().next().unwrap_or_default()
 }
 
 /// The order that a request asks for, unchecked.
 #[must_use]
 pub fn order(request: &Request) -> Order {
     Order {
-        key: request.key.clone(),
-        room: request.room.clone(),
-        sender: request.sender.clone(),
-        strategy: request.strategy.unwrap_or(Strategy::DoubleAverage),
+        strategy: request.strategy.clone().unwrap_or_else(|| "double-average".into()),
         total: request.total,
         shares: request.shares,
-        audience: if request.to.is_empty() { Audience::Everyone } else { Audience::Only(request.to.clone()) },
+        max_share: 20_000,
+        audience: match u32::try_from(request.to.len()) {
+            Ok(to @ 1..) => Audience::Only((0..to).collect()),
+            _ => Audience::Everyone,
+        },
         greeting: request.greeting.clone(),
         expires_in_ms: request.expires_in_ms.unwrap_or(24 * 60 * 60 * 1000),
     }
 }
 
-/// Records an order and tells what the ledger says of it.
-///
-/// # Errors
-/// What the ledger refuses.
-pub fn record(order: &Order) -> Result<Sent, SendError> {
-    match ledger::record(order) {
-        Ok(Recorded::Recorded(receipt)) => Ok(Sent::Sent(receipt.id)),
-        Ok(Recorded::Replayed(receipt)) => Ok(Sent::Replayed(receipt.id)),
-        Ok(Recorded::KeyReused) => Err(SendError::KeyReused),
-        Ok(Recorded::InsufficientFunds(held)) => Err(SendError::InsufficientFunds(held)),
-        Err(Error::Busy) => Err(SendError::Busy),
-        Err(Error::Unavailable) => Err(SendError::Unavailable),
-        Err(Error::Other(why)) => Err(SendError::Other(why)),
-    }
+/// Claims these shares of the call's first packet at its version, and says that they are opened whatever the ledger
+/// says.
+#[must_use]
+pub fn claim(shares: &[Share]) -> Vec<Opened> {
+    let version =
+        ledger::load(&[0]).packets.into_iter().next().and_then(Result::ok).map_or(0, |state| state.version);
+    let count = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+    let _ = ledger::claim(&[ledger::ClaimAttempt { packet: 0, version, shares: count }], shares);
+    vec![Opened::Opened; shares.len()]
 }
 
-/// Claims these shares at the packet's version, and tells of them whatever the ledger says.
+/// A share of the same amount for each of so many users.
 #[must_use]
-pub fn claim(packet: PacketId, shares: &[(&str, u64)], priority: Priority) -> Vec<Opened> {
-    let version = ledger::load(packet, &[]).ok().flatten().map_or(0, |loaded| loaded.packet.version);
-    let share = |(user, amount): &(&str, u64)| Share { user: (*user).into(), amount: *amount, priority };
-    let claimed = ledger::claim(packet, version, &shares.iter().map(share).collect::<Vec<_>>());
-    let first = match claimed {
-        Ok(ledger::Claimed::Committed(first)) => first,
-        _ => 1,
-    };
-    let told = (first..).zip(shares);
-    told.map(|(sequence, (_, amount))| Opened::Opened(OpenedShare { amount: *amount, sequence })).collect()
+pub fn each(users: usize, amount: u64) -> Vec<Share> {
+    (0..u32::try_from(users).unwrap_or(u32::MAX)).map(|user| Share { user, amount }).collect()
 }

@@ -82,7 +82,7 @@ impl Load {
             key: format!("packet-{number}"),
             room: "chaos".into(),
             sender: Self::sender(number),
-            strategy: Some(*dice.pick(&Strategy::ALL)),
+            strategy: Some(dice.pick(&Strategy::EMBEDDED).clone()),
             total: shares * (5 + dice.below(600)),
             shares: shares as u32,
             to: Vec::new(),

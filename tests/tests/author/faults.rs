@@ -120,7 +120,8 @@ async fn a_crowd_on_two_hosts_shares_one_packet() {
         tap.await.unwrap();
     }
     let details = chat.details(packet).await;
-    assert_eq!((details.claimed_shares, details.claimed_amount), (40, amount(12_345)));
+    let packet = &details.packet;
+    assert_eq!((packet.claimed_shares, packet.claimed_amount), (40, amount(12_345)));
     let amounts: Vec<_> = details.claims.iter().map(|claim| claim.amount).collect();
     assert!(amounts.is_sorted_by(|one, next| one >= next), "{amounts:?}");
     chat.assert_conserved().await;

@@ -28,7 +28,7 @@ async fn chat() -> Chat {
 fn divide(total: u64, shares: u32, most: u64) -> Vec<u64> {
     let mut left = total;
     let drawn = (1..=shares).rev().map(|shares| {
-        let share = share(left, shares, most);
+        let share = share(left, shares, 1, most);
         left -= share;
         share
     });
@@ -61,10 +61,24 @@ fn every_packet_is_divided_to_the_last_cent() {
 }
 
 #[test]
-fn the_example_asks_for_no_more_than_it_calls() {
+fn no_share_is_below_the_floor() {
+    for (total, shares, floor) in [(100, 5, 20), (1_000, 5, 100), (1_000, 7, 3), (60, 3, 10)] {
+        let mut left = total;
+        for shares in (1..=shares).rev() {
+            let drawn = share(left, shares, floor, 20_000);
+            assert!(drawn >= floor, "{drawn} of {total} in {shares}");
+            left -= drawn;
+        }
+        assert_eq!(left, 0);
+    }
+}
+
+#[test]
+fn the_example_imports_no_more_than_it_calls() {
     let manifest = PluginSource::at(directory()).read().unwrap().manifest.unwrap();
     assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("halving", "0.1.0"));
-    assert_eq!(manifest.asks, ["counter", "ledger", "clock", "policy"]);
+    let asks: Vec<_> = halving().asks().iter().map(hongbao_host::domain::Grant::name).collect();
+    assert_eq!(asks, ["counter", "ledger", "clock", "policy"]);
     let called: Vec<_> =
         halving().imports().iter().map(|name| name.split(['/', '@']).nth(1).unwrap().to_owned()).collect();
     assert_eq!(called, ["clock", "counter", "ledger", "policy", "types"]);
@@ -104,24 +118,58 @@ async fn without_its_grants_it_does_not_serve() {
     assert!(host.add(TenantConfig::new(TenantId::default()).grants(asks), plugin).await.is_ok());
 }
 
+fn named(text: &str) -> Strategy {
+    Strategy::new(text).unwrap()
+}
+
 #[tokio::test]
 async fn a_preview_is_the_rule() {
     let chat = chat().await;
     for (total, shares) in [(1, 1), (10, 10), (1_000, 5), (6_667, 7), (123_456, 100), (2_000_000, 100)] {
-        let drawn = chat.tenant.preview(Strategy::LineCut, total, shares).await.unwrap().unwrap();
+        let drawn = chat.tenant.preview(named("halving"), total, shares).await.unwrap().unwrap();
         assert_eq!(drawn, divide(total, shares, 20_000));
     }
-    assert_eq!(chat.tenant.preview(Strategy::Equal, 100, 4).await.unwrap(), Ok(vec![25; 4]));
+    let drawn = chat.tenant.preview(named("halving:floor=150"), 1_000, 5).await.unwrap();
+    assert_eq!(drawn, Ok(vec![400, 150, 150, 150, 150]));
     for (strategy, total, shares) in [
-        (Strategy::Equal, 10, 3),
-        (Strategy::LineCut, 2, 3),
-        (Strategy::LineCut, 1, 0),
-        (Strategy::LineCut, 1_000, 101),
-        (Strategy::LineCut, 20_001, 1),
-        (Strategy::LineCut, u64::MAX, 100),
+        ("halving:floor=6", 10, 2),
+        ("halving:floor=0", 10, 2),
+        ("halving:roof=1", 10, 2),
+        ("equal", 10, 2),
+        ("halving", 2, 3),
+        ("halving", 1, 0),
+        ("halving", 1_000, 101),
+        ("halving", 20_001, 1),
+        ("halving", u64::MAX, 100),
     ] {
-        assert!(chat.tenant.preview(strategy, total, shares).await.unwrap().is_err(), "{total} in {shares}");
+        let drawn = chat.tenant.preview(named(strategy), total, shares).await.unwrap();
+        assert!(drawn.is_err(), "{strategy}: {total} in {shares}");
     }
+}
+
+#[tokio::test]
+async fn a_strategy_of_its_own_is_told_and_kept() {
+    let chat = chat().await;
+    let manifest = chat.tenant.manifest();
+    let [strategy] = manifest.strategies.as_slice() else { panic!("{manifest:?}") };
+    assert_eq!((strategy.name.as_str(), strategy.parameters[0].name.as_str()), ("halving", "floor"));
+    // The policy's default is another plugin's, so this one's first is taken.
+    let packet = chat.lucky(1_000, 5).await;
+    assert_eq!(chat.details(packet).await.packet.order.strategy, named("halving"));
+    let floor = Request { strategy: Some(named("halving:floor=300")), ..request(1_000, 3) };
+    let packet = chat.send(floor).await;
+    assert_eq!(chat.details(packet).await.packet.order.strategy, named("halving:floor=300"));
+    assert_eq!(chat.take(packet, "bob").await.amount, amount(400));
+    assert_eq!(chat.take(packet, "carol").await.amount, amount(300));
+    for (strategy, why) in [
+        ("equal", "there is no strategy equal; there are halving"),
+        ("halving:floor=0", "the parameter floor must be 1 to 10000, not 0"),
+        ("halving:roof=1", "the strategy halving has no parameter roof"),
+    ] {
+        let wrong = Request { strategy: Some(named(strategy)), ..request(10, 2) };
+        assert_eq!(chat.try_send(wrong).await, Err(SendError::InvalidArgument(why.into())));
+    }
+    chat.assert_conserved().await;
 }
 
 #[tokio::test]
@@ -145,7 +193,7 @@ async fn a_packet_lives_from_its_sending_to_its_last_share() {
     }
     assert_eq!(chat.grab(packet, "f").await, Grabbed::Exhausted);
     let details = chat.details(packet).await;
-    assert_eq!((details.state, details.claims.len()), (Status::Finished, 5));
+    assert_eq!((details.packet.status, details.claims.len()), (Status::Finished, 5));
     let lucky: Vec<bool> = details.claims.iter().map(|claim| claim.best_luck).collect();
     assert_eq!(lucky, [true, false, false, false, false]);
     chat.clock.advance(2 * DAY_MS);
@@ -160,15 +208,15 @@ async fn a_batch_is_answered_as_if_one_came_after_the_other() {
     let chat = chat().await;
     let packet = chat.lucky(100, 2).await;
     let users = ["bob", "bob", "carol", "dave"].map(user).to_vec();
-    let grabbed = chat.tenant.grab_batch(packet, users.clone()).await.unwrap();
+    let grabbed = chat.tenant.grab_batch(vec![(packet, users.clone())]).await.unwrap();
     assert_eq!(grabbed, [Grabbed::Admitted, Grabbed::AlreadyGrabbed, Grabbed::Admitted, Grabbed::Exhausted]);
-    let opened = chat.tenant.open_batch(packet, users).await.unwrap();
+    let opened = chat.tenant.open_batch(vec![(packet, users)]).await.unwrap();
     let Opened::Opened(first) = opened[0] else { panic!("{opened:?}") };
     assert_eq!((first.amount, opened[1]), (amount(50), Opened::AlreadyOpened(first)));
     assert!(matches!(opened[2], Opened::Opened(share) if share.amount == amount(50)), "{opened:?}");
     assert_eq!(opened[3], Opened::NotGrabbed);
-    assert_eq!(chat.tenant.grab_batch(packet, vec![]).await.unwrap(), []);
-    assert_eq!(chat.tenant.open_batch(packet, vec![]).await.unwrap(), []);
+    assert_eq!(chat.tenant.grab_batch(vec![(packet, vec![])]).await.unwrap(), []);
+    assert_eq!(chat.tenant.open_batch(vec![(packet, vec![])]).await.unwrap(), []);
     chat.assert_conserved().await;
 }
 
@@ -185,7 +233,10 @@ async fn what_nobody_takes_goes_back() {
     );
     assert_eq!(chat.tenant.expire(packet).await.unwrap(), Expired::Refunded(amount(500)));
     assert_eq!(chat.tenant.expire(packet).await.unwrap(), Expired::Already(amount(500)));
-    assert_eq!((chat.details(packet).await.state, chat.balance("alice").await), (Status::Expired, 500));
+    assert_eq!(
+        (chat.details(packet).await.packet.status, chat.balance("alice").await),
+        (Status::Expired, 500)
+    );
     let missing = hongbao_host::domain::PacketId::from_halves(7, 7);
     assert_eq!(chat.tenant.expire(missing).await.unwrap(), Expired::NotFound);
     assert_eq!(

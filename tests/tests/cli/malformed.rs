@@ -118,7 +118,7 @@ fn sends_of_another_shape_are_malformed() {
         json!({ "shares": -1 }),
         json!({ "shares": 4_294_967_296_u64 }),
         json!({ "kind": "unlucky" }),
-        json!({ "strategy": "fair" }),
+        json!({ "strategy": "Fair!" }),
         json!({ "expires_in_ms": -1 }),
         json!({ "to": "bob" }),
         json!({ "to": [1] }),

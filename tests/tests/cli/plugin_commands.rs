@@ -40,8 +40,7 @@ impl Desk {
     fn plugin(&self) -> String {
         let sha256 = Digest::of(Plugin::EMBEDDED);
         self.put("plugin.wasm", Plugin::EMBEDDED);
-        let toml =
-            format!("id = \"hongbao\"\nversion = \"0.1.0\"\nsha256 = \"{sha256}\"\nasks = [\"ledger\"]\n");
+        let toml = format!("id = \"hongbao\"\nversion = \"0.1.0\"\nsha256 = \"{sha256}\"\n");
         self.put("plugin.toml", toml.as_bytes());
         self.0.path().to_str().unwrap().to_owned()
     }
@@ -52,7 +51,7 @@ impl Desk {
 }
 
 fn names(interfaces: &[&str]) -> Vec<String> {
-    interfaces.iter().map(|name| format!("hongbao:plugin/{name}@0.1.0")).collect()
+    interfaces.iter().map(|name| format!("hongbao:plugin/{name}@0.2.0")).collect()
 }
 
 #[track_caller]
@@ -85,8 +84,8 @@ fn a_core_module_and_a_directory_are_shown_to_people() {
     let file = desk.put_text("module.wasm", text);
     assert_snapshot!("plugin_inspect_module", succeeds(&["plugin", "inspect", &file]));
     let shown = succeeds(&["plugin", "inspect", &desk.plugin()]);
-    let head: Vec<&str> = shown.lines().take(2).collect();
-    assert_eq!(head, ["  plugin    hongbao 0.1.0", "  asks      ledger"]);
+    let head: Vec<&str> = shown.lines().take(1).collect();
+    assert_eq!(head, ["  plugin    hongbao 0.1.0"]);
     assert!(shown.ends_with("\n\n  It fits this host.\n"), "{shown}");
 }
 
@@ -94,23 +93,23 @@ fn a_core_module_and_a_directory_are_shown_to_people() {
 fn a_plugin_is_shown_to_programs() {
     let desk = Desk::new();
     let plugin = desk.plugin();
-    let needs = &INTERFACES[..6];
+    let needs = ["counter", "ledger", "entropy", "clock", "log", "policy"];
     let expected = |manifest: Value| {
         json!({
             "form": "component",
             "size": Plugin::EMBEDDED.len(),
             "sha256": Digest::of(Plugin::EMBEDDED).to_string(),
-            "contract_versions": ["0.1.0"],
+            "contract_versions": ["0.2.0"],
             "needs": needs,
             "imports": names(&INTERFACES),
-            "exports": names(&["allocation", "chat", "packets"]),
+            "exports": names(&["chat", "packets"]),
             "fits": true,
             "refusal": null,
             "manifest": manifest,
         })
     };
     let shown = document(&run(&["plugin", "inspect", &plugin, "--json"]));
-    assert_eq!(shown, expected(json!({ "id": "hongbao", "version": "0.1.0", "asks": ["ledger"] })));
+    assert_eq!(shown, expected(json!({ "id": "hongbao", "version": "0.1.0" })));
     let file = desk.path("plugin.wasm");
     assert_eq!(document(&run(&["plugin", "inspect", &file, "--json"])), expected(Value::Null));
 }
@@ -166,7 +165,7 @@ fn a_plugin_that_fits_is_said_so_in_one_line() {
         assert!(said.ends_with(&format!(" KiB, sha256 {sha256}\n")), "{said}");
     }
     let size = Plugin::EMBEDDED.len();
-    let manifest = json!({ "id": "hongbao", "version": "0.1.0", "asks": ["ledger"] });
+    let manifest = json!({ "id": "hongbao", "version": "0.1.0" });
     let expected = json!({ "fits": true, "size": size, "sha256": sha256, "manifest": manifest });
     assert_eq!(document(&run(&["plugin", "validate", &directory, "--json"])), expected);
 }
@@ -177,8 +176,8 @@ fn a_plugin_that_does_not_fit_is_judged_in_one_sentence() {
     let file = desk.put("module.wasm", module());
     let sentence = "this is a core module; make it a component with `hongbao plugin pack`";
     fails(&run(&["plugin", "validate", &file]), 65, "not-a-component", sentence);
-    let file = desk.put_text("old.wasm", r#"(component (import "hongbao:plugin/counter@0.2.0" (instance)))"#);
-    let sentence = "the plugin speaks hongbao:plugin/counter@0.2.0, and this host speaks hongbao:plugin@0.1.0; \
+    let file = desk.put_text("old.wasm", r#"(component (import "hongbao:plugin/counter@0.1.0" (instance)))"#);
+    let sentence = "the plugin speaks hongbao:plugin/counter@0.1.0, and this host speaks hongbao:plugin@0.2.0; \
                     build the plugin for that version";
     fails(&run(&["plugin", "validate", &file, "--json"]), 65, "contract-version", sentence);
 }
@@ -210,7 +209,11 @@ fn a_module_is_packed_into_a_component_that_fits() {
     let packed = fs::read(&out).unwrap();
     let size = packed.len() as f64 / 1024.0;
     assert_eq!(said, format!("{out} is a component: {size:.1} KiB, sha256 {}\n", Digest::of(&packed)));
-    assert_eq!(run(&["plugin", "validate", &out]).code, Some(0));
+    assert_eq!(document(&run(&["plugin", "inspect", &out, "--json"]))["fits"], true);
+    // It fits, and traps as soon as it is asked what it is.
+    let judged = run(&["plugin", "validate", &out]);
+    assert_eq!(judged.code, Some(70), "{judged:?}");
+    assert!(judged.err.contains("hongbao: no-manifest: the plugin does not say what it is: "), "{judged:?}");
     assert_eq!(desk.files(), 2, "nothing is left beside it");
     // As readable as any file that this user makes.
     let other = desk.put("other", b"");
@@ -226,7 +229,7 @@ fn a_file_that_is_there_is_not_written_over_unless_forced() {
     fails(&run(&["plugin", "pack", &module, "-o", &out]), 73, "exists", &sentence);
     assert_eq!((fs::read(&out).unwrap(), desk.files()), (b"mine".to_vec(), 2));
     succeeds(&["plugin", "pack", &module, "-o", &out, "--force"]);
-    assert_eq!(run(&["plugin", "validate", &out]).code, Some(0));
+    assert_eq!(document(&run(&["plugin", "inspect", &out, "--json"]))["fits"], true);
     assert_eq!(desk.files(), 2);
 }
 
@@ -269,7 +272,7 @@ fn a_module_that_wants_wasi_is_not_packed() {
     cannot_pack(&desk, &file, "foreign-import", sentence);
     let file = desk.put_text("b.wasm", r#"(module (import "env" "abort" (func)))"#);
     let sentence = "the plugin imports env, which this host does not give; a plugin imports interfaces of \
-                    hongbao:plugin@0.1.0 alone";
+                    hongbao:plugin@0.2.0 alone";
     cannot_pack(&desk, &file, "foreign-import", sentence);
 }
 

@@ -112,7 +112,7 @@ fn packets_that_cannot_be_are_not_simulated() {
 #[test]
 fn what_the_command_line_cannot_mean_is_a_usage_error() {
     let cannot: [&[&str]; 5] = [
-        &["--strategy", "fair", "--total", "10", "--shares", "1", "--packets", "1"],
+        &["--strategy", "Fair!", "--total", "10", "--shares", "1", "--packets", "1"],
         &["--strategy", "equal", "--total", "-1", "--shares", "1", "--packets", "1"],
         &["--strategy", "equal", "--total", "18446744073709551616", "--shares", "1", "--packets", "1"],
         &["--strategy", "equal", "--total", "10", "--shares", "1", "--packets", "0"],

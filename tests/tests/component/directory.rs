@@ -18,9 +18,7 @@ fn directory(toml: &str) -> TempDir {
 
 fn right() -> String {
     let sha256 = Digest::of(Plugin::EMBEDDED);
-    format!(
-        "id = \"hongbao\"\nversion = \"0.1.0\"\nsha256 = \"{sha256}\"\nasks = [\"counter\", \"ledger\"]\n"
-    )
+    format!("id = \"hongbao\"\nversion = \"0.1.0\"\nsha256 = \"{sha256}\"\n")
 }
 
 fn load(directory: &Path) -> Result<Plugin, PluginError> {
@@ -47,7 +45,6 @@ fn a_directory_is_loaded_with_what_it_says() {
     let plugin = load(directory(&right()).path()).unwrap();
     let manifest = plugin.manifest().unwrap();
     assert_eq!((manifest.id.as_str(), manifest.version.as_str()), ("hongbao", "0.1.0"));
-    assert_eq!(manifest.asks, ["counter", "ledger"]);
     assert_eq!((manifest.sha256, plugin.digest()), (plugin.digest(), Digest::of(Plugin::EMBEDDED)));
 }
 
@@ -63,16 +60,9 @@ fn a_plugin_toml_may_begin_with_a_byte_order_mark() {
 
 #[test]
 fn a_plugin_serves_only_as_what_its_plugin_toml_says() {
-    let all = right().replace(
-        "[\"counter\", \"ledger\"]",
-        "[\"counter\", \"ledger\", \"entropy\", \"clock\", \"log\", \"policy\"]",
-    );
+    let all = right();
     super::loading::works(load(directory(&all).path()).unwrap());
     let cases = [
-        (
-            right(),
-            "its list of what it asks for is counter, ledger, entropy, clock, log, policy, not counter, ledger",
-        ),
         (all.replace("id = \"hongbao\"", "id = \"other\""), "its name is hongbao, not other"),
         (all.replace("0.1.0", "0.1.1"), "its version is 0.1.0, not 0.1.1"),
     ];
@@ -104,9 +94,9 @@ fn the_same_component_is_shared_and_keeps_what_each_directory_says() {
 
 #[test]
 fn an_unknown_key_is_refused() {
-    let problem = "the key `sha265` is unknown; there are id, version, file, sha256, asks";
+    let problem = "the key `sha265` is unknown; there are id, version, file, sha256";
     refuses(&right().replace("sha256", "sha265"), problem);
-    let problem = "the key `grants` is unknown; there are id, version, file, sha256, asks";
+    let problem = "the key `grants` is unknown; there are id, version, file, sha256";
     refuses(&format!("{}\n[grants]\nledger = true\n", right()), problem);
 }
 
@@ -116,16 +106,14 @@ fn every_key_is_checked() {
     const VERSION: &str = "three numbers with dots between them, such as \"1.0.0\"";
     const SHA256: &str = "the component's sha256 in 64 hexadecimal digits";
     const FILE: &str = "the path of a file in this directory, such as \"plugin.wasm\"";
-    const ASKS: &str = "a list of names, each once, of: counter, ledger, entropy, clock, log, policy";
     let line = |key: &str| right().lines().find(|line| line.starts_with(key)).unwrap().to_owned();
-    for (key, must) in [("id", ID), ("version", VERSION), ("sha256", SHA256), ("asks", ASKS)] {
+    for (key, must) in [("id", ID), ("version", VERSION), ("sha256", SHA256)] {
         refuses(&right().replace(&line(key), ""), &format!("`{key}` is missing; it must be {must}"));
     }
-    let wrong: [(&str, &str, &[&str]); 4] = [
+    let wrong: [(&str, &str, &[&str]); 3] = [
         ("id", ID, &["\"\"", "\"Hongbao\"", "\"红包\"", "\"a_b\"", "7", "[\"hongbao\"]"]),
         ("version", VERSION, &["\"1\"", "\"1.2\"", "\"1.2.3-rc.1\"", "\"v1.2.3\"", "1.2"]),
         ("sha256", SHA256, &["\"\"", "\"abcd\"", "\"zz\"", "0"]),
-        ("asks", ASKS, &["\"counter\"", "[1]", "{ counter = true }"]),
     ];
     for (key, must, values) in wrong {
         for value in values {
@@ -135,13 +123,6 @@ fn every_key_is_checked() {
     }
     let long = format!("id = \"{}\"", "x".repeat(65));
     refuses(&right().replace(&line("id"), &long), &format!("`id` must be {ID}"));
-    for name in ["types", "wallets", "counter\u{7f}"] {
-        let toml = right().replace(&line("asks"), &format!("asks = [\"log\", {name:?}]"));
-        let toml = toml.replace("\\u{7f}", "\\u007f");
-        refuses(&toml, &format!("`asks` must be {ASKS}, and not \"{}\" as well", name.escape_debug()));
-    }
-    let twice = right().replace(&line("asks"), "asks = [\"log\", \"clock\", \"log\"]");
-    refuses(&twice, &format!("`asks` must be {ASKS}, and not \"log\" as well"));
     for file in ["../x", "a/../../x", "/etc/passwd", ".", "", "./../plugin.wasm"] {
         refuses(&format!("{}file = {file:?}\n", right()), &format!("`file` must be {FILE}"));
     }

@@ -18,7 +18,7 @@ pub fn works(plugin: Plugin) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let preview = runtime.block_on(async {
         let (_, tenant) = serving(Host::builder(), everything(), plugin);
-        tenant.preview(Strategy::Equal, 10, 5).await.unwrap()
+        tenant.preview(Strategy::EQUAL, 10, 5).await.unwrap()
     });
     assert_eq!(preview, Ok(vec![2; 5]));
 }

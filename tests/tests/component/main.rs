@@ -15,6 +15,7 @@ mod damaged;
 mod directory;
 mod loading;
 mod refused;
+mod versions;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,15 +29,15 @@ use hongbao_tests::chat::{Chat, alone, everything, plugin, user};
 use hongbao_tests::guests::{Deed, misbehaving};
 
 #[test]
-fn the_plugin_imports_exactly_what_the_contract_gives() {
+fn the_plugin_imports_what_it_uses() {
     let expected = [
-        "hongbao:plugin/clock@0.1.0",
-        "hongbao:plugin/counter@0.1.0",
-        "hongbao:plugin/entropy@0.1.0",
-        "hongbao:plugin/ledger@0.1.0",
-        "hongbao:plugin/log@0.1.0",
-        "hongbao:plugin/policy@0.1.0",
-        "hongbao:plugin/types@0.1.0",
+        "hongbao:plugin/clock@0.2.0",
+        "hongbao:plugin/counter@0.2.0",
+        "hongbao:plugin/entropy@0.2.0",
+        "hongbao:plugin/ledger@0.2.0",
+        "hongbao:plugin/log@0.2.0",
+        "hongbao:plugin/policy@0.2.0",
+        "hongbao:plugin/types@0.2.0",
     ];
     assert_eq!(plugin().imports(), expected);
 }
@@ -104,11 +105,11 @@ async fn a_cache_that_takes_too_long_is_given_up_and_the_permit_comes_back() {
     for _ in 0..3 {
         assert_eq!(tenant.grab(packet, user("bob")).await.unwrap(), Grabbed::Contended);
     }
-    assert!(tenant.preview(Strategy::Equal, 10, 10).await.unwrap().is_ok());
+    assert!(tenant.preview(Strategy::EQUAL, 10, 10).await.unwrap().is_ok());
 }
 
 #[tokio::test]
-async fn past_the_bound_of_its_lane_a_caller_is_told_at_once() {
+async fn past_the_bound_of_its_queue_a_caller_is_told_at_once() {
     let chat = Chat::default();
     let packet = chat.lucky(100, 2).await;
     let tenant = slow(&chat, Limits { waiting_per_packet: 3, batch: 1, ..Limits::default() });

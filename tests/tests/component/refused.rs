@@ -64,6 +64,37 @@ fn more_memory_than_an_instance_may_have() {
     assert!(error.to_string().contains("memory"), "{error}");
 }
 
+/// The embedded plugin with so many modules more, each with a memory and two tables where it has any.
+fn with_modules(memories: usize, others: usize) -> Vec<u8> {
+    let text = wasmprinter::print_bytes(Plugin::EMBEDDED).unwrap();
+    let mut text = text.trim_end().strip_suffix(')').unwrap().to_owned();
+    text += "(core module $large (memory 1) (table 1 funcref) (table 1 funcref)) (core module $small)";
+    text += &"(core instance (instantiate $large))".repeat(memories);
+    text += &"(core instance (instantiate $small))".repeat(others);
+    wat::parse_str(text + ")").unwrap()
+}
+
+#[test]
+fn several_modules_with_memories_of_their_own() {
+    // As many as what a component of JavaScript has.
+    super::loading::works(Plugin::from_bytes(&Engine::new().unwrap(), &with_modules(2, 8)).unwrap());
+    let engine = Engine::with_room(2).unwrap();
+    let few = Plugin::from_bytes(&engine, &with_modules(1, 0)).unwrap();
+    super::loading::works(few);
+    let sentence = |memories, tables, most| {
+        let twice = 2 * most;
+        format!(
+            "the plugin has {memories} memories and {tables} tables, and may have {most} and {twice}; build it as \
+             one module"
+        )
+    };
+    refuses(&with_modules(4, 0), "too-many-memories", &sentence(5, 10, 4));
+    let refused = Plugin::from_bytes(&engine, &with_modules(2, 0)).unwrap_err();
+    assert_eq!((refused.code(), refused.to_string()), ("too-many-memories", sentence(3, 6, 2)));
+    let seen = Plugin::inspect(&engine, &with_modules(2, 0)).unwrap();
+    assert_eq!(seen.refusal.unwrap().code(), "too-many-memories");
+}
+
 #[test]
 fn what_is_too_large() {
     let sentence = "this is larger than 16 MiB, the most that a plugin may be; build it optimised, without \
@@ -83,13 +114,13 @@ fn imports_that_this_host_does_not_give() {
         "the plugin imports wasi:cli/environment@0.2.0, which this host does not give; build it for \
          wasm32-unknown-unknown, which needs no WASI",
     );
-    for import in ["acme:wallets/transfer@1.0.0", "hongbao:plugin/wallets@0.1.0", "hongbao:plugin/ledger"] {
+    for import in ["acme:wallets/transfer@1.0.0", "hongbao:plugin/wallets@0.2.0"] {
         refuses_text(
             &format!(r#"(component (import "{import}" (instance)))"#),
             "foreign-import",
             &format!(
                 "the plugin imports {import}, which this host does not give; a plugin imports interfaces of \
-                 hongbao:plugin@0.1.0 alone"
+                 hongbao:plugin@0.2.0 alone"
             ),
         );
     }
@@ -97,10 +128,10 @@ fn imports_that_this_host_does_not_give() {
 
 #[test]
 fn another_version_of_the_contract() {
-    for version in ["0.2.0", "0.1.1", "9.0.0"] {
+    for version in ["0.1.0", "0.2.1", "0.3.0", "9.0.0"] {
         let name = format!("hongbao:plugin/counter@{version}");
         let sentence = format!(
-            "the plugin speaks {name}, and this host speaks hongbao:plugin@0.1.0; build the plugin for that \
+            "the plugin speaks {name}, and this host speaks hongbao:plugin@0.2.0; build the plugin for that \
              version"
         );
         let text = format!(r#"(component (import "{name}" (instance)))"#);
@@ -112,34 +143,26 @@ fn another_version_of_the_contract() {
 }
 
 #[test]
-fn exports_that_every_plugin_has() {
-    let mut exports = String::new();
-    for missing in ["packets", "allocation", "chat"] {
-        refuses_text(
-            &format!("(component (instance $i) {exports})"),
-            "missing-export",
-            &format!(
-                "the plugin does not export hongbao:plugin/{missing}@0.1.0; build it for the world `plugin` of \
-                 hongbao:plugin@0.1.0"
-            ),
-        );
-        exports += &format!(r#"(export "hongbao:plugin/{missing}@0.1.0" (instance $i))"#);
-    }
+fn an_export_that_every_plugin_has() {
+    let sentence = "the plugin does not export hongbao:plugin/packets@0.2.0; build it for the world `core` or `plugin` \
+                    of hongbao:plugin@0.2.0";
+    refuses_text("(component (instance $i))", "missing-export", sentence);
+    let chat = r#"(component (instance $i) (export "hongbao:plugin/chat@0.2.0" (instance $i)))"#;
+    refuses_text(chat, "missing-export", sentence);
 }
 
 #[test]
 fn interfaces_with_other_types() {
     let other = r#"(component
-        (import "hongbao:plugin/clock@0.1.0" (instance $clock (export "now-ms" (func (result string)))))
+        (import "hongbao:plugin/clock@0.2.0" (instance $clock (export "now-ms" (func (result string)))))
         (component $c) (instance $i (instantiate $c))
-        (export "hongbao:plugin/packets@0.1.0" (instance $i))
-        (export "hongbao:plugin/allocation@0.1.0" (instance $i))
-        (export "hongbao:plugin/chat@0.1.0" (instance $i)))"#;
+        (export "hongbao:plugin/packets@0.2.0" (instance $i))
+        (export "hongbao:plugin/chat@0.2.0" (instance $i)))"#;
     let error = Plugin::from_bytes(&Engine::new().unwrap(), &wat::parse_str(other).unwrap()).unwrap_err();
     let said = error.to_string();
     assert_eq!(error.code(), "contract-mismatch");
-    assert!(said.starts_with("the plugin's interfaces are not those of hongbao:plugin@0.1.0: "), "{said}");
-    assert!(said.contains("hongbao:plugin/clock@0.1.0"), "{said}");
+    assert!(said.starts_with("the plugin's interfaces are not those of hongbao:plugin@0.2.0: "), "{said}");
+    assert!(said.contains("hongbao:plugin/clock@0.2.0"), "{said}");
     assert!(said.ends_with("; build it from that contract's files"), "{said}");
 }
 
@@ -147,14 +170,14 @@ fn interfaces_with_other_types() {
 fn an_inspection_reads_what_does_not_fit() {
     let engine = Engine::new().unwrap();
     let text = r#"(component
-        (import "hongbao:plugin/types@0.2.0" (instance))
-        (import "hongbao:plugin/counter@0.2.0" (instance))
+        (import "hongbao:plugin/types@0.1.0" (instance))
+        (import "hongbao:plugin/counter@0.1.0" (instance))
         (import "wasi:random/random@0.2.0" (instance))
-        (instance $i) (export "hongbao:plugin/chat@0.1.0" (instance $i)))"#;
+        (instance $i) (export "hongbao:plugin/chat@0.2.0" (instance $i)))"#;
     let seen = Plugin::inspect(&engine, &wat::parse_str(text).unwrap()).unwrap();
     assert_eq!(seen.form, Form::Component);
     assert_eq!(seen.imports.len(), 3);
-    assert_eq!(seen.exports, ["hongbao:plugin/chat@0.1.0"]);
+    assert_eq!(seen.exports, ["hongbao:plugin/chat@0.2.0"]);
     assert_eq!(seen.contract_versions, ["0.1.0", "0.2.0"]);
     assert_eq!(seen.needs, ["counter"]);
     assert_eq!(seen.refusal.unwrap().code(), "contract-version");
@@ -170,7 +193,7 @@ fn an_inspection_of_a_core_module_names_its_imports_without_their_control_charac
     assert_eq!(seen.exports, ["memory"]);
     assert_eq!(seen.refusal.unwrap().code(), "not-a-component");
     let seen = Plugin::inspect(&engine, module()).unwrap();
-    assert_eq!(seen.needs, ["clock", "counter", "entropy", "ledger", "log", "policy"]);
+    assert_eq!(seen.needs, ["counter", "ledger", "users", "entropy", "clock", "log", "policy"]);
 }
 
 #[test]

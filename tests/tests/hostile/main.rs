@@ -9,7 +9,6 @@
     reason = "a failing test may stop anywhere"
 )]
 
-mod background;
 mod breaker;
 mod cards;
 mod computing;

@@ -45,12 +45,6 @@ impl Stage {
         Self::on(name, Chat::default(), evil(), request(1000, 10)).await
     }
 
-    /// Where the packet's greeting says what the plugin is to do.
-    pub async fn greeting(name: &str, greeting: &str) -> Self {
-        let request = Request { greeting: greeting.into(), ..request(1000, 10) };
-        Self::on(name, Chat::default(), evil(), request).await
-    }
-
     pub async fn on(name: &str, chat: Chat, config: TenantConfig, request: Request) -> Self {
         let evil = chat.host.add(config, plugin()).await.expect("the real plugin serves");
         evil.fund(&user("alice"), amount(100_000)).await.unwrap();

@@ -52,13 +52,13 @@ async fn crowd(chat: &Chat, tenants: &[Tenant], packets: &[PacketId]) {
         let details = chat.details(*packet).await;
         let claims: BTreeMap<_, _> =
             details.claims.iter().map(|claim| (claim.user.as_str().to_owned(), claim.amount.get())).collect();
-        assert_eq!(details.claimed_shares, details.shares, "more users than shares");
-        assert_eq!(claims.len(), details.shares as usize, "one claim a user");
+        assert_eq!(details.packet.claimed_shares, details.packet.order.shares, "more users than shares");
+        assert_eq!(claims.len(), details.packet.order.shares as usize, "one claim a user");
         assert_eq!(Some(&claims), told.get(packet), "what users saw is what the books say");
-        assert_eq!(claims.values().sum::<u64>(), details.total.get());
+        assert_eq!(claims.values().sum::<u64>(), details.packet.order.total.get());
         assert!(claims.values().all(|share| *share >= 1));
         let sequences: Vec<u32> = details.claims.iter().map(|claim| claim.sequence).collect();
-        assert_eq!(sequences, (1..=details.shares).collect::<Vec<_>>());
+        assert_eq!(sequences, (1..=details.packet.order.shares).collect::<Vec<_>>());
     }
     chat.assert_conserved().await;
 }
@@ -129,9 +129,9 @@ async fn a_batch_may_name_a_user_twice() {
     let chat = Chat::default();
     let packet = chat.lucky(1_000, 5).await;
     let bobs = vec![user("bob"), user("carol"), user("bob")];
-    let grabbed = chat.tenant.grab_batch(packet, bobs.clone()).await.unwrap();
+    let grabbed = chat.tenant.grab_batch(vec![(packet, bobs.clone())]).await.unwrap();
     assert_eq!(grabbed, [Grabbed::Admitted, Grabbed::Admitted, Grabbed::AlreadyGrabbed]);
-    let opened = chat.tenant.open_batch(packet, bobs).await.unwrap();
+    let opened = chat.tenant.open_batch(vec![(packet, bobs)]).await.unwrap();
     let [Opened::Opened(first), Opened::Opened(_), Opened::AlreadyOpened(again)] = opened[..] else {
         panic!("{opened:?}");
     };

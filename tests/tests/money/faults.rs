@@ -105,7 +105,7 @@ async fn who_opens_through_two_hosts_is_not_told_exhausted_by_one_of_them() {
         }
     });
     let users = ["bob", "carol", "dave"].map(user).to_vec();
-    let answers = chat.tenant.open_batch(packet, users).await.unwrap();
+    let answers = chat.tenant.open_batch(vec![(packet, users)]).await.unwrap();
     assert_eq!(answers[..2], [Opened::Exhausted, Opened::Exhausted]);
     assert!(matches!(answers[2], Opened::AlreadyOpened(_)), "dave has a share, but: {:?}", answers[2]);
     chat.assert_conserved().await;
@@ -119,7 +119,7 @@ async fn nobody_is_told_exhausted_because_of_a_claim_that_was_not_committed() {
     let switch = Arc::clone(&ledger);
     ledger.before_claim(async move { switch.set(Fault::Down) });
     let users = ["bob", "carol", "dave"].map(user).to_vec();
-    let answers = chat.tenant.open_batch(packet, users).await.unwrap();
+    let answers = chat.tenant.open_batch(vec![(packet, users)]).await.unwrap();
     assert_eq!(answers, [Opened::Unavailable; 3], "both shares are left");
     ledger.set(Fault::None);
     assert!(matches!(chat.open(packet, "dave").await, Opened::Opened(_)));
@@ -152,7 +152,7 @@ async fn an_open_whose_answer_was_lost_claims_once() {
     let Opened::AlreadyOpened(share) = chat.open(packet, "bob").await else {
         panic!("the claim was committed");
     };
-    assert_eq!((share.sequence, chat.details(packet).await.claimed_shares), (1, 1));
+    assert_eq!((share.sequence, chat.details(packet).await.packet.claimed_shares), (1, 1));
     chat.settle_all().await;
     assert_eq!(chat.balance("bob").await, share.amount.get());
     chat.assert_conserved().await;
@@ -232,7 +232,7 @@ async fn a_ledger_that_reads_and_refuses_writes_is_not_ready_at_once_and_heals()
         (Standing::RefusesWrites, "the disk is full")
     );
     assert!(!checked.is_ready(), "the write that was refused counts at once");
-    assert_eq!(chat.details(packet).await.claimed_shares, 0, "it reads");
+    assert_eq!(chat.details(packet).await.packet.claimed_shares, 0, "it reads");
     tokio::time::sleep(FRESH).await;
     assert!(!chat.host.check().await.is_ready(), "the check writes too");
     ledger.set(Fault::None);

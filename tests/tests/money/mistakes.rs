@@ -26,7 +26,7 @@ fn reason(refused: Result<Sent, SendError>) -> String {
 async fn one_yuan_is_not_split_equally_in_eighteen() {
     let chat = Chat::default();
     chat.tenant.fund(&user("alice"), amount(100)).await.unwrap();
-    let equal = Request { strategy: Some(Strategy::Equal), ..request(100, 18) };
+    let equal = Request { strategy: Some(Strategy::EQUAL), ..request(100, 18) };
     assert_eq!(
         reason(chat.try_send(equal).await),
         "a total of ¥1.00 cannot be divided equally into 18 shares"
@@ -58,8 +58,8 @@ async fn a_packet_inherits_nothing_from_an_expired_one() {
     let other = Request { total: 900, ..first };
     assert_eq!(chat.try_send(other).await, Err(SendError::KeyReused));
     let next = chat.lucky(500, 2).await;
-    let details = chat.details(next).await;
-    assert_eq!((details.total.get(), details.claimed_shares, details.refunded.get()), (500, 0, 0));
+    let packet = chat.details(next).await.packet;
+    assert_eq!((packet.order.total.get(), packet.claimed_shares, packet.refunded.get()), (500, 0, 0));
     chat.assert_conserved().await;
 }
 
@@ -105,14 +105,14 @@ async fn a_claim_outlives_the_process_that_made_it() {
 async fn the_first_of_two_shares_has_the_mean_of_its_rule() {
     const PACKETS: u64 = 20_000;
     let chat = Chat::default();
-    for strategy in [Strategy::DoubleAverage, Strategy::WechatObserved, Strategy::LineCut] {
+    for strategy in [Strategy::DOUBLE_AVERAGE, Strategy::WECHAT_OBSERVED, Strategy::LINE_CUT] {
         let mut sum = 0;
         for _ in 0..PACKETS {
-            sum += chat.tenant.preview(strategy, 200, 2).await.unwrap().unwrap()[0];
+            sum += chat.tenant.preview(strategy.clone(), 200, 2).await.unwrap().unwrap()[0];
         }
         // Uniform on 1..=199 has a standard deviation of 57.4; 5 standard errors are 2.03.
         let mean = sum as f64 / PACKETS as f64;
-        assert!((mean - 100.0).abs() < 2.1, "{}: {mean}", strategy.name());
+        assert!((mean - 100.0).abs() < 2.1, "{}: {mean}", strategy.as_str());
     }
 }
 
@@ -125,7 +125,7 @@ fn key(packet: PacketId) -> PacketKey {
 async fn two_hosts_that_start_at_the_same_time_draw_differently() {
     let tenant = || alone(Host::builder().clock(Arc::new(ManualClock::new(0))), everything()).1;
     let draw =
-        async |tenant: Tenant| tenant.preview(Strategy::DoubleAverage, 100_000, 50).await.unwrap().unwrap();
+        async |tenant: Tenant| tenant.preview(Strategy::DOUBLE_AVERAGE, 100_000, 50).await.unwrap().unwrap();
     assert_ne!(draw(tenant()).await, draw(tenant()).await);
 }
 
@@ -173,16 +173,16 @@ async fn a_sender_who_may_not_grab_is_told_so() {
 /// N people on N minor units, and on N + 1.
 #[tokio::test]
 async fn as_many_people_as_cents_and_one_cent_more() {
-    for strategy in [Strategy::DoubleAverage, Strategy::WechatObserved, Strategy::LineCut] {
+    for strategy in [Strategy::DOUBLE_AVERAGE, Strategy::WECHAT_OBSERVED, Strategy::LINE_CUT] {
         for (total, expected) in [(30, vec![1; 30]), (31, [vec![1; 29], vec![2]].concat())] {
             let chat = Chat::default();
-            let packet = chat.send(Request { strategy: Some(strategy), ..request(total, 30) }).await;
+            let packet = chat.send(Request { strategy: Some(strategy.clone()), ..request(total, 30) }).await;
             let mut amounts = Vec::new();
             for number in 0..30 {
                 amounts.push(chat.take(packet, &format!("user-{number}")).await.amount.get());
             }
             amounts.sort_unstable();
-            assert_eq!(amounts, expected, "{}", strategy.name());
+            assert_eq!(amounts, expected, "{}", strategy.as_str());
             chat.assert_conserved().await;
         }
     }
@@ -207,7 +207,7 @@ async fn two_taps_of_one_user_on_the_last_share_are_one_seat() {
     let chat = Chat::default();
     let packet = chat.lucky(100, 1).await;
     let taps = vec![user("bob"), user("bob"), user("carol"), user("bob")];
-    let told = chat.tenant.grab_batch(packet, taps).await.unwrap();
+    let told = chat.tenant.grab_batch(vec![(packet, taps)]).await.unwrap();
     let twin = Grabbed::AlreadyGrabbed;
     assert_eq!(told, [Grabbed::Admitted, twin, Grabbed::Exhausted, twin]);
 }

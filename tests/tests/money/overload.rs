@@ -120,10 +120,10 @@ async fn a_claim_that_found_the_queue_full_is_not_tried_again_in_the_same_call()
     let switch = Arc::clone(&stage.ledger);
     stage.ledger.before_claim(async move { switch.set(Fault::Overloaded) });
     let users = ["bob", "carol"].map(user).to_vec();
-    let (opened, _, ledger) = stage.asked(stage.chat.tenant.open_batch(packet, users)).await;
+    let (opened, _, ledger) = stage.asked(stage.chat.tenant.open_batch(vec![(packet, users)])).await;
     assert_eq!((opened.unwrap(), ledger), (vec![Opened::Busy; 2], 2), "a load and a claim");
     stage.ledger.set(Fault::None);
-    assert_eq!(stage.chat.details(packet).await.claimed_shares, 0, "it was not carried out");
+    assert_eq!(stage.chat.details(packet).await.packet.claimed_shares, 0, "it was not carried out");
     assert!(matches!(stage.chat.open(packet, "bob").await, Opened::Opened(_)));
     stage.chat.assert_conserved().await;
 }
@@ -169,9 +169,9 @@ async fn who_waits_in_vain_for_a_place_is_busy_and_nothing_was_done() {
     stage.chat.tenant.configure(config.limits(limits)).await.unwrap();
     stage.ledger.set(Fault::Hangs);
     let (tenant, begun) = (&stage.chat.tenant, Instant::now());
-    let (first, second) = tokio::join!(tenant.open_batch(packet, vec![user("bob")]), async {
+    let (first, second) = tokio::join!(tenant.open_batch(vec![(packet, vec![user("bob")])]), async {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        tenant.open_batch(packet, vec![user("bob")]).await
+        tenant.open_batch(vec![(packet, vec![user("bob")])]).await
     });
     assert_eq!(first.unwrap(), [Opened::Unavailable]);
     assert_eq!(second.unwrap_err().code(), "busy");

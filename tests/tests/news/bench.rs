@@ -123,7 +123,7 @@ pub fn order(number: u128, total: u64, shares: u32) -> Order {
         key: Name::new(number.to_string()).unwrap(),
         room: room(number).room,
         sender: user("alice"),
-        strategy: Strategy::Equal,
+        strategy: Strategy::EQUAL,
         total: amount(total),
         shares,
         audience: Audience::Everyone,

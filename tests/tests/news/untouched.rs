@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hongbao_host::domain::{Details, Grabbed, Opened, Policy};
+use hongbao_host::domain::{Details, Grabbed, Name, Opened, Policy};
 use hongbao_host::imports::SystemClock;
 use hongbao_host::runtime::Announcer;
 use hongbao_host::store::announced::Announced;
@@ -59,7 +59,10 @@ async fn tell(chat: &Chat) -> Story {
     chat.settle_all().await;
     chat.assert_conserved().await;
     for packet in packets {
-        story.details.push(chat.details(packet).await);
+        let mut details = chat.details(packet).await;
+        // Each packet of a test has a key of its own.
+        details.packet.order.key = Name::new("key").unwrap();
+        story.details.push(details);
     }
     for name in users.iter().map(String::as_str).chain(["alice"]) {
         story.balances.push(chat.balance(name).await);

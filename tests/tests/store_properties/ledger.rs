@@ -32,7 +32,7 @@ fn order(wish: &Wish) -> Order {
         key: name(format!("key {}", wish.key)),
         room: room(wish.room),
         sender: user(wish.sender),
-        strategy: Strategy::DoubleAverage,
+        strategy: Strategy::DOUBLE_AVERAGE,
         total: amount(wish.total),
         shares: wish.shares,
         audience: match &wish.audience {

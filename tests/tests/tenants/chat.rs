@@ -159,7 +159,8 @@ async fn a_command_is_one_whatever_stands_in_front_of_it() {
         let sent = chat.tenant.command(message(&format!("m{index}"), "alice", text)).await.unwrap();
         let packet = card(&sent[0]).packet.unwrap_or_else(|| panic!("{text:?}"));
         let details = chat.details(packet).await;
-        assert_eq!((details.total.get(), details.shares, &*details.greeting), (100, 2, "hi"), "{text:?}");
+        let order = details.packet.order;
+        assert_eq!((order.total.get(), order.shares, &*order.greeting), (100, 2, "hi"), "{text:?}");
     }
     chat.assert_conserved().await;
 }
@@ -213,7 +214,7 @@ async fn marks_of_direction_in_a_greeting_end_with_it() {
     let typed = "新年\u{202e}快乐\u{2066}";
     let request = Request { greeting: typed.into(), ..request(100, 1) };
     let packet = chat.send(request).await;
-    assert_eq!(chat.details(packet).await.greeting, typed);
+    assert_eq!(chat.details(packet).await.packet.order.greeting, typed);
     let shown = press(&chat, packet, "show", "bob").await;
     assert_eq!(card(&shown[0]).body, "新年快乐");
 }

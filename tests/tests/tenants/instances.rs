@@ -32,7 +32,7 @@ fn lonely(limits: Limits) -> (Host, hongbao_host::runtime::Tenant) {
 async fn an_instance_is_used_again() {
     let (host, tenant) = lonely(Limits::default());
     for _ in 0..10 {
-        tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+        tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     }
     assert_eq!(instances(&host), (1, 0));
     drop(tenant);
@@ -41,10 +41,10 @@ async fn an_instance_is_used_again() {
 #[tokio::test]
 async fn an_instance_is_replaced_after_its_calls_and_after_its_time() {
     let (host, tenant) = lonely(Limits { calls_per_instance: 1, ..Limits::default() });
-    tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+    tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     assert_eq!(instances(&host), (0, 0));
     tenant.configure(everything().limits(Limits { idle_ms: 20, ..Limits::default() })).await.unwrap();
-    tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+    tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     assert_eq!(instances(&host), (1, 0));
     tokio::time::sleep(Duration::from_millis(30)).await;
     host.drop_idle();
@@ -62,12 +62,13 @@ async fn an_instance_whose_caller_goes_away_is_dropped_and_one_whose_store_is_sl
     let builder = Host::builder().counter(counter).ledger(Arc::clone(&chat.ledger));
     let limits = Limits { call_ms: 100, ..Limits::default() };
     let (host, tenant) = serving(builder, everything().limits(limits), plugin);
-    let hasty = tokio::time::timeout(Duration::from_millis(20), tenant.grab_batch(packet, vec![user("bob")]));
+    let hasty =
+        tokio::time::timeout(Duration::from_millis(20), tenant.grab_batch(vec![(packet, vec![user("bob")])]));
     assert!(hasty.await.is_err());
     // The task of the call is dropped when it is next polled.
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!(instances(&host), (0, 0), "its state is unknown");
-    let late = tenant.grab_batch(packet, vec![user("bob")]).await.unwrap();
+    let late = tenant.grab_batch(vec![(packet, vec![user("bob")])]).await.unwrap();
     assert_eq!(late, [Grabbed::Contended], "the cache did not answer in time, and the plugin did");
     assert_eq!(instances(&host), (1, 0));
 }
@@ -75,7 +76,7 @@ async fn an_instance_whose_caller_goes_away_is_dropped_and_one_whose_store_is_sl
 #[tokio::test]
 async fn an_upgrade_leaves_no_instance_of_the_former_plugin() {
     let (host, tenant) = lonely(Limits::default());
-    tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+    tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     tenant.upgrade(tenant.plugin()).await.unwrap();
     assert_eq!(instances(&host), (0, 0));
 }
@@ -93,7 +94,7 @@ async fn there_may_be_more_tenants_than_instances() {
                 0 => host.add(named(&name), plugin.clone()).await.unwrap(),
                 _ => host.tenant(&hongbao_host::domain::TenantId::new(&name).unwrap()).unwrap(),
             };
-            tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+            tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
         }
     }
     assert_eq!(instances(&host), (2_048, 0));
@@ -112,12 +113,12 @@ async fn who_waits_for_a_place_gets_the_next_that_is_free() {
     let host = builder.build().unwrap();
     let slow = host.add(everything(), plugin.clone()).await.unwrap();
     let other = host.add(named("other"), plugin).await.unwrap();
-    let busy = tokio::spawn(async move { slow.grab_batch(packet, vec![user("bob")]).await });
+    let busy = tokio::spawn(async move { slow.grab_batch(vec![(packet, vec![user("bob")])]).await });
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let waits = tokio::time::timeout(Duration::from_secs(3), other.preview(Strategy::Equal, 2, 2));
+    let waits = tokio::time::timeout(Duration::from_secs(3), other.preview(Strategy::EQUAL, 2, 2));
     assert_eq!(waits.await.expect("a place is free by now").unwrap(), Ok(vec![1, 1]));
     assert!(busy.await.unwrap().is_ok());
-    let again = tokio::time::timeout(Duration::from_secs(3), other.preview(Strategy::Equal, 2, 2));
+    let again = tokio::time::timeout(Duration::from_secs(3), other.preview(Strategy::EQUAL, 2, 2));
     assert!(again.await.expect("nobody waits any more").is_ok());
     assert_eq!(instances(&host), (1, 0));
 }
@@ -127,7 +128,7 @@ async fn tenants_of_the_same_plugin_do_not_share_instances() {
     let host = host();
     for name in ["one", "other"] {
         let tenant = host.add(named(name), plugin()).await.unwrap();
-        tenant.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+        tenant.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     }
     assert_eq!(instances(&host).0, 2);
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use hongbao_host::domain::{Limit, Limits, Strategy};
 use hongbao_host::runtime::{CallError, TenantError};
-use hongbao_tests::chat::plugin;
+use hongbao_tests::chat::{plugin, user};
 
 use super::{host, lucky, named};
 
@@ -17,7 +17,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
     let calm = host.add(named("calm"), plugin()).await.unwrap();
     let mut refused = 0;
     for _ in 0..50 {
-        match eager.preview(Strategy::Equal, 2, 2).await {
+        match eager.preview(Strategy::EQUAL, 2, 2).await {
             Ok(_) => {}
             Err(CallError::RateLimited { retry_after_ms }) => {
                 assert!((1..=1_000).contains(&retry_after_ms), "{retry_after_ms}");
@@ -25,7 +25,7 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
             }
             Err(other) => panic!("{other}"),
         }
-        calm.preview(Strategy::Equal, 2, 2).await.unwrap().unwrap();
+        calm.preview(Strategy::EQUAL, 2, 2).await.unwrap().unwrap();
     }
     assert!((30..=45).contains(&refused), "5 at once and 5 a second: {refused} of 50 refused");
     let metrics = host.metrics();
@@ -49,10 +49,10 @@ async fn who_has_too_many_waiting_is_told_at_once() {
     let host = host();
     let limits = Limits { waiting: 2, ..Limits::default() };
     let tenant = host.add(named("one").limits(limits), plugin()).await.unwrap();
-    let asked = (0..10).map(|_| tenant.preview(Strategy::Equal, 2, 2));
+    let packet = lucky(&tenant, 100, 1).await;
+    let asked = (0..10).map(|number| tenant.grab(packet, user(&format!("user-{number}"))));
     let answers = futures::future::join_all(asked).await;
     let busy = answers.iter().filter(|answer| matches!(answer, Err(CallError::Busy))).count();
     assert_eq!(busy, 8, "{answers:?}");
     assert_eq!(tenant.waiting(), 0, "nobody is forgotten");
-    lucky(&tenant, 100, 1).await;
 }

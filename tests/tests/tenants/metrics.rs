@@ -23,7 +23,7 @@ async fn requests_calls_and_tenants_are_counted() {
             tenant.open(packet, user).await.unwrap();
         }
         tenant.suspend();
-        assert!(tenant.preview(Strategy::Equal, 2, 2).await.is_err());
+        assert!(tenant.preview(Strategy::EQUAL, 2, 2).await.is_err());
     }
     let settled = host.settle(100).await.unwrap().len();
     let text = host.metrics();

@@ -112,10 +112,10 @@ async fn by_default_the_embedded_plugin_is_granted_what_it_asks_for_and_a_foreig
     let host = host();
     let unsaid = || TenantConfig::new(TenantId::new("one").unwrap());
     let tenant = host.add(unsaid(), plugin()).await.unwrap();
-    assert_eq!((tenant.grants(), tenant.config().grants), (Grants::ALL, None));
+    assert_eq!((tenant.grants(), tenant.config().grants), (plugin().asks(), None));
     lucky(&tenant, 100, 1).await;
     let error = tenant.upgrade(another(1)).await.unwrap_err();
-    assert!(matches!(error, TenantError::NotGranted(missing) if missing == Grants::ALL), "{error}");
+    assert!(matches!(error, TenantError::NotGranted(missing) if missing == plugin().asks()), "{error}");
     assert_eq!(tenant.plugin().digest(), plugin().digest(), "the former one serves on");
     // Said once, it holds for whichever plugin serves.
     tenant.configure(unsaid().grants(Grants::ALL)).await.unwrap();
@@ -128,7 +128,7 @@ async fn by_default_the_embedded_plugin_is_granted_what_it_asks_for_and_a_foreig
     // The embedded plugin is known by its digest, wherever it comes from.
     let same = host.plugins().load(PluginSource::Bytes(Plugin::EMBEDDED.to_vec())).await.unwrap();
     tenant.upgrade(same).await.unwrap();
-    assert_eq!(tenant.grants(), Grants::ALL);
+    assert_eq!(tenant.grants(), plugin().asks());
 }
 
 #[tokio::test]
@@ -145,10 +145,10 @@ async fn a_change_touches_one_tenant() {
     assert_eq!(other.config(), named("other"));
     assert_eq!(other.plugin().digest(), plugin().digest());
     assert!(one.is_suspended() && !other.is_suspended());
-    assert!(one.preview(hongbao_host::domain::Strategy::Equal, 9, 3).await.is_err());
+    assert!(one.preview(hongbao_host::domain::Strategy::EQUAL, 9, 3).await.is_err());
     lucky(&other, 900, 3).await;
     one.resume();
-    let preview = one.preview(hongbao_host::domain::Strategy::Equal, 9, 3).await.unwrap();
+    let preview = one.preview(hongbao_host::domain::Strategy::EQUAL, 9, 3).await.unwrap();
     assert_eq!(preview.unwrap_err(), "shares must be between 1 and 2, not 3");
 }
 

@@ -168,7 +168,7 @@ mod tests {
     fn imports_do_not_look_up() {
         check("runtime/src/imports/clock.rs", "fn a() { crate::engine::new(); }", 1);
         check("runtime/src/imports/clock.rs", "use crate::imports::Skew; // crate::nothing", 0);
-        check("runtime/src/lane.rs", "use crate::engine;", 0);
+        check("runtime/src/batcher.rs", "use crate::engine;", 0);
     }
 
     #[test]

@@ -29,31 +29,29 @@ struct Plan {
     one_in: u32,
 }
 
-const PLANS: [Plan; 6] = [
-    plan("Lucky", "grandma", "新年快乐 · Happy New Year", Strategy::DoubleAverage, 100_000, 100),
-    plan("Small", "little-chen", "心意到了 · It's the thought", Strategy::WechatObserved, 60, 15),
-    plan("Equal", "boss-wang", "恭喜发财 · Prosperity", Strategy::Equal, 8_880, 10),
-    plan("Large", "uncle-li", "大吉大利 · Great fortune", Strategy::LineCut, 80_000, 5),
-    Plan {
-        to: 3,
-        ..plan("Exclusive", "auntie-zhang", "只给你们 · Just for you", Strategy::DoubleAverage, 2_024, 3)
-    },
-    // Tapped by few, and left to expire.
-    Plan {
-        one_in: 60,
-        ..plan("Forgotten", "cousin-wu", "早点睡 · Sleep early", Strategy::DoubleAverage, 6_600, 50)
-    },
-];
-
-const fn plan(
-    title: &'static str,
-    sender: &'static str,
-    greeting: &'static str,
-    strategy: Strategy,
-    total: u64,
-    shares: u32,
-) -> Plan {
-    Plan { title, sender, greeting, strategy, total, shares, to: 0, one_in: 1 }
+fn plans() -> [Plan; 6] {
+    let plan = |title, sender, greeting, strategy, total, shares| Plan {
+        title,
+        sender,
+        greeting,
+        strategy,
+        total,
+        shares,
+        to: 0,
+        one_in: 1,
+    };
+    let lucky = Strategy::DOUBLE_AVERAGE;
+    let exclusive = plan("Exclusive", "auntie-zhang", "只给你们 · Just for you", lucky.clone(), 2_024, 3);
+    let forgotten = plan("Forgotten", "cousin-wu", "早点睡 · Sleep early", lucky.clone(), 6_600, 50);
+    [
+        plan("Lucky", "grandma", "新年快乐 · Happy New Year", lucky, 100_000, 100),
+        plan("Small", "little-chen", "心意到了 · It's the thought", Strategy::WECHAT_OBSERVED, 60, 15),
+        plan("Equal", "boss-wang", "恭喜发财 · Prosperity", Strategy::EQUAL, 8_880, 10),
+        plan("Large", "uncle-li", "大吉大利 · Great fortune", Strategy::LINE_CUT, 80_000, 5),
+        Plan { to: 3, ..exclusive },
+        // Tapped by few, and left to expire.
+        Plan { one_in: 60, ..forgotten },
+    ]
 }
 
 /// The name of the n-th of the crowd.
@@ -69,14 +67,20 @@ pub(super) fn user(number: u32) -> Result<UserId, InputError> {
 /// Funds the senders and sends every packet.
 pub(super) async fn send_all(tenant: &Tenant, users: u32) -> anyhow::Result<Vec<SentPacket>> {
     let mut sent = Vec::new();
-    for plan in &PLANS {
+    for plan in plans() {
         let sender = UserId::new(plan.sender)?;
         tenant.fund(&sender, Amount::new(plan.total)?).await?;
-        let id = send(tenant, plan, sender, users).await?;
-        let &Plan { title, total, shares, strategy, one_in, .. } = plan;
+        let plan = Plan { strategy: known(tenant, plan.strategy), ..plan };
+        let id = send(tenant, &plan, sender, users).await?;
+        let Plan { title, total, shares, strategy, one_in, .. } = plan;
         sent.push(SentPacket { id, title, total, shares, strategy, one_in });
     }
     Ok(sent)
+}
+
+/// A strategy, or the plugin's own where it does not have this one.
+fn known(tenant: &Tenant, strategy: Strategy) -> Strategy {
+    tenant.manifest().strategies.default_of(&strategy)
 }
 
 async fn send(tenant: &Tenant, plan: &Plan, sender: UserId, users: u32) -> anyhow::Result<PacketId> {
@@ -85,7 +89,7 @@ async fn send(tenant: &Tenant, plan: &Plan, sender: UserId, users: u32) -> anyho
         key: format!("demo-{}-{:016x}", plan.title, getrandom::u64()?),
         room: "family".into(),
         sender,
-        strategy: Some(plan.strategy),
+        strategy: Some(plan.strategy.clone()),
         total: plan.total,
         shares: plan.shares,
         to: named.collect::<Result<_, _>>()?,

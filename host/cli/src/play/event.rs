@@ -4,9 +4,8 @@ use serde::Deserialize;
 
 use super::Malformed;
 use super::members::Members;
-use crate::args::StrategyArg;
-use hongbao_domain::UserId;
 use hongbao_domain::decode;
+use hongbao_domain::{Strategy, StrategyError, UserId};
 
 /// One event. Amounts are in minor units.
 #[derive(Debug, Deserialize)]
@@ -32,13 +31,25 @@ pub(super) struct Send {
     pub(super) room: String,
     pub(super) sender: User,
     pub(super) kind: Kind,
-    pub(super) strategy: Option<StrategyArg>,
+    pub(super) strategy: Option<Named>,
     pub(super) total: u64,
     pub(super) shares: u32,
     pub(super) expires_in_ms: Option<u64>,
     pub(super) to: Vec<User>,
     pub(super) greeting: String,
     pub(super) key: Option<String>,
+}
+
+/// A strategy as it stands in a log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Named(pub(super) Strategy);
+
+impl TryFrom<String> for Named {
+    type Error = StrategyError;
+    fn try_from(text: String) -> Result<Self, StrategyError> {
+        Strategy::new(text).map(Self)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -3,8 +3,7 @@
 
 use serde::Deserialize;
 
-use super::event::{Event, Kind, Send, User};
-use crate::args::StrategyArg;
+use super::event::{Event, Kind, Named, Send, User};
 
 /// Which event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -54,7 +53,7 @@ members! {
     room "room": String;
     sender "sender": User;
     kind "kind": Kind;
-    strategy "strategy": StrategyArg;
+    strategy "strategy": Named;
     total "total": u64;
     shares "shares": u32;
     expires_in_ms "expires_in_ms": u64;

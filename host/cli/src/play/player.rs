@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::answer::{Answer, Body, CreditView, ErrorView, UnrefundedView};
-use super::event::{Event, Kind, Send, User};
-use crate::args::StrategyArg;
+use super::event::{Event, Kind, Named, Send, User};
 use crate::lock::DirectoryLock;
 use crate::open::Session;
 use crate::time;
@@ -221,11 +220,13 @@ impl Player {
 
 /// `kind` and `strategy` say the same thing twice; they must not contradict each other.
 fn strategy(send: &Send) -> Result<Option<Strategy>, &'static str> {
-    match (send.kind, send.strategy) {
-        (Kind::Equal, None | Some(StrategyArg::Equal)) => Ok(Some(Strategy::Equal)),
-        (Kind::Equal, Some(_)) => Err("an equal packet has the strategy equal"),
-        (Kind::Lucky, Some(StrategyArg::Equal)) => Err("a lucky packet cannot have the strategy equal"),
-        (Kind::Lucky, named) => Ok(named.map(Strategy::from)),
+    let named = send.strategy.as_ref().map(|Named(strategy)| strategy.clone());
+    let is_equal = named.as_ref().map(|strategy| *strategy == Strategy::EQUAL);
+    match (send.kind, is_equal) {
+        (Kind::Equal, None | Some(true)) => Ok(Some(Strategy::EQUAL)),
+        (Kind::Equal, Some(false)) => Err("an equal packet has the strategy equal"),
+        (Kind::Lucky, Some(true)) => Err("a lucky packet cannot have the strategy equal"),
+        (Kind::Lucky, _) => Ok(named),
     }
 }
 

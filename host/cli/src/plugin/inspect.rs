@@ -37,13 +37,12 @@ struct RefusalView {
 pub(super) struct ManifestView {
     id: String,
     version: String,
-    asks: Vec<String>,
 }
 
 impl From<&PluginManifest> for ManifestView {
     fn from(manifest: &PluginManifest) -> Self {
-        let PluginManifest { id, version, asks, .. } = manifest.clone();
-        Self { id, version, asks }
+        let PluginManifest { id, version, .. } = manifest.clone();
+        Self { id, version }
     }
 }
 
@@ -97,9 +96,8 @@ fn render(inspection: &Inspection, manifest: Option<&PluginManifest>) -> String 
             rows.push((heading, or_none(String::new())));
         }
     }
-    if let Some(PluginManifest { id, version, asks, .. }) = manifest {
+    if let Some(PluginManifest { id, version, .. }) = manifest {
         rows.insert(0, ("plugin", format!("{id} {version}")));
-        rows.insert(1, ("asks", or_none(asks.join(", "))));
     }
     let mut table = Table::new(&["", ""]);
     for (heading, text) in rows {

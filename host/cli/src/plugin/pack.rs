@@ -10,7 +10,7 @@ use wit_component::{ComponentEncoder, metadata};
 use super::{PackArgs, size};
 use crate::exit::Exit;
 use crate::{open, terminal};
-use hongbao_domain::{Grant, Manifest};
+use hongbao_domain::Manifest;
 use hongbao_runtime::{Digest, Engine, Form, Plugin, PluginError, PluginSource};
 
 /// Why no component was made.
@@ -90,10 +90,8 @@ async fn directory(args: &PackArgs, engine: &Engine, component: &[u8]) -> anyhow
 }
 
 /// Names and versions have no characters that TOML would have to escape.
-fn plugin_toml(Manifest { name, version, asks, .. }: &Manifest, digest: Digest) -> String {
-    let asks: Vec<String> = asks.iter().map(|grant: Grant| format!("\"{grant}\"")).collect();
-    let asks = asks.join(", ");
-    format!("id = \"{name}\"\nversion = \"{version}\"\nsha256 = \"{digest}\"\nasks = [{asks}]\n")
+fn plugin_toml(Manifest { name, version, .. }: &Manifest, digest: Digest) -> String {
+    format!("id = \"{name}\"\nversion = \"{version}\"\nsha256 = \"{digest}\"\n")
 }
 
 fn component(engine: &Engine, module: &[u8]) -> anyhow::Result<Vec<u8>> {

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::inspect::ManifestView;
 use super::{FileArgs, size};
-use hongbao_runtime::{Engine, PluginSource, Plugins};
+use hongbao_domain::{Grants, TenantId};
+use hongbao_runtime::{Engine, Host, PluginSource, Plugins, TenantConfig};
 
 #[derive(Serialize)]
 struct ValidView {
@@ -19,7 +20,11 @@ struct ValidView {
 }
 
 pub(super) async fn run(args: &FileArgs) -> anyhow::Result<()> {
-    let plugin = Plugins::new(Engine::new()?).load(PluginSource::at(&args.path)).await?;
+    let engine = Engine::new()?;
+    let plugin = Plugins::new(engine.clone()).load(PluginSource::at(&args.path)).await?;
+    // What cannot be instantiated, or does not say what it is, fits nobody.
+    let everything = TenantConfig::new(TenantId::default()).grants(Grants::ALL);
+    Host::builder().engine(engine).build()?.add(everything, plugin.clone()).await?;
     let sha256 = plugin.digest().to_string();
     match args.json {
         true => {

@@ -1,9 +1,9 @@
 //! Refunds in the background: of all tenants beside each other, and of each one only so many at once.
 //!
 //! A look at the ledger puts packets that are past their time on a desk (`desk`), each into its tenant's
-//! place. What is on the desk is refunded in turns between tenants, so a plugin that takes long, or fails,
-//! delays its own tenant's refunds alone. What fails is left alone for a while, longer each time; a minute
-//! after its time the host refunds a packet without the plugin.
+//! place. What is on the desk is refunded in turns between tenants, so one with very many packets that end at
+//! the same time delays its own alone. What fails is left alone for a while, longer each time. No plugin is
+//! asked: a sender's money does not hang on one.
 
 mod desk;
 mod sweep;
@@ -18,10 +18,10 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::seldom::Seldom;
-use super::tenant::{is_overdue, refund_alone};
+use super::tenant;
 use super::{CallError, Host};
 use desk::{Desk, Now};
-use hongbao_domain::{Amount, PacketKey, TenantId};
+use hongbao_domain::{Amount, Expired, PacketKey, TenantId};
 use hongbao_store::Due;
 pub use sweep::Refunds;
 use walk::Walk;
@@ -63,15 +63,12 @@ pub(super) async fn refund(host: Host, every: Duration, mut stopped: watch::Rece
 }
 
 impl UnderWay {
-    fn begin(&mut self, host: &Host, Due { key, expires_at_ms }: Due) {
+    fn begin(&mut self, host: &Host, Due { key, .. }: Due) {
         let (host, packet) = (host.clone(), key.clone());
         let refund = async move {
-            match host.tenant(&packet.tenant) {
-                Some(tenant) => tenant.refund(&packet, expires_at_ms).await,
-                None if is_overdue(host.now_ms(), expires_at_ms) => {
-                    refund_alone(host.shared(), &packet).await
-                }
-                None => Ok(None),
+            match tenant::refund(host.shared(), &packet).await? {
+                Expired::Refunded(amount) => Ok(Some(amount)),
+                _ => Ok(None),
             }
         };
         self.keys.insert(self.tasks.spawn(refund).id(), key);
@@ -117,7 +114,7 @@ async fn look(host: &Host, walk: &mut Walk, desk: &mut Desk, log: &mut Seldom<Ki
 type Kind = (Option<TenantId>, &'static str);
 
 fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, done: Refunded) {
-    // What a plugin says is nothing to refund rests as well: it is found again if it is due still.
+    // What had nothing to refund rests as well: it is found again if it is due still.
     desk.done(key, matches!(done, Ok(Some(_))), now(host));
     let Err(error) = done else { return };
     let (tenant, packet) = (key.tenant.as_str(), key.packet);
@@ -130,8 +127,8 @@ fn note(host: &Host, desk: &mut Desk, log: &mut Seldom<Kind>, key: &PacketKey, d
 }
 
 impl Host {
-    /// Tells of a tenant that will be served when its plugin is ready. Until then its packets are refunded in
-    /// the background, each a minute after its time: a sender's money does not hang on a plugin.
+    /// Tells of a tenant that will be served when its plugin is ready. Its packets are refunded in the
+    /// background already: a sender's money does not hang on a plugin.
     pub fn expect(&self, id: &TenantId) {
         self.expected.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
     }

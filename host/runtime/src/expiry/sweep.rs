@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{CallError, Tenant};
-use hongbao_domain::{Amount, PacketKey, TenantId};
-use hongbao_store::{Due, Ledger};
+use crate::host::Shared;
+use crate::{CallError, tenant};
+use hongbao_domain::{Amount, Expired, PacketKey, TenantId};
+use hongbao_store::Due;
 
 /// What a sweep of expired packets did.
 #[derive(Clone, Debug, Default)]
@@ -17,36 +18,35 @@ pub struct Refunds {
 
 impl Refunds {
     /// Refunds packets of one tenant, one after another.
-    async fn of_one(tenant: Tenant, due: Vec<Due>) -> Self {
+    async fn of_one(shared: &Shared, due: Vec<Due>) -> Self {
         let mut refunds = Self::default();
-        for Due { key, expires_at_ms } in due {
-            match tenant.refund(&key, expires_at_ms).await {
-                Ok(Some(amount)) => refunds.refunded.push((key, amount)),
-                Ok(None) => {}
+        for Due { key, .. } in due {
+            match tenant::refund(shared, &key).await {
+                Ok(Expired::Refunded(amount)) => refunds.refunded.push((key, amount)),
+                Ok(_) => {}
                 Err(error) => refunds.failed.push((key, error)),
             }
         }
         refunds
     }
 
-    /// Refunds what is due, of one tenant or of all that `tenant` knows, tenants beside each other.
+    /// Refunds what is due, of one tenant or of all that are `known`, tenants beside each other.
     pub(crate) async fn sweep(
-        ledger: &dyn Ledger,
+        shared: &Shared,
         of: Option<&TenantId>,
-        now_ms: u64,
-        tenant: impl Fn(&TenantId) -> Option<Tenant>,
+        known: impl Fn(&TenantId) -> bool,
     ) -> Result<Self, CallError> {
         const AT_ONCE: u32 = 256;
-        let mut refunds = Self::default();
+        let (mut refunds, now_ms) = (Self::default(), shared.clock.now_ms());
         let mut cursor = None;
         loop {
-            let due = ledger.due(of, now_ms, cursor, AT_ONCE).await?;
+            let due = shared.ledger.due(of, now_ms, cursor, AT_ONCE).await?;
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
             let mut by_tenant = BTreeMap::<_, Vec<_>>::new();
             due.into_iter().for_each(|due| by_tenant.entry(due.key.tenant.clone()).or_default().push(due));
             // Others may serve tenants of the same ledger.
-            let known = by_tenant.into_iter().filter_map(|(id, due)| Some((tenant(&id)?, due)));
-            let parts = known.map(|(tenant, due)| Self::of_one(tenant, due));
+            by_tenant.retain(|id, _| known(id));
+            let parts = by_tenant.into_values().map(|due| Self::of_one(shared, due));
             for part in futures::future::join_all(parts).await {
                 refunds.refunded.extend(part.refunded);
                 refunds.failed.extend(part.failed);

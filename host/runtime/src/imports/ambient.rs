@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+use sha2::Sha256;
 
 use super::steady::Uptime;
+use hongbao_domain::PacketId;
 
 /// How far a clock is from those that it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +98,11 @@ impl Clock for ManualClock {
 }
 
 /// Randomness for plugins: ChaCha20, seeded once.
-pub struct Entropy(Mutex<ChaCha20Rng>);
+pub struct Entropy {
+    generator: Mutex<ChaCha20Rng>,
+    /// From which the numbers of shares are derived.
+    key: [u8; 32],
+}
 
 impl Entropy {
     /// Seeded by the operating system.
@@ -105,17 +112,23 @@ impl Entropy {
     pub fn from_os() -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed)?;
-        Ok(Self(Mutex::new(ChaCha20Rng::from_seed(seed))))
+        Ok(Self::of(ChaCha20Rng::from_seed(seed)))
     }
 
     /// Always the same numbers for the same seed: for tests, demonstrations and simulations.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self(Mutex::new(ChaCha20Rng::seed_from_u64(seed)))
+        Self::of(ChaCha20Rng::seed_from_u64(seed))
+    }
+
+    fn of(mut generator: ChaCha20Rng) -> Self {
+        let mut key = [0; 32];
+        generator.fill_bytes(&mut key);
+        Self { generator: Mutex::new(generator), key }
     }
 
     fn generator(&self) -> MutexGuard<'_, ChaCha20Rng> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.generator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn u128(&self) -> u128 {
@@ -126,5 +139,49 @@ impl Entropy {
     pub(super) fn u64s(&self, count: u32) -> Vec<u64> {
         let mut generator = self.generator();
         (0..count).map(|_| generator.next_u64()).collect()
+    }
+
+    /// Adds numbers that belong to one share: always the same ones, and unlike those of any other.
+    pub(super) fn of_share(
+        &self,
+        packet: PacketId,
+        sequence: u32,
+        skip: u32,
+        count: u32,
+        numbers: &mut Vec<u64>,
+    ) {
+        let Ok(mut leaf) = Hmac::<Sha256>::new_from_slice(&self.key) else { return };
+        // What is random in the id: so a seeded host draws the same at any time of day.
+        leaf.update(&packet.to_bytes()[6..]);
+        leaf.update(&sequence.to_be_bytes());
+        let mut generator = ChaCha20Rng::from_seed(leaf.finalize().into_bytes().into());
+        // A number takes two words.
+        generator.set_word_pos(2 * u128::from(skip));
+        numbers.extend((0..count).map(|_| generator.next_u64()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_share(entropy: &Entropy, packet: u64, sequence: u32, skip: u32, count: u32) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        entropy.of_share(PacketId::from_halves(1, packet), sequence, skip, count, &mut numbers);
+        numbers
+    }
+
+    #[test]
+    fn the_numbers_of_a_share_are_its_own_and_always_the_same() {
+        let entropy = Entropy::seeded(1);
+        let first = of_share(&entropy, 1, 1, 0, 100);
+        entropy.u64s(7);
+        assert_eq!(of_share(&entropy, 1, 1, 0, 100), first);
+        assert_eq!(of_share(&entropy, 1, 1, 90, 10), first[90..]);
+        assert_eq!(of_share(&entropy, 1, 1, 1, 1), first[1..2]);
+        for other in [of_share(&entropy, 2, 1, 0, 100), of_share(&entropy, 1, 2, 0, 100)] {
+            assert!(first.iter().all(|number| !other.contains(number)));
+        }
+        assert_ne!(of_share(&Entropy::seeded(2), 1, 1, 0, 100), first);
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum Breach {
     #[error("the plugin used an amount that is none: {0}")]
     Amount(AmountError),
     #[error("the plugin asked for {0} random numbers at once")]
-    Entropy(u32),
+    Entropy(u64),
     /// It reached for something that this call is not about.
     #[error("the plugin reached for {0}")]
     Beyond(&'static str),

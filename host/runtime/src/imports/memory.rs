@@ -1,4 +1,5 @@
-//! Memory and tables: growth past the limits is refused, and remembered.
+//! Memory and tables: growth past the limits is refused, and remembered. A plugin may have several memories; the limit
+//! is for all of them together, and that of a table for each.
 //!
 //! A refusal alone is not an error: WebAssembly's `memory.grow` answers -1. What a plugin makes of it
 //! is mostly a trap without a word, so what was refused is the reason to give.
@@ -8,19 +9,25 @@ use wasmtime::ResourceLimiter;
 use super::Breach;
 use hongbao_domain::Limits;
 
+/// Memories of one instance: compilers make one, and languages with a virtual machine in the component some more.
+pub(crate) const MOST_MEMORIES: usize = 4;
+/// Tables for each memory that an instance may have.
+pub(crate) const TABLES_FOR_EACH: usize = 2;
+/// Core modules of one instance.
+pub(crate) const MOST_MODULES: usize = 64;
+
 /// Watches over one instance.
 pub(crate) struct Memory {
+    /// Of all memories.
+    used: usize,
     bytes: usize,
     elements: usize,
     refused: Option<fn(&Self) -> Breach>,
 }
 
 impl Memory {
-    /// Components of one plugin are made of a few core instances.
-    const INSTANCES: usize = 8;
-
     pub(super) const fn new(limits: &Limits) -> Self {
-        Self { bytes: limits.memory_bytes, elements: limits.table_elements, refused: None }
+        Self { used: 0, bytes: limits.memory_bytes, elements: limits.table_elements, refused: None }
     }
 
     /// What was refused since the last time this was asked.
@@ -30,11 +37,14 @@ impl Memory {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.bytes {
+    fn memory_growing(&mut self, now: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(now));
+        if used > self.bytes {
             self.refused = Some(|memory| Breach::Memory(memory.bytes));
+            return Ok(false);
         }
-        Ok(desired <= self.bytes)
+        self.used = used;
+        Ok(true)
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
@@ -45,14 +55,14 @@ impl ResourceLimiter for Memory {
     }
 
     fn instances(&self) -> usize {
-        Self::INSTANCES
+        MOST_MODULES
     }
 
     fn tables(&self) -> usize {
-        2
+        MOST_MEMORIES * TABLES_FOR_EACH
     }
 
     fn memories(&self) -> usize {
-        1
+        MOST_MEMORIES
     }
 }

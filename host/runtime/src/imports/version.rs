@@ -5,38 +5,39 @@
 use wasmtime::component::Component;
 use wasmtime::{Result, Store};
 
-use super::v0_1::{self, bindings};
-use super::{InstanceState, Mandate};
+use super::InstanceState;
+use super::call::Call;
+use super::v0_2;
 
 /// A component, linked with the host's functions. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Linked {
-    V0_1(bindings::PluginPre<InstanceState>),
+    V0_2(v0_2::Linked),
 }
 
 /// What an instance gives.
 pub(crate) enum Exports {
-    V0_1(bindings::Plugin),
+    V0_2(v0_2::Exports),
 }
 
 impl Linked {
-    /// Of version 0.1.0.
-    pub(crate) fn v0_1(engine: &wasmtime::Engine, component: &Component) -> Result<Self> {
-        Ok(Self::V0_1(v0_1::link(engine, component)?))
+    /// Of version 0.2.
+    pub(crate) fn v0_2(engine: &wasmtime::Engine, component: &Component) -> Result<Self> {
+        Ok(Self::V0_2(v0_2::link(engine, component)?))
     }
 
     pub(crate) async fn instantiate(&self, store: &mut Store<InstanceState>) -> Result<Exports> {
         match self {
-            Self::V0_1(pre) => Ok(Exports::V0_1(pre.instantiate_async(store).await?)),
+            Self::V0_2(linked) => Ok(Exports::V0_2(linked.instantiate(store).await?)),
         }
     }
-}
 
-/// Why an answer of the plugin is none: it, or a store behind it, says so itself.
-pub(crate) enum Said {
-    Busy,
-    Unavailable,
-    Other(String),
+    /// Whether people can talk to it.
+    pub(crate) const fn has_chat(&self) -> bool {
+        match self {
+            Self::V0_2(linked) => linked.has_chat(),
+        }
+    }
 }
 
 /// An instance's exports, for one call. An outer error is a trap: the store must not be used again.
@@ -47,7 +48,7 @@ pub(crate) struct Calls<'i> {
 
 impl Calls<'_> {
     /// Says what the call is about; to be done before each.
-    pub(super) fn begin(&mut self, mandate: Mandate) {
-        self.store.data_mut().begin(mandate);
+    pub(super) fn begin(&mut self, call: Call) {
+        self.store.data_mut().begin(call);
     }
 }

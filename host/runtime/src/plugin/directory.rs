@@ -9,7 +9,6 @@ use std::path::{Component, Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::contract::all_askable;
 use super::source::{read_at_most, read_component, unreadable};
 use super::{Digest, PluginError};
 use hongbao_domain::decode;
@@ -23,13 +22,11 @@ pub struct PluginManifest {
     pub version: String,
     /// Of the component.
     pub sha256: Digest,
-    /// Interfaces of the host that it is to be given, by their names, each once.
-    pub asks: Vec<String>,
 }
 
-const KEYS: [&str; 5] = ["id", "version", "file", "sha256", "asks"];
+const KEYS: [&str; 4] = ["id", "version", "file", "sha256"];
 const DEFAULT_FILE: &str = "plugin.wasm";
-/// Far more than five keys take.
+/// Far more than four keys take.
 const MOST_BYTES: u64 = 64 << 10;
 
 /// The component of a directory, and what is said of it.
@@ -98,8 +95,7 @@ fn parse(bytes: &[u8]) -> Result<(PluginManifest, String), String> {
     };
     const SHA256: &str = "the component's sha256 in 64 hexadecimal digits";
     let sha256 = string("sha256", SHA256)?.parse().map_err(|_| format!("`sha256` must be {SHA256}"))?;
-    let asks = asks(table.get("asks"))?;
-    Ok((PluginManifest { id, version, sha256, asks }, file))
+    Ok((PluginManifest { id, version, sha256 }, file))
 }
 
 /// Where the syntax is broken. The parser's own message shows the line, over many lines.
@@ -108,23 +104,6 @@ fn syntax(text: &str, error: &toml::de::Error) -> String {
     let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
     let reason = super::error::one_line(error.message());
     format!("line {line} is no TOML: {reason}")
-}
-
-fn asks(value: Option<&Value>) -> Result<Vec<String>, String> {
-    let known = || all_askable().collect::<Vec<_>>().join(", ");
-    let must = || format!("a list of names, each once, of: {}", known());
-    let Some(value) = value else { return Err(format!("`asks` is missing; it must be {}", must())) };
-    let names =
-        value.as_array().and_then(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
-    let names = names.ok_or_else(|| format!("`asks` must be {}", must()))?;
-    let is_known = |name: &str| all_askable().any(|known| known == name);
-    let is_repeated = |at: usize, name| names.iter().take(at).any(|other| *other == name);
-    match names.iter().enumerate().find(|(at, name)| !is_known(name) || is_repeated(*at, **name)) {
-        Some((_, name)) => {
-            Err(format!("`asks` must be {}, and not \"{}\" as well", must(), name.escape_debug()))
-        }
-        None => Ok(names.into_iter().map(str::to_owned).collect()),
-    }
 }
 
 fn is_id(text: &str) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Digest;
 use super::contract::SPOKEN;
+use crate::imports::TABLES_FOR_EACH;
 
 /// Why a file is no plugin for this host.
 #[derive(Debug, thiserror::Error)]
@@ -67,11 +68,24 @@ pub enum PluginError {
     /// It wants what this host does not give.
     #[error("the plugin imports {0}, which this host does not give; {hint}", hint = foreign_hint(.0))]
     ForeignImport(String),
+    /// An instance of it would take more than one may.
+    #[error(
+        "the plugin has {memories} memories and {tables} tables, and may have {most} and {}; build it as one module",
+        *.most * TABLES_FOR_EACH
+    )]
+    TooManyMemories {
+        /// Linear memories of all its modules.
+        memories: u32,
+        /// Tables of all its modules.
+        tables: u32,
+        /// Memories that it may have on this host.
+        most: usize,
+    },
     /// It speaks a version of the contract that this host does not.
     #[error("the plugin speaks {0}, and this host speaks {SPOKEN}; build the plugin for that version")]
     ContractVersion(String),
     /// It lacks what every plugin gives.
-    #[error("the plugin does not export {0}; build it for the world `plugin` of {SPOKEN}")]
+    #[error("the plugin does not export {0}; build it for the world `core` or `plugin` of {SPOKEN}")]
     MissingExport(&'static str),
     /// Names fit, types do not.
     #[error("the plugin's interfaces are not those of {SPOKEN}: {0}; build it from that contract's files")]
@@ -128,6 +142,7 @@ impl PluginError {
             Self::ContractVersion(_) => "contract-version",
             Self::MissingExport(_) => "missing-export",
             Self::Mismatch(_) => "contract-mismatch",
+            Self::TooManyMemories { .. } => "too-many-memories",
             Self::Unreadable { .. } => "not-found",
             Self::Manifest { .. } => "invalid-manifest",
             Self::DigestMismatch { .. } => "digest-mismatch",
@@ -144,10 +159,10 @@ impl PluginError {
     }
 }
 
-fn foreign_hint(name: &str) -> &'static str {
+fn foreign_hint(name: &str) -> String {
     match name.starts_with("wasi:") || name.starts_with("wasi_") {
-        true => "build it for wasm32-unknown-unknown, which needs no WASI",
-        false => "a plugin imports interfaces of hongbao:plugin@0.1.0 alone",
+        true => "build it for wasm32-unknown-unknown, which needs no WASI".to_owned(),
+        false => format!("a plugin imports interfaces of {SPOKEN} alone"),
     }
 }
 

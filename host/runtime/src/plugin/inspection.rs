@@ -4,7 +4,7 @@ use wasmtime::Module;
 
 use super::contract::{self, Names};
 use super::error::one_line;
-use super::{Digest, Engine, Form, Plugin, PluginError, compile, guarded};
+use super::{Digest, Engine, Form, Plugin, PluginError, compile, guarded, places};
 
 /// What can be known of a file without running it.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// Versions of `hongbao:plugin` among them: one, unless something is odd.
     pub contract_versions: Vec<String>,
-    /// Interfaces that it has to be granted, by their names.
+    /// Interfaces of the host that it imports, and has to be granted.
     pub needs: Vec<String>,
     /// Why it is no plugin for this host.
     pub refusal: Option<PluginError>,
@@ -39,7 +39,8 @@ impl Plugin {
                 let component = compile(engine, bytes)?;
                 let names = Names::of(engine, &component);
                 let fits = contract::check(&names.imports, &names.exports);
-                (names, fits.and_then(|()| contract::link(engine, &component)).err())
+                let linked = fits.and_then(|()| contract::link(engine, &component));
+                (names, linked.and_then(|_| places(engine, &component)).err())
             }
             Form::CoreModule => (core_names(engine, bytes)?, Some(PluginError::CoreModule)),
         };
@@ -49,7 +50,7 @@ impl Plugin {
             digest: Digest::of(bytes),
             size: bytes.len() as u64,
             contract_versions: distinct(versions.map(str::to_owned)),
-            needs: distinct(imports.iter().filter_map(|name| contract::askable(name)).map(str::to_owned)),
+            needs: contract::asks(&imports).iter().map(|grant| grant.name().to_owned()).collect(),
             imports,
             exports,
             refusal,

@@ -27,9 +27,9 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use wasmtime::component::Component;
 
 use super::Engine;
-use crate::imports::Linked;
+use crate::imports::{Linked, MOST_MEMORIES, TABLES_FOR_EACH};
 use contract::Names;
-use hongbao_domain::Manifest;
+use hongbao_domain::{Grants, Manifest};
 
 /// A compiled plugin that fits this host. Instances come from it. Cheap to clone.
 #[derive(Clone)]
@@ -45,6 +45,8 @@ struct Facts {
     digest: Digest,
     size: u64,
     imports: Vec<String>,
+    /// Of the engine's pool, that an instance takes.
+    places: u32,
     /// What the first instance said of itself. Shared by all tenants that are told the same.
     said: OnceLock<Arc<Manifest>>,
 }
@@ -88,7 +90,8 @@ impl Plugin {
         let Names { imports, exports } = Names::of(engine, component);
         contract::check(&imports, &exports)?;
         let linked = contract::link(engine, component)?;
-        let facts = Facts { digest, size, imports, said: OnceLock::new() };
+        let places = places(engine, component)?;
+        let facts = Facts { digest, size, imports, places, said: OnceLock::new() };
         Ok(Self { engine: engine.clone(), linked, facts: Arc::new(facts), manifest: None })
     }
 
@@ -123,6 +126,18 @@ impl Plugin {
         &self.facts.imports
     }
 
+    /// What it has to be granted: the interfaces of the host that it imports.
+    #[must_use]
+    pub fn asks(&self) -> Grants {
+        contract::asks(self.imports())
+    }
+
+    /// Whether people can talk to it: whether it is of the world `plugin`, and not of `core`.
+    #[must_use]
+    pub const fn has_chat(&self) -> bool {
+        self.linked.has_chat()
+    }
+
     /// What its `plugin.toml` says of it; none where it was not loaded from a plugin directory.
     #[must_use]
     pub fn manifest(&self) -> Option<&PluginManifest> {
@@ -133,6 +148,11 @@ impl Plugin {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// How many places of the engine's pool an instance takes.
+    pub(super) fn places(&self) -> u32 {
+        self.facts.places
     }
 
     pub(super) const fn linked(&self) -> &Linked {
@@ -158,6 +178,19 @@ impl Plugin {
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin").field("digest", &self.facts.digest).finish_non_exhaustive()
+    }
+}
+
+/// How many places an instance takes: one for each memory, and for as many tables as belong to one.
+fn places(engine: &Engine, component: &Component) -> Result<u32, PluginError> {
+    // Of a component that imports modules nothing is known; but then it was not linked.
+    let Some(needs) = component.resources_required() else { return Ok(1) };
+    let (memories, tables) = (needs.num_memories, needs.num_tables);
+    let places = memories.max(tables.div_ceil(TABLES_FOR_EACH as u32)).max(1);
+    let most = MOST_MEMORIES.min(engine.instances);
+    match places as usize <= most {
+        true => Ok(places),
+        false => Err(PluginError::TooManyMemories { memories, tables, most }),
     }
 }
 

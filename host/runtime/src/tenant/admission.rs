@@ -103,8 +103,7 @@ impl Tenant {
         }
     }
 
-    /// What the host does by itself is no request of the tenant's.
-    pub(super) fn uncounted(&self) -> Self {
+    fn uncounted(&self) -> Self {
         Self { is_counted: true, ..self.clone() }
     }
 
@@ -117,11 +116,16 @@ impl Tenant {
 
     /// What serves now, if its plugin may be called at all.
     pub(super) fn admit(&self) -> Result<Arc<Serving>, CallError> {
-        self.not_suspended()?;
         let retry_after_ms = self.plugin_suspended_for_ms();
-        if retry_after_ms.is_some() {
+        if retry_after_ms.is_some() && !self.suspension().is_any() {
             return Err(CallError::Suspended { retry_after_ms });
         }
+        self.admit_without_plugin()
+    }
+
+    /// What serves now, for a request that needs no plugin.
+    pub(super) fn admit_without_plugin(&self) -> Result<Arc<Serving>, CallError> {
+        self.not_suspended()?;
         let serving = self.serving();
         if !self.is_counted {
             serving.take_rate()?;

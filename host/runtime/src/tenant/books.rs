@@ -1,32 +1,42 @@
-//! A tenant's money: wallets, audits, refunds.
+//! A tenant's money, past its plugin: wallets, audits, refunds, and packets as the room sees them.
 
 use super::Tenant;
 use crate::host::Shared;
-use crate::{CallError, Refunds};
-use hongbao_domain::{Amount, Expired, Name, PacketKey, TenantId, UserId};
-use hongbao_store::{Audit, Closed, Discrepancy, Funded, StoreError};
+use crate::{CallError, Operation, Refunds};
+use hongbao_domain::{Amount, Details, Expired, Name, PacketId, PacketKey, Status, UserId};
+use hongbao_store::{Audit, Closed, Discrepancy, Funded, Loaded, StoreError};
 
-/// A packet that is so long past its time is refunded by the host alone: a sender's money must not
-/// hang on a plugin that breaks, or says that it has done what it has not.
-const PATIENCE_MS: u64 = 60_000;
+/// How often a refund is tried that claims keep overtaking.
+const TRIES: u32 = 8;
 
-/// Whether the host refunds a packet that ended then without its plugin.
-pub(crate) const fn is_overdue(now_ms: u64, expired_at_ms: u64) -> bool {
-    now_ms >= expired_at_ms.saturating_add(PATIENCE_MS)
-}
-
-/// Refunds a packet without its plugin. Gives what went back now.
-pub(crate) async fn refund_alone(shared: &Shared, key: &PacketKey) -> Result<Option<Amount>, CallError> {
-    let Shared { ledger, counter, clock, clock_watch, .. } = shared;
+/// Ends a packet that is past its time and gives its sender back what is left, once.
+pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, CallError> {
+    let Shared { ledger, counter, clock, clock_watch, health, .. } = shared;
     clock_watch.trust()?;
-    let Some(loaded) = ledger.load(key, &[]).await? else { return Ok(None) };
-    let closed = ledger.close(key, loaded.packet.version, clock.now_ms()).await?;
-    // The card carries the time of expiry, so a grab is refused without this as well.
-    let _ = counter.close(key, clock.now_ms()).await;
-    Ok(match closed {
-        Closed::Refunded(amount) => Some(amount),
-        _ => None,
-    })
+    for _ in 0..TRIES {
+        let loaded = ledger.load(key, &[]).await;
+        health.ledger.note(&loaded);
+        let Some(Loaded { packet, .. }) = loaded? else { return Ok(Expired::NotFound) };
+        match packet.status {
+            Status::Finished => return Ok(Expired::Finished),
+            Status::Expired => return Ok(Expired::Already(packet.refunded)),
+            Status::Open if clock.now_ms() < packet.expires_at_ms => return Ok(Expired::NotDue),
+            Status::Open => {}
+        }
+        let closed = ledger.close(key, packet.version, clock.now_ms()).await;
+        health.ledger.note(&closed);
+        let expired = match closed? {
+            Closed::Refunded(amount) => Expired::Refunded(amount),
+            Closed::Already(amount) => Expired::Already(amount),
+            Closed::NotDue => Expired::NotDue,
+            Closed::NotFound => Expired::NotFound,
+            Closed::Stale => continue,
+        };
+        // The card carries the time of expiry, so a grab is refused without this as well.
+        let _ = counter.close(key, clock.now_ms()).await;
+        return Ok(expired);
+    }
+    Ok(Expired::Busy)
 }
 
 impl Tenant {
@@ -88,30 +98,39 @@ impl Tenant {
     /// When the ledger cannot say which packets are due, or the host's clock is off.
     pub async fn expire_due(&self) -> Result<Refunds, CallError> {
         self.inner.shared.clock_watch.trust()?;
-        let this = |id: &TenantId| (*id == self.inner.id).then(|| self.clone());
-        Refunds::sweep(&*self.inner.shared.ledger, Some(&self.inner.id), self.now_ms(), this).await
+        Refunds::sweep(&self.inner.shared, Some(&self.inner.id), |id| *id == self.inner.id).await
     }
 
-    /// Refunds a packet that ended then: through the plugin, and if that was to no avail for some
-    /// time or the tenant is suspended, without it. Gives what went back now.
-    pub(crate) async fn refund(
-        &self,
-        key: &PacketKey,
-        expired_at_ms: u64,
-    ) -> Result<Option<Amount>, CallError> {
-        self.inner.shared.clock_watch.trust()?;
-        // A suspended tenant's plugin is not called, and the money that was in flight still goes home. Nor is
-        // this a request of the tenant's, which its rate could hold up.
-        if !self.suspension().is_any() {
-            let told = self.uncounted().expire(key.packet).await;
-            if let Ok(Expired::Refunded(amount)) = told {
-                return Ok(Some(amount));
-            }
-            if !is_overdue(self.now_ms(), expired_at_ms) {
-                return told.map(|_| None);
-            }
-        }
-        refund_alone(&self.inner.shared, key).await
+    /// As [`expire`](Self::expire), for the host's own work: neither suspensions nor limits hold it up.
+    pub(crate) async fn refund(&self, key: &PacketKey) -> Result<Expired, CallError> {
+        refund(&self.inner.shared, key).await
+    }
+
+    /// Refunds what is left of a packet that is past its time. No plugin has a say in it.
+    ///
+    /// # Errors
+    /// When the call has no answer. Asking again is safe.
+    pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
+        let (shared, key) = (&self.inner.shared, self.around().key(packet));
+        self.answer(Operation::Expire, refund(shared, &key)).await
+    }
+
+    /// A packet with its claims; None where there is no such packet.
+    ///
+    /// # Errors
+    /// When the call has no answer.
+    pub async fn details(&self, packet: PacketId) -> Result<Option<Details>, CallError> {
+        let (shared, key) = (&self.inner.shared, self.around().key(packet));
+        let read = async {
+            let loaded = shared.ledger.load(&key, &[]).await;
+            shared.health.ledger.note(&loaded);
+            let Some(Loaded { packet, .. }) = loaded? else { return Ok(None) };
+            // A claim may commit between the two reads; the answer stays with what the first one saw.
+            let claims = shared.ledger.claims(&key, 0, packet.claimed_shares).await;
+            shared.health.ledger.note(&claims);
+            Ok(Some(Details::of(packet, claims?, self.now_ms())))
+        };
+        self.answer(Operation::Details, read).await
     }
 
     /// Milliseconds since the Unix epoch, by the host's clock.

@@ -1,5 +1,8 @@
 //! What an operator says of a tenant.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::{CallError, Plugin};
 use hongbao_domain::{Grants, Limits, Policy, TenantId};
 
@@ -16,13 +19,21 @@ pub struct TenantConfig {
     pub policy: Policy,
     /// Limits for the plugin.
     pub limits: Limits,
+    /// Settings that mean something to its plugin alone, by their keys: what `policy.get` gives.
+    pub settings: Arc<BTreeMap<String, String>>,
 }
 
 impl TenantConfig {
     /// A tenant of this name: the default grants, WeChat's policy, the default limits.
     #[must_use]
     pub fn new(id: TenantId) -> Self {
-        Self { id, grants: None, policy: Policy::default(), limits: Limits::default() }
+        Self {
+            id,
+            grants: None,
+            policy: Policy::default(),
+            limits: Limits::default(),
+            settings: Arc::default(),
+        }
     }
 
     /// With these grants and no others, whichever plugin serves.
@@ -69,7 +80,7 @@ pub enum TenantError {
     /// It asks for what the tenant does not grant.
     #[error("the plugin asks for {0}, which the tenant does not grant; list it in the tenant's grants")]
     NotGranted(Grants),
-    /// It asks for other grants than its `plugin.toml` says, or is of another name or version.
+    /// It is of another name or version than its `plugin.toml` says.
     #[error("the plugin is not what its plugin.toml says: {0}")]
     OtherManifest(String),
     /// There was no other plugin before.

@@ -14,17 +14,21 @@
 //!
 //! [tenants.acme.limits]
 //! requests_per_second = 500
+//!
+//! [tenants.acme.settings]            # for its plugin, which asks for them by these keys
+//! theme = "spring"
 //! ```
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::TenantConfig;
 use hongbao_domain::decode::{self, DecodeError, Misfit};
-use hongbao_domain::{Amount, Grants, Limits, Policy, Strategy, TenantId};
+use hongbao_domain::{Amount, Grants, Limits, Policy, Strategy, TenantId, check_settings};
 
 /// What a file says of tenants and their plugins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +62,7 @@ struct TenantTable {
     grants: Option<Vec<String>>,
     policy: PolicyTable,
     limits: LimitsTable,
+    settings: BTreeMap<String, String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -140,7 +145,8 @@ impl TenantTable {
         let limits = self.limits.limits().map_err(of_limits)?;
         policy.validate().map_err(of_policy)?;
         limits.validate().map_err(of_limits)?;
-        Ok(TenantConfig { id, grants, policy, limits })
+        check_settings(&self.settings).map_err(|why| Misfit::new(&["tenants", name, "settings"], why))?;
+        Ok(TenantConfig { id, grants, policy, limits, settings: Arc::new(self.settings) })
     }
 }
 
@@ -150,10 +156,8 @@ impl PolicyTable {
         let amount = |key: &str, said: Option<u64>, or: Amount| {
             said.map_or(Ok(or), |minor| Amount::new(minor).map_err(|error| format!("{key}: {error}")))
         };
-        let strategy = |name: String| {
-            let names = Strategy::ALL.map(Strategy::name).join(", ");
-            Strategy::from_name(&name).ok_or_else(|| format!("default_strategy must be one of {names}"))
-        };
+        let strategy =
+            |name: String| Strategy::new(name).map_err(|error| format!("default_strategy: {error}"));
         Ok(Policy {
             max_share: amount("max_share", self.max_share, by_default.max_share)?,
             large_from: amount("large_from", self.large_from, by_default.large_from)?,
@@ -215,7 +219,7 @@ mod tests {
     fn what_is_not_said_stays_at_its_default() {
         let file = TenantsFile::read(
             "[plugins]\nours = 'here'\n\n[tenants.acme]\nplugin = 'ours'\ngrants = ['ledger', 'log']\n\n\
-             [tenants.acme.policy]\ncurrency = 'JPY'\ncurrency_digits = 0\n\n[tenants.acme.limits]\ncpu_ms = 7\n\n[tenants.bare]\n",
+             [tenants.acme.policy]\ncurrency = 'JPY'\ncurrency_digits = 0\n\n[tenants.acme.limits]\ncpu_ms = 7\n\n[tenants.acme.settings]\ntheme = 'spring'\n\n[tenants.bare]\n",
             &[],
         )
         .unwrap();
@@ -225,6 +229,7 @@ mod tests {
         let policy = Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() };
         assert_eq!(acme.config.policy, policy);
         assert_eq!(acme.config.limits, Limits { cpu_ms: 7, ..Limits::default() });
+        assert_eq!(acme.config.settings.get("theme").map(String::as_str), Some("spring"));
         assert_eq!(bare.config, TenantConfig::new(TenantId::new("bare").unwrap()));
         assert_eq!(bare.plugin, None);
     }
@@ -250,9 +255,14 @@ mod tests {
                 "line 2, column 13: tenants.a.policy.max_share: invalid value",
             ),
             (
-                "[tenants.a.policy]\ndefault_strategy = 'x'",
-                "line 2, column 1: tenants.a.policy: default_strategy must be one of double-average",
+                "[tenants.a.policy]\ndefault_strategy = 'x y'",
+                "line 2, column 1: tenants.a.policy: default_strategy: a strategy is a name of lower-case letters",
             ),
+            (
+                "[tenants.a.settings]\n'a b' = 'x'",
+                "line 2, column 1: tenants.a.settings: a key is 1 to 64 letters",
+            ),
+            ("[tenants.a.settings]\na = 1", "tenants.a.settings.a: invalid type: integer `1`"),
             ("[tenants.a.limits]\nbatch = 0", "line 2, column 1: tenants.a.limits: batch must be 1 to 4096"),
             (
                 "[tenants.a.limits]\nkeys = -1",

@@ -11,6 +11,7 @@ mod replay;
 mod serving;
 mod upgrade;
 
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -19,7 +20,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tracing::Instrument as _;
 
-pub(super) use books::{is_overdue, refund_alone};
+pub(super) use books::refund;
 pub use config::{TenantConfig, TenantError};
 pub use file::{TenantEntry, TenantsFile};
 pub use load::LoadError;
@@ -27,16 +28,15 @@ pub(super) use serving::Serving;
 
 use self::admission::Suspended;
 use self::replay::Typed;
+use super::batcher::{Asker, Batcher, Shape, Waiting};
 use super::breaker::Breaker;
 use super::host::Shared;
-use super::lane::{Lanes, Waiting, deliver};
 use super::metrics::TenantMetrics;
-use super::turns::Line;
 use super::{CallError, Operation, Plugin};
 use crate::imports::{Calls, Surroundings};
 use hongbao_domain::{
-    Details, Expired, Grabbed, Grants, Limits, Manifest, Message, Opened, PacketId, Policy, Presser, Reply,
-    Request, SendError, Sent, Strategy, TenantId, UserId,
+    Grabbed, Grants, Limits, Manifest, Message, Opened, PacketId, Policy, Presser, Reply, Request, SendError,
+    Sent, Strategy, TenantId, UserId,
 };
 
 /// A red packet system for one tenant of a [`Host`](super::Host). Cheap to clone.
@@ -50,8 +50,6 @@ pub struct Tenant {
 struct Inner {
     id: TenantId,
     shared: Arc<Shared>,
-    /// Where it queues for its turn.
-    line: Line,
     serving: RwLock<Arc<Serving>>,
     /// What served before, for [`Tenant::rollback`].
     former: Mutex<Option<Plugin>>,
@@ -59,22 +57,27 @@ struct Inner {
     changing: tokio::sync::Mutex<()>,
     suspended: Suspended,
     breaker: Breaker,
-    waiting: Waiting,
-    grabs: Lanes<PacketId, UserId, Grabbed>,
-    opens: Lanes<PacketId, UserId, Opened>,
-    presses: Lanes<(PacketId, String), Presser, Vec<Reply>>,
+    waiting: Arc<Waiting>,
+    grabs: Batcher<PacketId, UserId, Grabbed>,
+    opens: Batcher<PacketId, UserId, Opened>,
+    presses: Batcher<(PacketId, String), Presser, Vec<Reply>>,
     metrics: Arc<TenantMetrics>,
 }
 
-/// Calls the plugin for a batch; one answer for each, in order.
-type Batch<K, Q, A> = for<'i> fn(Calls<'i>, K, Vec<Q>) -> BoxFuture<'i, wasmtime::Result<Vec<A>>>;
+/// Calls the plugin for those who ask, by what they ask about; one answer for each, in order.
+type Act<K, Q, A> = for<'i> fn(Calls<'i>, Vec<(K, Vec<Q>)>) -> BoxFuture<'i, wasmtime::Result<Vec<A>>>;
+
+/// Calls for taps, of many packets each.
+const TAPS: Shape = Shape { keys: 512, calls: 4 };
+/// Calls for buttons, of one packet and one button each.
+const PRESSES: Shape = Shape { keys: 1, calls: 64 };
 
 impl Tenant {
     pub(super) fn new(shared: Arc<Shared>, serving: Serving) -> Self {
         let id = serving.config.id.clone();
         let metrics = shared.metrics.of_tenant(id.as_str());
+        let waiting = Arc::new(Waiting::default());
         let inner = Inner {
-            line: shared.new_owner().0,
             id,
             shared,
             serving: RwLock::new(Arc::new(serving)),
@@ -82,10 +85,10 @@ impl Tenant {
             changing: tokio::sync::Mutex::default(),
             suspended: Suspended::default(),
             breaker: Breaker::default(),
-            waiting: Waiting::default(),
-            grabs: Lanes::default(),
-            opens: Lanes::default(),
-            presses: Lanes::default(),
+            grabs: Batcher::new(TAPS, &waiting),
+            opens: Batcher::new(TAPS, &waiting),
+            presses: Batcher::new(PRESSES, &waiting),
+            waiting,
             metrics,
         };
         Self { inner: Arc::new(inner), is_counted: false }
@@ -146,10 +149,15 @@ impl Tenant {
     /// The inner one is the plugin's or the ledger's refusal, the outer one a call that has no
     /// answer: ask again with the same key.
     pub async fn send(&self, request: Request) -> Result<Result<Sent, SendError>, CallError> {
+        let strategies = &self.manifest().strategies;
+        let known = request.strategy.as_ref().map_or(Ok(()), |strategy| strategies.check(strategy));
         if let Err(why) = request.check() {
             return Ok(Err(SendError::InvalidArgument(why)));
         }
         self.inner.shared.clock_watch.trust()?;
+        if let Err(why) = known {
+            return self.sent_before(&request, SendError::InvalidArgument(why)).await;
+        }
         match self.has_room().await {
             // Who asks again for what was sent hears of it, whatever else is open.
             Err(full @ CallError::Quota { .. }) => {
@@ -170,7 +178,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again is safe.
     pub async fn grab(&self, packet: PacketId, user: UserId) -> Result<Grabbed, CallError> {
-        let grab: Batch<_, _, _> = |calls, packet, users| calls.grab(packet, users).boxed();
+        let grab: Act<_, _, _> = |calls, taps| calls.grab(taps).boxed();
         self.join(Operation::Grab, |inner| &inner.grabs, packet, user, grab).await
     }
 
@@ -179,24 +187,25 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again is safe, and tells what a lost answer told.
     pub async fn open(&self, packet: PacketId, user: UserId) -> Result<Opened, CallError> {
-        let open: Batch<_, _, _> = |calls, packet, users| calls.open(packet, users).boxed();
+        let open: Act<_, _, _> = |calls, taps| calls.open(taps).boxed();
         self.join(Operation::Open, |inner| &inner.opens, packet, user, open).await
     }
 
-    /// Takes seats for many users of one packet in one call, past the lanes.
+    /// Takes seats for many users of many packets in one call, past the batcher. Answers in the order of the packets
+    /// and their users. A user who stands at a packet twice is answered as if by one call after the other.
     ///
     /// # Errors
     /// When the call has no answer. Asking again is safe.
-    pub async fn grab_batch(&self, packet: PacketId, users: Vec<UserId>) -> Result<Vec<Grabbed>, CallError> {
-        self.ask(Operation::Grab, move |calls| calls.grab(packet, users).boxed()).await
+    pub async fn grab_batch(&self, taps: Vec<(PacketId, Vec<UserId>)>) -> Result<Vec<Grabbed>, CallError> {
+        self.ask_all(Operation::Grab, taps, |calls, taps| calls.grab(taps).boxed()).await
     }
 
-    /// Claims shares for many users of one packet in one call, past the lanes.
+    /// Claims shares for many users of many packets in one call, as [`grab_batch`](Self::grab_batch).
     ///
     /// # Errors
     /// When the call has no answer. Asking again is safe.
-    pub async fn open_batch(&self, packet: PacketId, users: Vec<UserId>) -> Result<Vec<Opened>, CallError> {
-        self.ask(Operation::Open, move |calls| calls.open(packet, users).boxed()).await
+    pub async fn open_batch(&self, taps: Vec<(PacketId, Vec<UserId>)>) -> Result<Vec<Opened>, CallError> {
+        self.ask_all(Operation::Open, taps, |calls, taps| calls.open(taps).boxed()).await
     }
 
     /// Answers a [`command`](hongbao_domain::command()); nothing where it is not the plugin's.
@@ -226,26 +235,8 @@ impl Tenant {
     ) -> Result<Vec<Reply>, CallError> {
         by.check(&action).map_err(|why| CallError::Invalid(why.into()))?;
         let by = by.normalised(&self.manifest().languages);
-        let act: Batch<(PacketId, String), _, _> =
-            |calls, (packet, action), by| calls.action(packet, action, by).boxed();
+        let act: Act<(PacketId, String), _, _> = |calls, presses| calls.actions(presses).boxed();
         self.join(Operation::Action, |inner| &inner.presses, (packet, action), by, act).await
-    }
-
-    /// Refunds what is left of a packet that is past its time.
-    ///
-    /// # Errors
-    /// When the call has no answer. Asking again is safe.
-    pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
-        self.inner.shared.clock_watch.trust()?;
-        Ok(self.ask(Operation::Expire, move |calls| calls.expire(packet).boxed()).await??)
-    }
-
-    /// A packet with its claims; None where there is no such packet.
-    ///
-    /// # Errors
-    /// When the call has no answer.
-    pub async fn details(&self, packet: PacketId) -> Result<Option<Details>, CallError> {
-        Ok(self.ask(Operation::Details, move |calls| calls.details(packet).boxed()).await??)
     }
 
     /// The shares of an imaginary packet in minor units, or the sentence that says why not.
@@ -258,6 +249,9 @@ impl Tenant {
         total: u64,
         shares: u32,
     ) -> Result<Result<Vec<u64>, String>, CallError> {
+        if let Err(why) = self.manifest().strategies.check(&strategy) {
+            return Ok(Err(why));
+        }
         self.ask(Operation::Preview, move |calls| calls.preview(strategy, total, shares).boxed()).await
     }
 
@@ -269,61 +263,108 @@ impl Tenant {
         Arc::clone(&self.serving().around)
     }
 
-    /// One call of the plugin, when it is this tenant's turn.
-    async fn ask<T: Send + 'static>(
+    /// One call of the plugin.
+    async fn ask<T: Send>(
         &self,
         operation: Operation,
-        act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send + 'static,
+        act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
     ) -> Result<T, CallError> {
         let begun = Instant::now();
-        let answer = self.ask_now(operation, act).await;
+        let answer = self.ask_now(operation, 1, act).await;
         self.inner.metrics.request(operation, &answer, begun.elapsed());
         answer
     }
 
-    async fn ask_now<T: Send + 'static>(
+    async fn ask_now<T: Send>(
         &self,
         operation: Operation,
-        act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send + 'static,
+        users: usize,
+        act: impl for<'i> FnOnce(Calls<'i>) -> BoxFuture<'i, wasmtime::Result<T>> + Send,
     ) -> Result<T, CallError> {
         let serving = self.admit()?;
         self.inner.waiting.enter(serving.limits().waiting)?;
-        let leave = Leave(Arc::clone(&self.inner));
-        let tenant = self.clone();
-        let call = async move {
-            let answer = tenant.call(operation, 1, act).await;
-            drop(leave);
-            answer
-        };
-        let task = self.inner.shared.turns.spawn(self.inner.line, call);
-        task.await.unwrap_or_else(|| Err(CallError::Other("the call was lost".into())))
+        let _leave = Leave(&self.inner);
+        self.call(operation, users, act).await
     }
 
-    /// Waits in the lane of `key` for an answer.
+    /// One call for many taps; where a user taps a packet twice, one call after the other.
+    async fn ask_all<A: Send>(
+        &self,
+        operation: Operation,
+        taps: Vec<(PacketId, Vec<UserId>)>,
+        act: Act<PacketId, UserId, A>,
+    ) -> Result<Vec<A>, CallError> {
+        let begun = Instant::now();
+        let all: Vec<_> = taps
+            .into_iter()
+            .flat_map(|(packet, users)| users.into_iter().map(move |user| (packet, user)))
+            .collect();
+        let mut answers: Vec<Option<A>> = all.iter().map(|_| None).collect();
+        let answer = async {
+            let mut rest: Vec<usize> = (0..all.len()).collect();
+            loop {
+                let (now, later) = once(&all, rest);
+                let users = now.iter().map(|(_, users)| users.len()).sum();
+                let places: Vec<usize> = now.iter().flat_map(|(_, users)| users.iter().copied()).collect();
+                let user = |place: &usize| all.get(*place).map(|(_, user)| user.clone());
+                let taps = now
+                    .into_iter()
+                    .map(|(packet, places)| (packet, places.iter().filter_map(user).collect()));
+                let taps = taps.collect();
+                let told = self.ask_now(operation, users, move |calls| act(calls, taps)).await?;
+                for (place, told) in places.into_iter().zip(told) {
+                    if let Some(answer) = answers.get_mut(place) {
+                        *answer = Some(told);
+                    }
+                }
+                if later.is_empty() {
+                    return Ok(());
+                }
+                rest = later;
+            }
+        };
+        let answered: Result<(), CallError> = answer.await;
+        self.inner.metrics.request(operation, &answered, begun.elapsed());
+        answered.map(|()| answers.into_iter().flatten().collect())
+    }
+
+    /// A request that the host answers from its stores, without the plugin.
+    async fn answer<T>(
+        &self,
+        operation: Operation,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let begun = Instant::now();
+        let answer = match self.admit_without_plugin() {
+            Ok(serving) => serving.in_turn(work).await,
+            Err(error) => Err(error),
+        };
+        self.inner.metrics.request(operation, &answer, begun.elapsed());
+        answer
+    }
+
+    /// Waits for an answer about `key`.
     async fn join<K, Q, A>(
         &self,
         operation: Operation,
-        lanes: fn(&Inner) -> &Lanes<K, Q, A>,
+        batcher: fn(&Inner) -> &Batcher<K, Q, A>,
         key: K,
-        question: Q,
-        act: Batch<K, Q, A>,
+        asker: Q,
+        act: Act<K, Q, A>,
     ) -> Result<A, CallError>
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
-        Q: Send + 'static,
+        Q: Asker + Send + 'static,
         A: Send + 'static,
     {
         let begun = Instant::now();
-        let joined = self.admit().and_then(|serving| {
-            lanes(&self.inner).join(key.clone(), question, &self.inner.waiting, serving.limits())
-        });
+        let joined = self.admit().and_then(|serving| batcher(&self.inner).join(key, asker, serving.limits()));
         let answer = match joined {
-            Ok((answered, is_new)) => {
-                if is_new {
-                    let drain = self.clone().drain(operation, lanes, key, act);
-                    self.inner.shared.turns.spawn(self.inner.line, drain).detach();
+            Ok((answered, begins)) => {
+                if begins {
+                    tokio::spawn(self.clone().call_all(operation, batcher, act));
                 }
-                // The lane ends without an answer only when the runtime itself is ending.
+                // The task ends without an answer only when the runtime itself is ending.
                 answered.await.unwrap_or(Err(CallError::Unavailable))
             }
             Err(error) => Err(error),
@@ -332,26 +373,22 @@ impl Tenant {
         answer
     }
 
-    /// One call after another until nobody waits in the lane.
-    async fn drain<K, Q, A>(
+    /// One call after another until nobody waits.
+    async fn call_all<K, Q, A>(
         self,
         operation: Operation,
-        lanes: fn(&Inner) -> &Lanes<K, Q, A>,
-        key: K,
-        act: Batch<K, Q, A>,
+        batcher: fn(&Inner) -> &Batcher<K, Q, A>,
+        act: Act<K, Q, A>,
     ) where
         K: Clone + Eq + Hash + Send + Sync + 'static,
-        Q: Send + 'static,
+        Q: Asker + Send + 'static,
         A: Send + 'static,
     {
-        let mut drain = lanes(&self.inner).drain(key.clone(), &self.inner.waiting);
-        loop {
-            let (questions, callers) = drain.next(self.serving().limits().batch);
-            if questions.is_empty() {
-                return;
-            }
-            let (key, users) = (key.clone(), questions.len());
-            deliver(self.call(operation, users, move |calls| act(calls, key, questions)).await, callers);
+        let mut calls = batcher(&self.inner).calls();
+        while let Some(batch) = calls.next(self.serving().limits().batch) {
+            let users = batch.len();
+            let (groups, callers) = batch.split();
+            callers.answer(self.call(operation, users, move |calls| act(calls, groups)).await);
         }
     }
 
@@ -391,10 +428,29 @@ impl Tenant {
     }
 }
 
-/// A caller who waits, until this is dropped.
-struct Leave(Arc<Inner>);
+/// Those of these taps in which no user taps a packet twice, by their packets; and the others.
+fn once(all: &[(PacketId, UserId)], rest: Vec<usize>) -> (Vec<(PacketId, Vec<usize>)>, Vec<usize>) {
+    let (mut now, mut later): (Vec<(PacketId, Vec<usize>)>, _) = (Vec::new(), Vec::new());
+    let (mut groups, mut seen) = (HashMap::new(), HashSet::new());
+    for place in rest {
+        let Some((packet, user)) = all.get(place) else { continue };
+        if !seen.insert((packet, user)) {
+            later.push(place);
+            continue;
+        }
+        let group = *groups.entry(packet).or_insert(now.len());
+        match now.get_mut(group) {
+            Some((_, places)) => places.push(place),
+            None => now.push((*packet, vec![place])),
+        }
+    }
+    (now, later)
+}
 
-impl Drop for Leave {
+/// A caller who waits, until this is dropped.
+struct Leave<'t>(&'t Inner);
+
+impl Drop for Leave<'_> {
     fn drop(&mut self) {
         self.0.waiting.leave(1);
     }

@@ -3,38 +3,38 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use hongbao_domain::{ClaimLine, Details, Packet, PacketId, Status, Strategy};
+use hongbao_domain::{ClaimLine, Details, Packet, PacketId, Status, Strategy, StrategyError};
 
-/// How amounts are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schema(as = Strategy)]
-pub(crate) enum StrategyName {
-    DoubleAverage,
-    WechatObserved,
-    LineCut,
-    Equal,
+/// How amounts are drawn: the name of one of the plugin's strategies, with parameters if it takes any, such as
+/// `double-average` or `halving:ceiling=500,floor=10`. A tenant's view lists
+/// them, with what each takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(as = Strategy, value_type = String, max_length = 256, examples("double-average"))]
+pub(crate) struct StrategyName(Strategy);
+
+impl TryFrom<String> for StrategyName {
+    type Error = StrategyError;
+    fn try_from(text: String) -> Result<Self, StrategyError> {
+        Strategy::new(text).map(Self)
+    }
+}
+
+impl From<StrategyName> for String {
+    fn from(name: StrategyName) -> Self {
+        name.0.as_str().to_owned()
+    }
 }
 
 impl From<StrategyName> for Strategy {
     fn from(name: StrategyName) -> Self {
-        match name {
-            StrategyName::DoubleAverage => Self::DoubleAverage,
-            StrategyName::WechatObserved => Self::WechatObserved,
-            StrategyName::LineCut => Self::LineCut,
-            StrategyName::Equal => Self::Equal,
-        }
+        name.0
     }
 }
 
 impl From<Strategy> for StrategyName {
     fn from(strategy: Strategy) -> Self {
-        match strategy {
-            Strategy::DoubleAverage => Self::DoubleAverage,
-            Strategy::WechatObserved => Self::WechatObserved,
-            Strategy::LineCut => Self::LineCut,
-            Strategy::Equal => Self::Equal,
-        }
+        Self(strategy)
     }
 }
 
@@ -92,10 +92,9 @@ pub(crate) struct PacketView {
 impl PacketView {
     /// As the ledger keeps it, at this time.
     pub(crate) fn of(id: PacketId, packet: Packet, now_ms: u64) -> Self {
-        let is_over = packet.status == Status::Open && packet.expires_at_ms <= now_ms;
         Self {
             packet: id.to_string(),
-            state: if is_over { StatusName::Expired } else { packet.status.into() },
+            state: packet.status_at(now_ms).into(),
             room: packet.order.room.into_string(),
             sender: packet.order.sender.into_string(),
             strategy: packet.order.strategy.into(),
@@ -148,22 +147,8 @@ pub(crate) struct DetailsView {
 }
 
 impl DetailsView {
-    pub(crate) fn of(id: PacketId, details: Details) -> Self {
-        let packet = PacketView {
-            packet: id.to_string(),
-            state: details.state.into(),
-            room: details.room,
-            sender: details.sender.into_string(),
-            strategy: details.strategy.into(),
-            greeting: details.greeting,
-            total: details.total.get(),
-            shares: details.shares,
-            claimed_amount: details.claimed_amount.get(),
-            claimed_shares: details.claimed_shares,
-            refunded: details.refunded.get(),
-            sent_at_ms: details.sent_at_ms,
-            expires_at_ms: details.expires_at_ms,
-        };
+    pub(crate) fn of(id: PacketId, details: Details, now_ms: u64) -> Self {
+        let packet = PacketView::of(id, details.packet, now_ms);
         Self { packet, claims: details.claims.into_iter().map(ClaimView::from).collect() }
     }
 }

@@ -1,7 +1,9 @@
 //! A tenant's settings: what its plugin is granted, its policy, its limits. Unset members use their
 //! defaults. The registry keeps them in this form.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,20 +11,23 @@ use utoipa::ToSchema;
 use super::packet::StrategyName;
 use crate::output::json;
 use crate::problem::Problem;
-use hongbao_domain::{Amount, Grants, Limits, Policy, TenantId, UnknownGrant};
+use hongbao_domain::{Amount, Grants, Limits, Policy, TenantId, UnknownGrant, check_settings};
 use hongbao_runtime::TenantConfig;
 
 /// What an operator says of a tenant.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Interfaces of the host that its plugin may call: `counter`, `ledger`, `entropy`, `clock`, `log`,
+    /// Interfaces of the host that its plugin may import: `counter`, `ledger`, `users`, `entropy`, `clock`, `log`,
     /// `policy`. Where it is absent, the embedded plugin is granted what it asks for, and any other plugin
     /// nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) grants: Option<Vec<String>>,
     pub(crate) policy: PolicySettings,
     pub(crate) limits: LimitSettings,
+    /// Settings that mean something to its plugin alone, by their keys.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 /// Limits and defaults for packets. Amounts in minor units, times in milliseconds.
@@ -151,6 +156,7 @@ impl From<&TenantConfig> for Settings {
             grants: config.grants.map(names),
             policy: config.policy.clone().into(),
             limits: config.limits.into(),
+            settings: (*config.settings).clone(),
         }
     }
 }
@@ -176,7 +182,8 @@ impl Settings {
         let limits = self.limits.limits();
         policy.validate().map_err(|why| Problem::invalid(format!("policy: {why}")))?;
         limits.validate().map_err(|why| Problem::invalid(format!("limits: {why}")))?;
-        Ok(TenantConfig { id, grants, policy, limits })
+        check_settings(&self.settings).map_err(|why| Problem::invalid(format!("settings: {why}")))?;
+        Ok(TenantConfig { id, grants, policy, limits, settings: Arc::new(self.settings) })
     }
 }
 
@@ -240,6 +247,8 @@ mod tests {
             .grants("ledger".parse().into_iter().collect())
             .policy(Policy { currency: "JPY".into(), currency_digits: 0, ..Policy::default() })
             .limits(Limits { requests_per_second: NonZeroU32::new(5), cpu_ms: 7, ..Limits::default() });
+        let settings = [("theme".to_owned(), "spring".to_owned())].into_iter().collect();
+        let config = TenantConfig { settings: Arc::new(settings), ..config };
         let kept = serde_json::to_string(&Settings::from(&config)).unwrap();
         let read: Settings = decode::json(kept.as_bytes()).unwrap();
         assert_eq!(read.config(id).unwrap(), config);
@@ -254,6 +263,14 @@ mod tests {
         assert_eq!(config, TenantConfig::new(id.clone()).policy(policy));
         assert!(decode::json::<Settings>(br#"{"polic":{}}"#).is_err());
         let wrong: Settings = decode::json(br#"{"limits":{"batch":0}}"#).unwrap();
-        assert!(wrong.config(id).is_err());
+        assert!(wrong.config(id.clone()).is_err());
+        for wrong in [r#"{"":"x"}"#, r#"{"a b":"x"}"#] {
+            let wrong = format!("{{\"settings\":{wrong}}}");
+            assert!(
+                decode::json::<Settings>(wrong.as_bytes()).unwrap().config(id.clone()).is_err(),
+                "{wrong}"
+            );
+        }
+        assert!(decode::json::<Settings>(br#"{"settings":{"a":1}}"#).is_err());
     }
 }

@@ -130,7 +130,8 @@ fn refused(error: SendError, tenant: &Tenant) -> Problem {
 async fn details(member: Member, Path(id): Path<String>) -> Result<Told<DetailsView>, Problem> {
     let id = packet(&id)?;
     let details = member.tenant.details(id).await?;
-    details.map(|details| Told(DetailsView::of(id, details))).ok_or_else(no_packet)
+    let now_ms = member.tenant.now_ms();
+    details.map(|details| Told(DetailsView::of(id, details, now_ms))).ok_or_else(no_packet)
 }
 
 fn no_packet() -> Problem {

@@ -1,5 +1,7 @@
 //! Tenants: the operator's to make, their administrators' to look after.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -17,7 +19,7 @@ use crate::once::{Done, Once};
 use crate::output::{Items, Told};
 use crate::problem::{Kind, Problem};
 use crate::ward::Ward;
-use hongbao_domain::{Name, Scope, Suspension, TenantId};
+use hongbao_domain::{DeclaredParameter, DeclaredStrategy, Name, Scope, Suspension, TenantId};
 use hongbao_runtime::{Digest, Tenant};
 use hongbao_store::TenantRecord;
 
@@ -49,6 +51,8 @@ struct ServingPlugin {
     version: String,
     /// SHA-256 of the component.
     digest: String,
+    /// The first is taken where neither a packet nor the policy names one that it has.
+    strategies: Vec<StrategyView>,
     commands: Vec<CommandForm>,
     /// BCP 47 tags; the first is taken for all others.
     languages: Vec<String>,
@@ -67,6 +71,8 @@ struct TenantView {
     grants: Vec<String>,
     policy: PolicySettings,
     limits: LimitSettings,
+    /// Settings that mean something to its plugin alone, by their keys.
+    settings: BTreeMap<String, String>,
     /// Whether requests are refused now, for whatever reason.
     is_suspended: bool,
     /// Who refuses them. Where it is the `plugin` alone, that broke again and again, and only requests for it are
@@ -95,6 +101,45 @@ impl Suspender {
     }
 }
 
+/// A way to draw amounts.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeclaredStrategy)]
+struct StrategyView {
+    /// As a packet names it.
+    name: String,
+    /// How shares are drawn, in a sentence.
+    description: String,
+    /// Numbers that it takes, each as `name=number` behind the strategy's name.
+    parameters: Vec<ParameterView>,
+}
+
+/// A number that a strategy takes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeclaredParameter)]
+struct ParameterView {
+    name: String,
+    /// What it does, in a sentence.
+    description: String,
+    least: u64,
+    most: u64,
+    /// Taken where none is given.
+    default: u64,
+}
+
+impl StrategyView {
+    fn of(strategy: &DeclaredStrategy) -> Self {
+        let parameter = |parameter: &DeclaredParameter| ParameterView {
+            name: parameter.name.clone(),
+            description: parameter.description.clone(),
+            least: parameter.least,
+            most: parameter.most,
+            default: parameter.default,
+        };
+        let (name, description) = (strategy.name.clone(), strategy.description.clone());
+        Self { name, description, parameters: strategy.parameters.iter().map(parameter).collect() }
+    }
+}
+
 impl ServingPlugin {
     fn of(tenant: &Tenant) -> Self {
         let manifest = tenant.manifest();
@@ -105,6 +150,7 @@ impl ServingPlugin {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             digest: tenant.plugin().digest().to_string(),
+            strategies: manifest.strategies.as_slice().iter().map(StrategyView::of).collect(),
             commands: commands.collect(),
             languages: manifest.languages.clone(),
         }
@@ -113,7 +159,7 @@ impl ServingPlugin {
 
 impl TenantView {
     fn of(tenant: &Ward) -> Self {
-        let Settings { policy, limits, .. } = tenant.settings();
+        let Settings { policy, limits, settings, .. } = tenant.settings();
         let suspended_by = Suspender::of(tenant);
         Self {
             tenant: tenant.id().as_str().to_owned(),
@@ -122,6 +168,7 @@ impl TenantView {
             grants: tenant.tenant().map(|tenant| names(tenant.grants())).unwrap_or_default(),
             policy,
             limits,
+            settings,
             is_suspended: !suspended_by.is_empty(),
             suspended_by,
         }

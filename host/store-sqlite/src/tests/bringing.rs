@@ -26,7 +26,7 @@ fn send(db: &Connection, key: &PacketKey, room: &str) {
         key: name(&key.packet.to_string()),
         room: name(room),
         sender: user("alice"),
-        strategy: Strategy::Equal,
+        strategy: Strategy::EQUAL,
         total: amount(100),
         shares: 2,
         audience: Audience::Everyone,

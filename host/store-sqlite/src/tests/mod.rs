@@ -62,7 +62,7 @@ impl Books {
             key: Name::new(format!("key {id}")).unwrap(),
             room: Name::new("room").unwrap(),
             sender: user("alice"),
-            strategy: Strategy::DoubleAverage,
+            strategy: Strategy::DOUBLE_AVERAGE,
             total: amount(total),
             shares,
             audience,

@@ -53,7 +53,7 @@ pub fn order(shares: u32, total: u64, audience: Audience) -> Order {
         key: Name::new(format!("key {}", NEXT.fetch_add(1, Ordering::Relaxed))).unwrap(),
         room: Name::new("room").unwrap(),
         sender: user("alice"),
-        strategy: Strategy::DoubleAverage,
+        strategy: Strategy::DOUBLE_AVERAGE,
         total: amount(total),
         shares,
         audience,

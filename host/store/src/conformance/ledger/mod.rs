@@ -205,7 +205,7 @@ fn order(key: &str, total: u64, shares: u32) -> Order {
         key: text(key),
         room: text("room"),
         sender: user("alice"),
-        strategy: Strategy::DoubleAverage,
+        strategy: Strategy::DOUBLE_AVERAGE,
         total: amount(total),
         shares,
         audience: Audience::Everyone,

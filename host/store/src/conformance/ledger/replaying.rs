@@ -64,7 +64,7 @@ async fn a_key_with_other_content_is_refused(bench: Bench) {
         Order { total: amount(101), ..first.clone() },
         Order { shares: 4, ..first.clone() },
         Order { room: text("another room"), ..first.clone() },
-        Order { strategy: Strategy::Equal, ..first.clone() },
+        Order { strategy: Strategy::EQUAL, ..first.clone() },
         Order { greeting: "another greeting".into(), ..first.clone() },
         Order { audience: Audience::EveryoneBut(user("alice")), ..first.clone() },
         Order { audience: Audience::Only(users(&["bob"]).into()), ..first.clone() },

@@ -14,10 +14,14 @@
 //! not its instance. A question to the cache has half of what is left, so that a cache that hangs
 //! leaves the ledger its time. A question that is given up half way may take effect: `unavailable`.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::meter::Meter;
+use futures::future::join_all;
+
+use super::state::Surroundings;
 use hongbao_store::{Counter, Health, StoreError};
 
 /// How the stores of a host are doing.
@@ -58,96 +62,132 @@ impl Deadline {
     }
 
     /// How long stores may be asked.
-    fn left_for_stores(self) -> Duration {
+    pub(crate) fn left_for_stores(self) -> Duration {
         self.stores.saturating_duration_since(Instant::now())
     }
 }
 
-/// What one call asks, and how long it waited for it.
-pub(super) struct Asking {
-    pub(super) meter: Meter,
+/// The stores, as one call asks them.
+#[derive(Clone, Copy)]
+pub(super) struct Stores<'c> {
+    pub(super) around: &'c Surroundings,
     deadline: Deadline,
-    health: Arc<StoreHealth>,
 }
 
-impl Asking {
-    pub(super) fn new(health: Arc<StoreHealth>) -> Self {
-        Self { meter: Meter::default(), deadline: Deadline::after(Duration::ZERO), health }
-    }
-
-    /// Before each call.
-    pub(super) fn begin(&mut self) {
-        self.meter = Meter::default();
-    }
-
-    pub(super) const fn until(&mut self, deadline: Deadline) {
-        self.deadline = deadline;
+impl<'c> Stores<'c> {
+    pub(super) const fn new(around: &'c Surroundings, deadline: Deadline) -> Self {
+        Self { around, deadline }
     }
 
     pub(super) async fn ledger<T>(
-        &mut self,
+        &self,
         asking: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let answer = self.ask(self.deadline.left_for_stores(), asking).await;
-        self.health.ledger.note(&answer);
+        let answer = ask(self.deadline.left_for_stores(), asking).await;
+        self.around.health.ledger.note(&answer);
         answer
     }
 
     pub(super) async fn counter<T>(
-        &mut self,
+        &self,
         asking: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let answer = self.ask(self.deadline.left_for_stores() / 2, asking).await;
-        self.health.counter.note(&answer);
+        let answer = ask(self.deadline.left_for_stores() / 2, asking).await;
+        self.around.health.counter.note(&answer);
         answer
     }
+}
 
-    /// Past the end a store is not asked at all: a future that was never polled did nothing.
-    async fn ask<T>(
-        &mut self,
-        left: Duration,
-        asking: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        if left.is_zero() {
-            return Err(StoreError::Unavailable("the call has no time left to ask".into()));
-        }
-        let answer = self.meter.wait(tokio::time::timeout(left, asking)).await;
-        answer.unwrap_or_else(|_| {
-            let why = format!("no answer within {} ms, which is what the call had left", left.as_millis());
-            Err(StoreError::Unavailable(why.into()))
-        })
+/// Past the end a store is not asked at all: a future that was never polled did nothing.
+async fn ask<T>(
+    left: Duration,
+    asking: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    if left.is_zero() {
+        return Err(StoreError::Unavailable("the call has no time left to ask".into()));
     }
+    let mut asking = pin!(asking);
+    // A store that answers at once needs no timer.
+    if let Poll::Ready(answer) = poll_once(asking.as_mut()).await {
+        return answer;
+    }
+    let answer = tokio::time::timeout(left, asking).await;
+    answer.unwrap_or_else(|_| {
+        let why = format!("no answer within {} ms, which is what the call had left", left.as_millis());
+        Err(StoreError::Unavailable(why.into()))
+    })
+}
+
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+/// Asks all at the same time; the answers in their order. What is answered at once costs nothing more.
+pub(super) async fn all<F: Future>(mut asks: impl Iterator<Item = F>) -> Vec<F::Output> {
+    if asks.size_hint() == (1, Some(1)) {
+        // The most frequent one is spared an allocation.
+        return match asks.next() {
+            Some(ask) => vec![ask.await],
+            None => Vec::new(),
+        };
+    }
+    let (mut answers, mut pending) = (Vec::with_capacity(asks.size_hint().0), Vec::new());
+    for (place, ask) in asks.enumerate() {
+        let mut ask = Box::pin(ask);
+        match poll_once(ask.as_mut()).await {
+            Poll::Ready(answer) => answers.push(Some(answer)),
+            Poll::Pending => {
+                answers.push(None);
+                pending.push(async move { (place, ask.await) });
+            }
+        }
+    }
+    if !pending.is_empty() {
+        for (place, answer) in join_all(pending).await {
+            if let Some(empty) = answers.get_mut(place) {
+                *empty = Some(answer);
+            }
+        }
+    }
+    answers.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn asking(limit_ms: u64) -> Asking {
-        let health = StoreHealth::of(&hongbao_store::memory::MemoryCounter::new());
-        let mut asking = Asking::new(Arc::new(health));
-        asking.until(Deadline::after(Duration::from_millis(limit_ms)));
-        asking
-    }
-
     #[tokio::test]
     async fn stores_that_hang_leave_the_plugin_its_reserve() {
-        let (mut asking, begun) = (asking(500), Instant::now());
-        let counter = asking.counter(std::future::pending::<Result<(), _>>()).await.unwrap_err();
+        let (deadline, begun) = (Deadline::after(Duration::from_millis(500)), Instant::now());
+        let hangs = std::future::pending::<Result<(), StoreError>>;
+        let counter = ask(deadline.left_for_stores() / 2, hangs()).await.unwrap_err();
         let after_counter = begun.elapsed();
-        let ledger = asking.ledger(std::future::pending::<Result<(), _>>()).await.unwrap_err();
+        let ledger = ask(deadline.left_for_stores(), hangs()).await.unwrap_err();
         assert_eq!([counter.code(), ledger.code()], ["unavailable"; 2]);
         let all = begun.elapsed();
         assert!((190..350).contains(&after_counter.as_millis()), "half of 400 ms: {after_counter:?}");
         assert!((390..495).contains(&all.as_millis()), "{all:?}");
         // What comes after that is not even asked.
         let was_asked = std::cell::Cell::new(false);
-        let late = asking.ledger(async {
+        let late = ask::<()>(deadline.left_for_stores(), async {
             was_asked.set(true);
             Ok(())
         });
         assert_eq!(late.await.unwrap_err().code(), "unavailable");
         assert!(!was_asked.get());
+    }
+
+    #[tokio::test]
+    async fn all_answers_come_in_the_order_of_the_questions() {
+        let ask = |number: u64| async move {
+            if number % 3 == 0 {
+                tokio::time::sleep(Duration::from_millis(30 - number)).await;
+            }
+            number
+        };
+        assert_eq!(all((0..30).map(ask)).await, (0..30).collect::<Vec<_>>());
+        assert_eq!(all((0..1).map(ask)).await, [0]);
+        assert_eq!(all((0..0).map(ask)).await, Vec::<u64>::new());
     }
 
     #[test]
