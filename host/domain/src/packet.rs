@@ -42,6 +42,8 @@ pub struct Order {
     pub total: Amount,
     /// How many shares, at least 1.
     pub shares: u32,
+    /// The most that one share may be, whatever the policy says later.
+    pub max_share: Amount,
     /// Who may take one.
     pub audience: Audience,
     /// Shown on the card.

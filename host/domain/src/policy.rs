@@ -109,10 +109,14 @@ impl Policy {
     /// # Errors
     /// The sentence.
     pub fn check(&self, order: &Order) -> Result<(), String> {
-        let most = u128::from(self.max_share.get()) * u128::from(order.shares);
+        let most = u128::from(order.max_share.get()) * u128::from(order.shares);
         let greeting = order.greeting.chars().count();
         if order.shares == 0 || order.shares > self.max_shares {
             return Err(format!("a packet has 1 to {} shares, not {}", self.max_shares, order.shares));
+        }
+        if order.max_share > self.max_share {
+            let (most, found) = (self.max_share.get(), order.max_share.get());
+            return Err(format!("a share is at most {most}, not {found}"));
         }
         if u128::from(order.total.get()) > most {
             let money = |minor: u128| Currency::from(self).show(i128::try_from(minor).unwrap_or(i128::MAX));

@@ -14,8 +14,8 @@ use hongbao_store::StoreError;
 /// What [`Columns::packet`] reads, in its order.
 macro_rules! packet_columns {
     () => {
-        "key, room, sender, strategy, total, shares, audience, audience_users, greeting, expires_in_ms, \
-         version, status, claimed_amount, claimed_shares, refunded, sent_at_ms, expires_at_ms"
+        "key, room, sender, strategy, total, shares, coalesce(max_share, total), audience, audience_users, greeting, \
+         expires_in_ms, version, status, claimed_amount, claimed_shares, refunded, sent_at_ms, expires_at_ms"
     };
 }
 
@@ -175,6 +175,7 @@ impl<'r> Columns<'r> {
             strategy: self.one_of(|text: &str| Strategy::new(text).ok())?,
             total: self.amount()?,
             shares: self.number()?,
+            max_share: self.amount()?,
             audience: self.audience()?,
             greeting: self.get()?,
             expires_in_ms: self.number()?,

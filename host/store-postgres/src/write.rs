@@ -17,7 +17,7 @@ pub(super) async fn record(
     now_ms: u64,
 ) -> Result<Recorded, Error> {
     const SQL: &str = "SELECT outcome, packet, held
-                       FROM hongbao.record_packet($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+                       FROM hongbao.record_packet($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let (kind, users) = audience(&order.audience);
     let statement = client.prepare_cached(SQL).await?;
     let row = client
@@ -32,6 +32,7 @@ pub(super) async fn record(
                 &order.strategy.as_str(),
                 &order.total.as_i64(),
                 &i64::from(order.shares),
+                &order.max_share.as_i64(),
                 &kind,
                 &users,
                 &order.greeting,

@@ -15,8 +15,8 @@ use hongbao_store::StoreError;
 /// What [`packet`] reads, in its order.
 macro_rules! packet_columns {
     () => {
-        "id, key, room, sender, strategy, total, shares, audience, audience_users, greeting, expires_in_ms, \
-         version, status, claimed_amount, claimed_shares, refunded, sent_at_ms, expires_at_ms"
+        "id, key, room, sender, strategy, total, shares, coalesce(max_share, total), audience, audience_users, greeting, \
+         expires_in_ms, version, status, claimed_amount, claimed_shares, refunded, sent_at_ms, expires_at_ms"
     };
 }
 
@@ -240,6 +240,7 @@ fn order(columns: &mut Columns<'_>) -> Result<Order, rusqlite::Error> {
         strategy: columns.one_of(|text: &str| Strategy::new(text).ok())?,
         total: columns.amount()?,
         shares: columns.number()?,
+        max_share: columns.amount()?,
         audience: columns.audience()?,
         greeting: columns.text()?,
         expires_in_ms: columns.number()?,

@@ -54,9 +54,10 @@ fn insert_packet(
     now_ms: u64,
     expires_at_ms: u64,
 ) -> Result<(), Error> {
-    const SQL: &str = "INSERT INTO packets (tenant, id, key, room, sender, strategy, total, shares, audience,
-                           audience_users, greeting, expires_in_ms, sent_at_ms, expires_at_ms)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    const SQL: &str =
+        "INSERT INTO packets (tenant, id, key, room, sender, strategy, total, shares, max_share,
+                           audience, audience_users, greeting, expires_in_ms, sent_at_ms, expires_at_ms)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let (audience, users) = rows::audience(&order.audience);
     db.prepare_cached(SQL)?.execute(params![
         tenant.as_str(),
@@ -67,6 +68,7 @@ fn insert_packet(
         order.strategy.as_str(),
         order.total.as_i64(),
         order.shares,
+        order.max_share.as_i64(),
         audience,
         users,
         order.greeting,

@@ -321,6 +321,7 @@ mod tests {
             strategy: Strategy::EQUAL,
             total: Amount::new(total).unwrap(),
             shares: 2,
+            max_share: Amount::new(total).unwrap(),
             audience: Audience::Everyone,
             greeting: String::new(),
             expires_in_ms: 1000,

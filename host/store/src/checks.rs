@@ -15,6 +15,9 @@ pub fn order(order: &Order, now_ms: u64) -> Result<(), StoreError> {
     if order.total.get() < u64::from(order.shares) {
         return refused("a packet has at least 1 for each share");
     }
+    if u128::from(order.total.get()) > u128::from(order.max_share.get()) * u128::from(order.shares) {
+        return refused("a packet's shares can make its total");
+    }
     if now_ms.saturating_add(order.expires_in_ms) > i64::MAX.unsigned_abs() {
         return refused("a packet ends at a time that can be written down");
     }

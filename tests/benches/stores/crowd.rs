@@ -42,6 +42,7 @@ pub async fn packets(ledger: &Arc<dyn Ledger>, now_ms: u64, count: u32, shares: 
             strategy: Strategy::DOUBLE_AVERAGE,
             total: amount(total),
             shares,
+            max_share: amount(total),
             audience: Audience::Everyone,
             greeting: "恭喜发财".into(),
             expires_in_ms: 86_400_000,

@@ -126,6 +126,7 @@ pub fn order(number: u128, total: u64, shares: u32) -> Order {
         strategy: Strategy::EQUAL,
         total: amount(total),
         shares,
+        max_share: amount(total),
         audience: Audience::Everyone,
         greeting: String::new(),
         expires_in_ms: LIFE_MS,

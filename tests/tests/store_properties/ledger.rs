@@ -35,6 +35,7 @@ fn order(wish: &Wish) -> Order {
         strategy: Strategy::DOUBLE_AVERAGE,
         total: amount(wish.total),
         shares: wish.shares,
+        max_share: amount(wish.total),
         audience: match &wish.audience {
             Who::Everyone => Audience::Everyone,
             Who::NotTheSender => Audience::EveryoneBut(user(wish.sender)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use hongbao_host::domain::{Grant, Grants, Limits, Opened, Policy, TenantId};
+use hongbao_host::domain::{Amount, Grant, Grants, Limits, Opened, Policy, TenantId};
 use hongbao_host::runtime::{Plugin, PluginSource, Tenant, TenantConfig, TenantError};
 use hongbao_tests::chat::{plugin, user};
 use hongbao_tests::guests::{Deed, misbehaving};
@@ -150,6 +150,24 @@ async fn a_change_touches_one_tenant() {
     one.resume();
     let preview = one.preview(hongbao_host::domain::Strategy::EQUAL, 9, 3).await.unwrap();
     assert_eq!(preview.unwrap_err(), "shares must be between 1 and 2, not 3");
+}
+
+#[tokio::test]
+async fn a_packet_is_drawn_by_the_most_that_a_share_was_when_it_was_sent() {
+    let tenant = host().add(named("one"), plugin()).await.unwrap();
+    let packet = lucky(&tenant, 1_000, 2).await;
+    let lower = Policy { max_share: Amount::new(10).unwrap(), ..Policy::default() };
+    tenant.configure(named("one").policy(lower)).await.unwrap();
+    let mut drawn = 0;
+    for name in ["bob", "carol"] {
+        tenant.grab(packet, user(name)).await.unwrap();
+        match tenant.open(packet, user(name)).await.unwrap() {
+            Opened::Opened(share) => drawn += share.amount.get(),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(drawn, 1_000, "neither share keeps to a rule that came later");
+    assert_conserved(&tenant).await;
 }
 
 #[tokio::test]

@@ -109,8 +109,8 @@ fn component(engine: &Engine, module: &[u8]) -> anyhow::Result<Vec<u8>> {
     let unfit = |error: anyhow::Error| PackError::Unfit(words(&error));
     let (described, _) = metadata::decode(module).map_err(unfit)?;
     described.ok_or(PackError::NoMetadata)?;
-    let mut encoder = ComponentEncoder::default();
-    let component = encoder.validate(true).module(module).and_then(|encoder| encoder.encode());
+    let encoder = ComponentEncoder::default();
+    let component = encoder.validate(true).module(module).and_then(|mut encoder| encoder.encode());
     Ok(component.map_err(unfit)?)
 }
 

@@ -39,7 +39,7 @@ pub(super) fn look(bytes: &[u8], limits: &CompileLimits) -> Result<(), PluginErr
 impl Counted {
     fn function(&mut self, body: &FunctionBody<'_>, limits: &CompileLimits) -> Result<(), PluginError> {
         let range = body.range();
-        let bytes = range.end.saturating_sub(range.start);
+        let bytes = u64::try_from(range.end.saturating_sub(range.start)).unwrap_or(u64::MAX);
         self.functions += 1;
         self.code_bytes += bytes;
         most("functions", self.functions, MOST_FUNCTIONS)?;

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::{LIFE, NOW, amount, user};
 use crate::migrate::{BOOKS, Series};
+use crate::rows::stored;
 use crate::{SqliteLedger, write};
-use hongbao_domain::{
-    Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
-};
-use hongbao_store::{Claimed, Closed, Due, Funded, Ledger, Recorded};
+use hongbao_domain::{Name, PacketId, PacketKey, TenantId};
+use hongbao_store::{Due, Funded, Ledger};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -20,44 +19,41 @@ fn key(tenant: &str, number: u128) -> PacketKey {
     PacketKey { tenant: TenantId::new(tenant).unwrap(), packet: PacketId::new(NOW, number) }
 }
 
-/// Alice sends 100 in 2 shares to a room.
+/// Alice sends 100 in 2 shares to a room. In words of the database that every version knows.
 fn send(db: &Connection, key: &PacketKey, room: &str) {
-    let order = Order {
-        key: name(&key.packet.to_string()),
-        room: name(room),
-        sender: user("alice"),
-        strategy: Strategy::EQUAL,
-        total: amount(100),
-        shares: 2,
-        audience: Audience::Everyone,
-        greeting: String::new(),
-        expires_in_ms: LIFE,
-    };
-    write::fund(db, &key.tenant, &order.sender, amount(100), None, NOW).unwrap();
-    let recorded = write::record(db, &key.tenant, key.packet, &order, NOW).unwrap();
-    assert!(matches!(recorded, Recorded::Recorded(_)), "{recorded:?}");
+    const SQL: &str = "INSERT INTO packets (tenant, id, key, room, sender, strategy, total, shares, audience,
+                           audience_users, greeting, expires_in_ms, sent_at_ms, expires_at_ms)
+                       VALUES (?1, ?2, ?3, ?4, 'alice', 'equal', 100, 2, 'everyone', '[]', '', ?5, ?6, ?7)";
+    write::fund(db, &key.tenant, &user("alice"), amount(100), None, NOW).unwrap();
+    let (tenant, id) = (key.tenant.as_str(), key.packet.to_bytes());
+    let [life, now, end] = [LIFE, NOW, NOW + LIFE].map(|ms| stored(ms).unwrap());
+    db.execute(SQL, params![tenant, id, key.packet.to_string(), room, life, now, end]).unwrap();
 }
 
-fn take(db: &Connection, key: &PacketKey, version: u64, user: UserId) {
-    let share = Share { user, amount: amount(50), priority: Priority::Normal };
-    let claimed = write::claim(db, key, version, &[share], NOW).unwrap();
-    assert!(matches!(claimed, Claimed::Committed(_)), "{claimed:?}");
+fn take(db: &Connection, key: &PacketKey, sequence: u32, user: &str) {
+    const RAISE: &str = "UPDATE packets SET version = version + 1 WHERE tenant = ?1 AND id = ?2";
+    const CLAIM: &str = "INSERT INTO claims (tenant, packet, user, sequence, amount, priority, claimed_at_ms)
+                         VALUES (?1, ?2, ?3, ?4, 50, 0, ?5)";
+    let (tenant, id) = (key.tenant.as_str(), key.packet.to_bytes());
+    db.execute(RAISE, params![tenant, id]).unwrap();
+    db.execute(CLAIM, params![tenant, id, user, sequence, stored(NOW).unwrap()]).unwrap();
 }
 
 /// Books of a version. Of the packets of "here", 1 is finished, 2 refunded, 3 open with a claim, and 4 open
 /// in another room; "elsewhere" has its own 1.
 fn books(directory: &Path, version: usize) {
+    const CLOSE: &str = "UPDATE packets SET status = 'expired', refunded = total, version = version + 1,
+                             ended_at_ms = expires_at_ms WHERE tenant = 'here' AND id = ?1";
     let mut db = Connection::open(directory.join(BOOKS.file)).unwrap();
     Series { migrations: &BOOKS.migrations[..version], ..BOOKS }.migrate(&mut db).unwrap();
     for number in 1..=4 {
         send(&db, &key("here", number), if number == 4 { "hall" } else { "room" });
     }
     send(&db, &key("elsewhere", 1), "room");
-    take(&db, &key("here", 1), 1, user("bob"));
-    take(&db, &key("here", 1), 2, user("carol"));
-    take(&db, &key("here", 3), 1, user("bob"));
-    let closed = write::close(&db, &key("here", 2), 1, NOW + LIFE).unwrap();
-    assert_eq!(closed, Closed::Refunded(amount(100)));
+    take(&db, &key("here", 1), 1, "bob");
+    take(&db, &key("here", 1), 2, "carol");
+    take(&db, &key("here", 3), 1, "bob");
+    assert_eq!(db.execute(CLOSE, [key("here", 2).packet.to_bytes()]).unwrap(), 1);
 }
 
 #[tokio::test]
@@ -89,6 +85,12 @@ async fn books_of_every_former_version_answer_as_those_of_the_present_one() {
 async fn look_back(ledger: &SqliteLedger, ids: &dyn Fn(&[u128]) -> Vec<PacketId>, version: usize) {
     let (here, alice, bob) = (TenantId::new("here").unwrap(), user("alice"), user("bob"));
     let sent = ledger.sent(&here, &alice, None, 10).await.unwrap();
+    for (id, packet) in &sent {
+        assert_eq!(
+            packet.order.max_share, packet.order.total,
+            "{id} of version {version} has no other limit"
+        );
+    }
     let sent: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
     assert_eq!(sent, ids(&[4, 3, 2, 1]), "of version {version}");
     let received = ledger.received(&here, &bob, None, 10).await.unwrap();

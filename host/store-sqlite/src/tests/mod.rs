@@ -65,6 +65,7 @@ impl Books {
             strategy: Strategy::DOUBLE_AVERAGE,
             total: amount(total),
             shares,
+            max_share: amount(total),
             audience,
             greeting: "恭喜发财".into(),
             expires_in_ms: LIFE,

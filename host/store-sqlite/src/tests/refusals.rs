@@ -117,6 +117,7 @@ async fn packets_that_would_change_or_go_back() {
     check(&[
         ("UPDATE packets SET total = 1000 WHERE id = [1]", "what was ordered never changes"),
         ("UPDATE packets SET sender = 'eve' WHERE id = [1]", "what was ordered never changes"),
+        ("UPDATE packets SET max_share = 1000 WHERE id = [1]", "what was ordered never changes"),
         ("UPDATE packets SET expires_at_ms = 0 WHERE id = [1]", "what was ordered never changes"),
         ("UPDATE packets SET status = 'open', ended_at_ms = NULL WHERE id = [3]", "over never changes"),
         ("UPDATE packets SET status = 'expired', refunded = 0 WHERE id = [2]", "over never changes"),
@@ -159,6 +160,10 @@ async fn packets_that_are_wrong_from_the_start() {
         ("{6}, 'key', 'alice', 9, 1, 'expired', 1", "a packet starts open and whole"),
     ];
     check_each(&cases, packet).await;
+    let by_fours = packet("{6}, 'key', 'alice', 9, 2, 'open', NULL")
+        .replace("room, strategy,", "room, max_share, strategy,");
+    let by_fours = by_fours.replace("'room', 'equal'", "'room', 4, 'equal'");
+    check(&[(&by_fours, "its_shares_can_make_the_total")]).await;
 }
 
 fn movement(values: &str) -> String {

@@ -56,6 +56,7 @@ pub fn order(shares: u32, total: u64, audience: Audience) -> Order {
         strategy: Strategy::DOUBLE_AVERAGE,
         total: amount(total),
         shares,
+        max_share: amount(total),
         audience,
         greeting: String::new(),
         expires_in_ms: LIFE,

@@ -338,6 +338,6 @@ async fn statistics_of_empty_tables_cost_nothing_later() {
 async fn statistics_that_know_no_more_than_packets_that_were_sent_cost_nothing_later() {
     let sent = "SELECT hongbao.fund_wallet('default', 'alice', 1000000, 1);
         SELECT hongbao.record_packet(lpad(to_hex(n), 32, '0')::uuid, 'default', 'first ' || n, 'room', 'alice', 'equal',
-                                     100, 3, 'everyone', '{}', '', 1000, 1) FROM generate_series(1, 5) n";
+                                     100, 3, 100, 'everyone', '{}', '', 1000, 1) FROM generate_series(1, 5) n";
     reads_no_more(sent).await;
 }

@@ -102,6 +102,7 @@ async fn what_is_written_never_changes() {
         ("TRUNCATE hongbao.outbox", "a claim leaves the outbox when it is settled"),
         ("UPDATE hongbao.packets SET total = 1000 WHERE id = [1]", "what was ordered never changes"),
         ("UPDATE hongbao.packets SET sender = 'eve' WHERE id = [1]", "what was ordered never changes"),
+        ("UPDATE hongbao.packets SET max_share = 1000 WHERE id = [1]", "what was ordered never changes"),
         ("UPDATE hongbao.outbox SET amount = 1", "what waits for settlement never changes"),
     ])
     .await;
@@ -183,6 +184,12 @@ async fn money_that_would_come_from_nowhere() {
               audience_users, greeting, expires_in_ms, sent_at_ms, expires_at_ms)
           VALUES ([6], 'default', 'k', 'r', 'nobody', 'equal', 10, 2, 'everyone', '{}', '', 1, 1, 2)",
             "the wallet holds too little",
+        ),
+        (
+            "INSERT INTO hongbao.packets (id, tenant, key, room, sender, strategy, total, shares, max_share, audience,
+              audience_users, greeting, expires_in_ms, sent_at_ms, expires_at_ms)
+          VALUES ([6], 'default', 'k', 'r', 'alice', 'equal', 9, 2, 4, 'everyone', '{}', '', 1, 1, 2)",
+            "its_shares_can_make_the_total",
         ),
         (
             "INSERT INTO hongbao.packets (id, tenant, key, room, sender, strategy, total, shares, audience,

@@ -11,8 +11,8 @@ use crate::imports::orders::{Decided, For};
 use crate::imports::stores::{Stores, all};
 use crate::imports::{Breach, InstanceState, Surroundings};
 use hongbao_domain::{
-    Amount, Audience, ClaimLine, Details, Grant, Limit, Order, Packet, Priority, SendError, Sent, Share,
-    Strategy, UserId,
+    Audience, ClaimLine, Details, Grant, Limit, Order, Packet, Priority, SendError, Sent, Share, Strategy,
+    UserId,
 };
 use hongbao_store::{Claimed, Loaded, Receipt, Recorded, Refusal, StoreError};
 
@@ -25,10 +25,9 @@ impl Host for InstanceState {
         if self.call.has_sent() {
             return Err(Breach::Beyond("a second packet").into());
         }
-        let (max_share, order) = (amount(order.max_share)?, decided(order)?);
-        let order = self.call.about().order(order)?;
+        let order = self.call.about().order(decided(order)?)?;
         let (stores, meter, call) = self.parts();
-        let (recorded, is_full) = meter.wait(record(stores, call, order, max_share)).await;
+        let (recorded, is_full) = meter.wait(record(stores, call, order)).await;
         if is_full {
             self.reach(Limit::OpenPackets);
         }
@@ -59,7 +58,6 @@ impl Host for InstanceState {
             };
             meter.wait(all(packets.iter().zip(kept).map(|(place, kept)| ask(place, kept)))).await
         };
-        let max_share = stores.around.policy.max_share;
         let mut states = ledger::States { packets: Vec::with_capacity(packets.len()), users: Vec::new() };
         for (place, loaded) in packets.iter().zip(loaded) {
             if let Ok(loaded) = &loaded {
@@ -67,7 +65,7 @@ impl Host for InstanceState {
             }
             let packet = loaded.map(|loaded| loaded.packet);
             standings(call, *place, packet.as_ref().ok(), &mut states.users)?;
-            states.packets.push(packet.map(|packet| state(&packet, max_share)).map_err(wit_failure));
+            states.packets.push(packet.map(|packet| state(&packet)).map_err(wit_failure));
         }
         Ok(states)
     }
@@ -172,13 +170,9 @@ async fn record(
     stores: Stores<'_>,
     call: &Call,
     order: Order,
-    max_share: Amount,
 ) -> (std::result::Result<Recorded, Refused>, bool) {
     let around = stores.around;
-    let rule = around.policy.check(&order).err().or_else(|| {
-        let most = around.policy.max_share;
-        (max_share > most).then(|| format!("a share is at most {}, not {}", most.get(), max_share.get()))
-    });
+    let rule = around.policy.check(&order).err();
     let rule = rule.or_else(|| around.strategies.as_ref()?.check(&order.strategy).err());
     if let Some(why) = rule {
         return (before(stores, call, &order, Refused::Rule(why)).await, false);
@@ -254,6 +248,7 @@ fn decided(order: ledger::Order) -> Result<Decided, Breach> {
         strategy: Strategy::new(order.strategy).map_err(|_| Breach::Beyond("a strategy that is none"))?,
         total: amount(order.total)?,
         shares: order.shares,
+        max_share: amount(order.max_share)?,
         audience: match order.audience {
             ledger::Audience::Everyone => For::Everyone,
             ledger::Audience::EveryoneButSender => For::EveryoneButSender,
@@ -320,14 +315,14 @@ fn standings(
     Ok(())
 }
 
-fn state(packet: &Packet, max_share: Amount) -> ledger::State {
+fn state(packet: &Packet) -> ledger::State {
     ledger::State {
         version: packet.version,
         status: wit_status(packet.status),
         strategy: packet.order.strategy.as_str().to_owned(),
         total: packet.order.total.get(),
         shares: packet.order.shares,
-        max_share: max_share.get(),
+        max_share: packet.order.max_share.get(),
         claimed_amount: packet.claimed_amount.get(),
         claimed_shares: packet.claimed_shares,
         expires_at_ms: packet.expires_at_ms,

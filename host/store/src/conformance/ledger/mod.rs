@@ -208,6 +208,7 @@ fn order(key: &str, total: u64, shares: u32) -> Order {
         strategy: Strategy::DOUBLE_AVERAGE,
         total: amount(total),
         shares,
+        max_share: amount(total),
         audience: Audience::Everyone,
         greeting: "恭喜发财".into(),
         expires_in_ms: LIFE,

@@ -63,6 +63,7 @@ async fn a_key_with_other_content_is_refused(bench: Bench) {
     let others = [
         Order { total: amount(101), ..first.clone() },
         Order { shares: 4, ..first.clone() },
+        Order { max_share: amount(99), ..first.clone() },
         Order { room: text("another room"), ..first.clone() },
         Order { strategy: Strategy::EQUAL, ..first.clone() },
         Order { greeting: "another greeting".into(), ..first.clone() },

@@ -11,6 +11,7 @@ checks! { Bench of Ledger:
     a_refused_order_leaves_its_key_free,
     an_order_without_shares_is_refused,
     an_order_of_less_than_one_for_each_share_is_refused,
+    an_order_of_more_than_its_shares_can_hold_is_refused,
     the_largest_packet_can_be_sent,
     an_id_that_is_taken_is_refused,
     the_same_id_of_another_tenant_is_another_packet,
@@ -71,6 +72,7 @@ async fn a_packet_comes_back_as_it_was_ordered(bench: Bench) {
             strategy,
             greeting,
             room: text(&longest),
+            max_share: amount(plain.total.get() - number),
             expires_in_ms: LIFE + number,
             ..plain
         };
@@ -149,6 +151,17 @@ async fn an_order_of_less_than_one_for_each_share_is_refused(bench: Bench) {
     }
     let enough = bench.record(1, order("key", 100, 100), 0).await;
     assert_eq!(enough, Recorded::Recorded(receipt(1, LIFE)));
+}
+
+async fn an_order_of_more_than_its_shares_can_hold_is_refused(bench: Bench) {
+    bench.fund("alice", 100).await;
+    for (total, shares, most) in [(100, 3, 33), (100, 1, 99), (1, 1, 0)] {
+        let order = Order { max_share: amount(most), ..order("key", total, shares) };
+        let error = fails(&bench, 1, order).await;
+        assert!(matches!(error, StoreError::Refused(_)), "{total} by {most} for {shares}: {error:?}");
+    }
+    let enough = Order { max_share: amount(34), ..order("key", 100, 3) };
+    assert_eq!(bench.record(1, enough, 0).await, Recorded::Recorded(receipt(1, LIFE)));
 }
 
 async fn the_largest_packet_can_be_sent(bench: Bench) {
