@@ -1,8 +1,8 @@
 //! Where the contract meets the host: WIT values become domain values here, and nowhere else.
 //!
 //! Each version of the contract that is not compatible with the one before has a module of its own, named after
-//! it; what they share stands beside them. A call is described by a [`Call`]: its packets, its users, and what the
-//! stores said of them. Two roads lead out of an imported function, never blended: an answer for the plugin,
+//! it; what they share stands beside them. `call::Call` describes a call: its packets, its users, and what the stores
+//! said of them. Two roads lead out of an imported function, never blended: an answer for the plugin,
 //! failures of a store included, or a trap, which costs the instance. A trap is for a plugin that breaks the
 //! contract itself or reaches for what this call is not about.
 

@@ -180,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn all_answers_come_in_the_order_of_the_questions() {
         let ask = |number: u64| async move {
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 tokio::time::sleep(Duration::from_millis(30 - number)).await;
             }
             number

@@ -7,6 +7,7 @@ mod failures;
 mod guards;
 mod health;
 mod history;
+mod listed;
 mod looking_back;
 mod opening;
 mod plans;
