@@ -4,7 +4,6 @@ use std::io;
 use std::process::ExitCode;
 
 use super::lock::InUse;
-use super::plugin::PackError;
 use hongbao_runtime::{CallError, CodeCacheError, LoadError, PluginError, TenantError};
 use hongbao_server::ServeError;
 use hongbao_store::StoreError;
@@ -49,6 +48,45 @@ pub(super) enum InputError {
     /// A setting that cannot be used, by the name that it was given under.
     #[error("{setting}: {why}")]
     Setting { code: &'static str, setting: String, why: String },
+}
+
+/// Why no component was made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PackError {
+    #[error("this is a component already; `hongbao plugin validate` says whether it fits")]
+    Component,
+    #[error("this is no WebAssembly; name what `cargo build --target wasm32-unknown-unknown` made")]
+    NotWebAssembly,
+    #[error(
+        "this module does not say what its interfaces are; build it with wit-bindgen, and keep its custom sections"
+    )]
+    NoMetadata,
+    #[error("no component can be made of this module: {0}; build it again with wit-bindgen")]
+    Unfit(String),
+    #[error("{0} is there already; --force writes over it")]
+    Exists(String),
+    #[error("{file} cannot be written: {source}")]
+    Unwritable { file: String, source: io::Error },
+}
+
+impl PackError {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Component | Self::NotWebAssembly => "not-a-module",
+            Self::NoMetadata => "no-metadata",
+            Self::Unfit(_) => "cannot-pack",
+            Self::Exists(_) => "exists",
+            Self::Unwritable { .. } => "input-output",
+        }
+    }
+
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Exists(_) => Exit::CannotCreate,
+            Self::Unwritable { .. } => Exit::Io,
+            _ => Exit::Data,
+        }
+    }
 }
 
 /// The code of an error, and how the process ends with it.

@@ -23,6 +23,7 @@ mod play;
 mod plugin;
 mod reconcile;
 mod serve;
+mod serve_table;
 mod setting;
 mod settle;
 mod simulate;

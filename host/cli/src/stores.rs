@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use super::args::StoreArgs;
 use super::exit::InputError;
 use super::lock::{DirectoryLock, Use};
-use super::serve::ServeTable;
+use super::serve_table::ServeTable;
 use super::setting::Setting;
 use hongbao_domain::TenantId;
 use hongbao_domain::decode::{self, DecodeError, Misfit};

@@ -67,7 +67,10 @@ pub fn check_settings(settings: &BTreeMap<String, String>) -> Result<(), String>
     };
     for (key, value) in settings {
         if !is_key(key) {
-            return Err("a key is 1 to 64 letters, digits, hyphens, underscores and points".into());
+            let key: String = key.chars().take(LONGEST_KEY).collect();
+            return Err(format!(
+                "{key:?} is no key: one is 1 to {LONGEST_KEY} letters, digits, hyphens, underscores and points"
+            ));
         }
         if value.len() > LONGEST_VALUE {
             return Err(format!("{key} has at most {LONGEST_VALUE} bytes, not {}", value.len()));

@@ -1,19 +1,17 @@
 //! What a chat platform embeds: many tenants on the same stores.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::clock_watch::ClockWatch;
 use super::metrics::{Metrics, Now};
-use super::pool::{Owner, Pool};
+use super::shared::Shared;
 use super::tenant::Serving;
 use super::{
-    CallError, CodeCache, Compiler, Engine, EngineError, Plugin, Plugins, Refunds, Settlements, Tenant,
-    TenantConfig, TenantError,
+    CallError, CodeCache, Compiler, Engine, EngineError, LoadError, Plugin, Plugins, Prepared, Refunds,
+    Settlements, Tenant, TenantConfig, TenantError, TenantsFile,
 };
-use crate::imports::{Clock, Entropy, OpenPackets, Skew, SteadyClock, StoreHealth, Surroundings};
-use hongbao_domain::{Grants, Manifest, Strategies, Suspension, TenantId};
+use crate::imports::{Clock, Entropy, Skew, SteadyClock};
+use hongbao_domain::{Manifest, Suspension, TenantId};
 use hongbao_store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_store::{
     Audit, Backlog, Counter, Discrepancy, Health, Ledger, Parked, Report, Settled, StoreError,
@@ -30,60 +28,6 @@ pub struct Host {
     settlements: Arc<Mutex<Settlements>>,
     pub(super) expected: Arc<RwLock<HashSet<TenantId>>>,
 }
-
-/// What all tenants of a host share.
-pub(super) struct Shared {
-    pub(super) engine: Engine,
-    pub(super) pool: Pool,
-    pub(super) counter: Arc<dyn Counter>,
-    pub(super) ledger: Arc<dyn Ledger>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) clock_watch: ClockWatch,
-    pub(super) metrics: Metrics,
-    pub(super) health: Arc<StoreHealth>,
-    entropy: Arc<Entropy>,
-    owners: AtomicU64,
-    /// Of each tenant, whatever becomes of its plugin and its settings.
-    open_packets: Mutex<HashMap<TenantId, Arc<OpenPackets>>>,
-}
-
-impl Shared {
-    /// A number that nobody had before.
-    pub(super) fn new_owner(&self) -> Owner {
-        Owner(self.owners.fetch_add(1, Ordering::Relaxed))
-    }
-
-    fn open_packets(&self, tenant: &TenantId) -> Arc<OpenPackets> {
-        let mut all = self.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(tenant.clone()).or_default())
-    }
-
-    /// What a plugin of this tenant may reach that has these grants and these strategies.
-    pub(super) fn surroundings(
-        &self,
-        config: &TenantConfig,
-        grants: Grants,
-        strategies: Option<Strategies>,
-    ) -> Surroundings {
-        Surroundings {
-            tenant: config.id.clone(),
-            counter: Arc::clone(&self.counter),
-            ledger: Arc::clone(&self.ledger),
-            clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
-            policy: config.policy.clone(),
-            strategies,
-            settings: Arc::clone(&config.settings),
-            grants,
-            limits: config.limits,
-            open_packets: self.open_packets(&config.id),
-            health: Arc::clone(&self.health),
-        }
-    }
-}
-
-/// What could serve a tenant, and does not yet.
-pub struct Prepared(pub(super) Serving);
 
 /// How a host's stores are doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,19 +154,8 @@ impl HostBuilder {
         let ledger = self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new()));
         counter.follow(ledger.history());
         let clock = self.clock.unwrap_or_else(|| Arc::new(SteadyClock::of_the_machine()));
-        let shared = Shared {
-            pool: Pool::new(engine.clone()),
-            engine,
-            health: Arc::new(StoreHealth::of(&*counter)),
-            counter,
-            ledger,
-            clock_watch: ClockWatch::new(Arc::clone(&clock)),
-            clock,
-            metrics: Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS)),
-            entropy: Arc::new(entropy),
-            owners: AtomicU64::new(0),
-            open_packets: Mutex::default(),
-        };
+        let metrics = Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS));
+        let shared = Shared::new(engine, counter, ledger, clock, entropy, metrics);
         Ok(Host {
             shared: Arc::new(shared),
             tenants: Arc::default(),
@@ -288,6 +221,26 @@ impl Host {
         Ok(tenant)
     }
 
+    /// Adds every tenant of a file, in the order of their names. Plugins of the same digest are compiled
+    /// once.
+    ///
+    /// # Errors
+    /// At the first that cannot be added; those before it stay.
+    pub async fn add_all(&self, file: &TenantsFile) -> Result<Vec<Tenant>, LoadError> {
+        let mut tenants = Vec::with_capacity(file.tenants.len());
+        for entry in &file.tenants {
+            let id = &entry.config.id;
+            let plugin: Plugin = self
+                .plugins()
+                .load(file.plugin(entry))
+                .await
+                .map_err(|error| LoadError::Plugin(id.clone(), error))?;
+            let tenant = self.add(entry.config.clone(), plugin).await;
+            tenants.push(tenant.map_err(|error| LoadError::Tenant(id.clone(), error))?);
+        }
+        Ok(tenants)
+    }
+
     /// What a plugin says of itself, if it could serve such a tenant. It does not begin to.
     ///
     /// # Errors
@@ -314,9 +267,7 @@ impl Host {
     /// Serves a tenant no more; false where there is none. Its books stay as they are.
     pub fn remove(&self, id: &TenantId) -> bool {
         let removed = self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(id);
-        let mut open_packets = self.shared.open_packets.lock().unwrap_or_else(PoisonError::into_inner);
-        open_packets.remove(id);
-        drop(open_packets);
+        self.shared.forget_open_packets(id);
         removed.inspect(Tenant::retire).is_some()
     }
 

@@ -25,6 +25,7 @@ mod pool;
 mod reconcile;
 mod seldom;
 mod settlement;
+mod shared;
 mod tenant;
 mod workers;
 
@@ -34,7 +35,7 @@ pub use code_cache::{CodeCache, CodeCacheError};
 pub use compiler::{CompileLimits, Compiler, compile_for_parent};
 pub use engine::{Engine, EngineError};
 pub use expiry::Refunds;
-pub use host::{Checked, Host, HostBuilder, HostError, Prepared};
+pub use host::{Checked, Host, HostBuilder, HostError};
 pub use label::Label;
 pub use plugin::{
     Digest, DigestError, Form, Inspection, Plugin, PluginError, PluginFile, PluginManifest, PluginSource,
@@ -42,5 +43,5 @@ pub use plugin::{
 };
 pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
-pub use tenant::{LoadError, Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};
+pub use tenant::{LoadError, Prepared, Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};
 pub use workers::{Pace, Workers};

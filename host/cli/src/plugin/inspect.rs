@@ -4,7 +4,8 @@ use std::io::{Write as _, stdout};
 
 use serde::Serialize;
 
-use super::{FileArgs, size};
+use super::size;
+use crate::args::FileArgs;
 use crate::table::Table;
 use crate::terminal;
 use hongbao_runtime::{Engine, Inspection, Plugin, PluginManifest, PluginSource};

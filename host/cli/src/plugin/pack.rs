@@ -7,50 +7,12 @@ use std::path::Path;
 
 use wit_component::{ComponentEncoder, metadata};
 
-use super::{PackArgs, size};
-use crate::exit::Exit;
+use super::size;
+use crate::args::PackArgs;
+use crate::exit::PackError;
 use crate::{open, terminal};
 use hongbao_domain::Manifest;
 use hongbao_runtime::{Digest, Engine, Form, Plugin, PluginError, PluginSource};
-
-/// Why no component was made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PackError {
-    #[error("this is a component already; `hongbao plugin validate` says whether it fits")]
-    Component,
-    #[error("this is no WebAssembly; name what `cargo build --target wasm32-unknown-unknown` made")]
-    NotWebAssembly,
-    #[error(
-        "this module does not say what its interfaces are; build it with wit-bindgen, and keep its custom sections"
-    )]
-    NoMetadata,
-    #[error("no component can be made of this module: {0}; build it again with wit-bindgen")]
-    Unfit(String),
-    #[error("{0} is there already; --force writes over it")]
-    Exists(String),
-    #[error("{file} cannot be written: {source}")]
-    Unwritable { file: String, source: io::Error },
-}
-
-impl PackError {
-    pub(crate) const fn code(&self) -> &'static str {
-        match self {
-            Self::Component | Self::NotWebAssembly => "not-a-module",
-            Self::NoMetadata => "no-metadata",
-            Self::Unfit(_) => "cannot-pack",
-            Self::Exists(_) => "exists",
-            Self::Unwritable { .. } => "input-output",
-        }
-    }
-
-    pub(crate) const fn exit(&self) -> Exit {
-        match self {
-            Self::Exists(_) => Exit::CannotCreate,
-            Self::Unwritable { .. } => Exit::Io,
-            _ => Exit::Data,
-        }
-    }
-}
 
 pub(super) async fn run(args: &PackArgs) -> anyhow::Result<()> {
     let module = PluginSource::File(args.module.clone()).read()?.bytes;

@@ -5,7 +5,8 @@ use std::io::{Write as _, stdout};
 use serde::Serialize;
 
 use super::inspect::ManifestView;
-use super::{FileArgs, size};
+use super::size;
+use crate::args::FileArgs;
 use hongbao_domain::{Grants, TenantId};
 use hongbao_runtime::{Engine, Host, PluginSource, Plugins, TenantConfig};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::host::Shared;
+use crate::shared::Shared;
 use crate::{CallError, tenant};
 use hongbao_domain::{Amount, Expired, PacketKey, TenantId};
 use hongbao_store::Due;

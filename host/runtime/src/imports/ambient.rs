@@ -9,7 +9,6 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use sha2::Sha256;
 
-use super::steady::Uptime;
 use hongbao_domain::PacketId;
 
 /// How far a clock is from those that it is compared with.
@@ -30,6 +29,17 @@ impl Skew {
     pub fn in_words(&self) -> String {
         let direction = if self.ahead_ms > 0 { "ahead" } else { "behind" };
         format!("{} s {direction}", self.ahead_ms.unsigned_abs() / 1000)
+    }
+}
+
+/// Time since some moment, which nobody can set.
+pub trait Uptime: Send + Sync + 'static {
+    /// In milliseconds, without the time in which the machine was suspended.
+    fn elapsed_ms(&self) -> u64;
+
+    /// How long the machine was suspended meanwhile.
+    fn suspended_ms(&self) -> u64 {
+        0
     }
 }
 

@@ -22,7 +22,7 @@ mod stores;
 mod v0_2;
 mod version;
 
-pub use ambient::{Clock, Entropy, ManualClock, Skew, SystemClock};
+pub use ambient::{Clock, Entropy, ManualClock, Skew, SystemClock, Uptime};
 pub(crate) use breach::Breach;
 pub(crate) use memory::{MOST_MEMORIES, MOST_MODULES, TABLES_FOR_EACH};
 pub(crate) use meter::TICK_MS;
@@ -30,6 +30,6 @@ pub(crate) use open_packets::{OpenPackets, Place};
 pub(crate) use orders::asks_for;
 pub(crate) use origin::{of_message, of_request};
 pub(crate) use state::{InstanceState, Surroundings};
-pub use steady::{SteadyClock, Uptime};
+pub use steady::SteadyClock;
 pub(crate) use stores::{Deadline, StoreHealth};
 pub(crate) use version::{Calls, Exports, Linked};

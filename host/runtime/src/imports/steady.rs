@@ -13,19 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::ambient::{Clock, Skew, SystemClock};
+use super::ambient::{Clock, Skew, SystemClock, Uptime};
 use hongbao_store::patience;
-
-/// Time since some moment, which nobody can set.
-pub trait Uptime: Send + Sync + 'static {
-    /// In milliseconds, without the time in which the machine was suspended.
-    fn elapsed_ms(&self) -> u64;
-
-    /// How long the machine was suspended meanwhile.
-    fn suspended_ms(&self) -> u64 {
-        0
-    }
-}
 
 /// The machine's clock, held against others.
 pub struct SteadyClock {

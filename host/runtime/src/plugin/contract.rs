@@ -11,9 +11,6 @@ use super::{Engine, PluginError};
 use crate::imports::Linked;
 use hongbao_domain::{Grant, Grants};
 
-/// The version that this host speaks, for a sentence.
-pub(super) const SPOKEN: &str = "hongbao:plugin@0.2.0";
-
 /// Major, minor, patch.
 type Version = [u64; 3];
 
@@ -106,6 +103,7 @@ pub(super) fn asks(imports: &[String]) -> Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugin::error::SPOKEN;
 
     #[test]
     fn a_later_host_runs_an_earlier_plugin_of_the_same_minor_version() {

@@ -4,8 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use super::Digest;
-use super::contract::SPOKEN;
 use crate::imports::TABLES_FOR_EACH;
+
+/// The version that this host speaks, for a sentence.
+pub(super) const SPOKEN: &str = "hongbao:plugin@0.2.0";
 
 /// Why a file is no plugin for this host.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! A tenant's money, past its plugin: wallets, audits, refunds, and packets as the room sees them.
 
 use super::Tenant;
-use crate::host::Shared;
+use crate::shared::Shared;
 use crate::{CallError, Operation, Refunds};
 use hongbao_domain::{Amount, Details, Expired, Name, PacketId, PacketKey, Status, UserId};
 use hongbao_store::{Audit, Closed, Discrepancy, Funded, Loaded, StoreError};

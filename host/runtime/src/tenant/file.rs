@@ -260,7 +260,7 @@ mod tests {
             ),
             (
                 "[tenants.a.settings]\n'a b' = 'x'",
-                "line 2, column 1: tenants.a.settings: a key is 1 to 64 letters",
+                "line 1, column 12: tenants.a.settings: \"a b\" is no key: one is 1 to 64 letters",
             ),
             ("[tenants.a.settings]\na = 1", "tenants.a.settings.a: invalid type: integer `1`"),
             ("[tenants.a.limits]\nbatch = 0", "line 2, column 1: tenants.a.limits: batch must be 1 to 4096"),

@@ -1,7 +1,7 @@
-//! Tenants of a file, added to a host.
+//! What a file says of a tenant, and why a host cannot follow it.
 
-use super::{Tenant, TenantEntry, TenantError, TenantsFile};
-use crate::{Host, Plugin, PluginError, PluginSource};
+use super::{TenantEntry, TenantError, TenantsFile};
+use crate::{PluginError, PluginSource};
 use hongbao_domain::TenantId;
 
 /// Why a tenant of a file could not be added.
@@ -38,27 +38,5 @@ impl TenantsFile {
     pub fn plugin(&self, entry: &TenantEntry) -> PluginSource {
         let path = entry.plugin.as_ref().and_then(|name| self.plugins.get(name));
         path.map_or(PluginSource::Embedded, PluginSource::at)
-    }
-}
-
-impl Host {
-    /// Adds every tenant of a file, in the order of their names. Plugins of the same digest are compiled
-    /// once.
-    ///
-    /// # Errors
-    /// At the first that cannot be added; those before it stay.
-    pub async fn add_all(&self, file: &TenantsFile) -> Result<Vec<Tenant>, LoadError> {
-        let mut tenants = Vec::with_capacity(file.tenants.len());
-        for entry in &file.tenants {
-            let id = &entry.config.id;
-            let plugin: Plugin = self
-                .plugins()
-                .load(file.plugin(entry))
-                .await
-                .map_err(|error| LoadError::Plugin(id.clone(), error))?;
-            let tenant = self.add(entry.config.clone(), plugin).await;
-            tenants.push(tenant.map_err(|error| LoadError::Tenant(id.clone(), error))?);
-        }
-        Ok(tenants)
     }
 }

@@ -24,14 +24,15 @@ pub(super) use books::refund;
 pub use config::{TenantConfig, TenantError};
 pub use file::{TenantEntry, TenantsFile};
 pub use load::LoadError;
+pub use serving::Prepared;
 pub(super) use serving::Serving;
 
 use self::admission::Suspended;
 use self::replay::Typed;
 use super::batcher::{Asker, Batcher, Shape, Waiting};
 use super::breaker::Breaker;
-use super::host::Shared;
 use super::metrics::TenantMetrics;
+use super::shared::Shared;
 use super::{CallError, Operation, Plugin};
 use crate::imports::{Calls, Surroundings};
 use hongbao_domain::{

@@ -13,12 +13,15 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{TenantConfig, TenantError};
-use crate::host::Shared;
 use crate::imports::{Calls, Deadline, Surroundings};
 use crate::instance::{Done, Instance};
 use crate::pool::Owner;
+use crate::shared::Shared;
 use crate::{CallError, Plugin, PluginManifest};
-use hongbao_domain::{Grants, Limits, Manifest, TenantId};
+use hongbao_domain::{Grants, Limits, Manifest, Strategies, TenantId};
+
+/// What could serve a tenant, and does not yet.
+pub struct Prepared(pub(crate) Serving);
 
 pub(crate) struct Serving {
     pub(super) owner: Owner,
@@ -49,7 +52,7 @@ impl Serving {
             return Err(TenantError::NotGranted(missing));
         }
         // Until it has said what it is, it is given nothing.
-        let around = shared.surroundings(&config, Grants::NONE, None);
+        let around = surroundings(shared, &config, Grants::NONE, None);
         let limit = Duration::from_millis(config.limits.call_ms);
         let ask = async {
             let room = shared.pool.room(plugin.places()).await?;
@@ -62,7 +65,7 @@ impl Serving {
         if let Some(written) = plugin.manifest() {
             same(written, &manifest).map_err(TenantError::OtherManifest)?;
         }
-        let around = Arc::new(shared.surroundings(&config, asks, Some(manifest.strategies.clone())));
+        let around = Arc::new(surroundings(shared, &config, asks, Some(manifest.strategies.clone())));
         let in_flight = Semaphore::new(config.limits.calls_in_flight as usize);
         let rate = config.limits.requests_per_second;
         let rate = rate.map(|rate| Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate))));
@@ -167,6 +170,29 @@ impl Serving {
     pub(super) fn retire(&self, shared: &Shared) {
         self.is_retired.store(true, Ordering::Release);
         shared.pool.retire(self.owner);
+    }
+}
+
+/// What a plugin of this tenant may reach that has these grants and these strategies.
+fn surroundings(
+    shared: &Shared,
+    config: &TenantConfig,
+    grants: Grants,
+    strategies: Option<Strategies>,
+) -> Surroundings {
+    Surroundings {
+        tenant: config.id.clone(),
+        counter: Arc::clone(&shared.counter),
+        ledger: Arc::clone(&shared.ledger),
+        clock: Arc::clone(&shared.clock),
+        entropy: Arc::clone(&shared.entropy),
+        policy: config.policy.clone(),
+        strategies,
+        settings: Arc::clone(&config.settings),
+        grants,
+        limits: config.limits,
+        open_packets: shared.open_packets(&config.id),
+        health: Arc::clone(&shared.health),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Serving, Tenant, TenantConfig, TenantError};
-use crate::{Plugin, Prepared};
+use super::{Prepared, Serving, Tenant, TenantConfig, TenantError};
+use crate::Plugin;
 use hongbao_domain::Manifest;
 
 impl Tenant {

@@ -6,12 +6,12 @@ mod room;
 mod view;
 
 use std::io::{IsTerminal as _, Write as _, stdin, stdout};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use clap::Args;
 use serde::Serialize;
 
+use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::lines::{Line, Lines};
 use crate::open;
@@ -22,29 +22,6 @@ use hongbao_runtime::imports::{Clock as _, ManualClock, SystemClock};
 use line::Deed;
 use room::{Outcome, Room};
 use view::{EndView, OutcomeView};
-
-#[derive(Debug, Args)]
-pub(super) struct RunArgs {
-    /// A component, or a directory with a plugin.toml
-    #[arg(value_name = "FILE|DIR")]
-    path: PathBuf,
-
-    /// Read what happens from this file instead of standard input
-    #[arg(long, value_name = "FILE")]
-    script: Option<PathBuf>,
-
-    /// What everybody's wallet begins with, in minor units
-    #[arg(long, value_name = "AMOUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(..=Amount::MAX.get()))]
-    fund: u64,
-
-    /// Draw from this seed instead of the system's randomness
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-
-    /// Print one JSON object for each thing that happens
-    #[arg(long)]
-    json: bool,
-}
 
 /// How what happens is told.
 struct Teller {

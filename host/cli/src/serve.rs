@@ -1,7 +1,5 @@
 //! `hongbao serve`: the HTTP API, and with `--demo` a page to try it.
 
-mod table;
-
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,8 +7,6 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-pub(super) use table::ServeTable;
 
 use super::args::ServeArgs;
 use super::exit::{Exit, InputError};

@@ -1,12 +1,15 @@
 //! What may stand on the command line.
 
+mod plugin;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
-use super::plugin::PluginArgs;
+pub(super) use plugin::{FileArgs, PackArgs, PluginArgs, PluginCommand, RunArgs};
+
 use hongbao_domain::Strategy;
 
 const EXIT_CODES: &str = "\
