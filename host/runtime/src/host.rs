@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::ledger::LedgerParts;
 use super::metrics::{Metrics, Now};
 use super::shared::Shared;
 use super::tenant::Serving;
@@ -14,7 +15,7 @@ use crate::imports::{Clock, Entropy, Skew, SteadyClock};
 use hongbao_domain::{Manifest, Suspension, TenantId};
 use hongbao_store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_store::{
-    Audit, Backlog, Counter, Discrepancy, Health, Ledger, Parked, Report, Settled, StoreError,
+    Audit, Backlog, Counter, Discrepancy, Health, Ledger, PacketLedger, Parked, Report, Settled, StoreError,
 };
 
 /// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
@@ -55,6 +56,7 @@ pub struct HostBuilder {
     engine: Option<Engine>,
     counter: Option<Arc<dyn Counter>>,
     ledger: Option<Arc<dyn Ledger>>,
+    packets: Option<Arc<dyn PacketLedger>>,
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Entropy>,
     code_cache: Option<Arc<CodeCache>>,
@@ -92,6 +94,14 @@ impl HostBuilder {
     #[must_use]
     pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
+        self
+    }
+
+    /// With this packet side of the ledger, a wrapper of its own such as a [change feed](hongbao_store::change_feed):
+    /// packets are recorded, loaded, claimed and closed through it alone.
+    #[must_use]
+    pub fn packets(mut self, packets: Arc<dyn PacketLedger>) -> Self {
+        self.packets = Some(packets);
         self
     }
 
@@ -153,6 +163,7 @@ impl HostBuilder {
         let counter = self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new()));
         let ledger = self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new()));
         counter.follow(ledger.history());
+        let ledger = LedgerParts::new(ledger, self.packets);
         let clock = self.clock.unwrap_or_else(|| Arc::new(SteadyClock::of_the_machine()));
         let metrics = Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS));
         let shared = Shared::new(engine, counter, ledger, clock, entropy, metrics);
@@ -289,7 +300,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
-        let settled = self.shared.ledger.settle(limit, self.now_ms()).await;
+        let settled = self.shared.ledger.settlement.settle(limit, self.now_ms()).await;
         self.shared.health.ledger.note(&settled);
         let settled = settled?;
         let now_ms = self.now_ms();
@@ -309,7 +320,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
-        self.shared.ledger.audit(tenant).await
+        self.shared.ledger.audit.audit(tenant).await
     }
 
     /// What in a tenant's books does not agree; empty when all is well.
@@ -317,7 +328,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
-        self.shared.ledger.verify(tenant).await
+        self.shared.ledger.audit.verify(tenant).await
     }
 
     /// What settlement has before it, of all tenants of the ledger. The metrics tell what was found last.
@@ -325,7 +336,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let backlog = self.shared.ledger.backlog().await?;
+        let backlog = self.shared.ledger.settlement.backlog().await?;
         self.shared.metrics.backlog(&backlog, self.now_ms());
         Ok(backlog)
     }
@@ -335,7 +346,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        self.shared.ledger.parked(limit).await
+        self.shared.ledger.settlement.parked(limit).await
     }
 
     /// Puts every parked claim back in the queue of settlement; gives how many.
@@ -343,14 +354,14 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn unpark(&self) -> Result<u64, StoreError> {
-        self.shared.ledger.unpark().await
+        self.shared.ledger.settlement.unpark().await
     }
 
     /// Asks both stores, at the same time, whether they read and write. A report stands for a second:
     /// however often this is called, the stores are asked no more than that.
     pub async fn check(&self) -> Checked {
         let Shared { health, ledger, counter, .. } = &*self.shared;
-        let asked = (health.ledger.check(ledger.check()), health.counter.check(counter.check()));
+        let asked = (health.ledger.check(ledger.audit.check()), health.counter.check(counter.check()));
         let (ledger, asked, clock) = futures::join!(asked.0, asked.1, self.check_clock());
         let known = counter.health().filter(|known| !known.works());
         Checked { ledger, counter: known.unwrap_or(asked), clock }
@@ -359,7 +370,7 @@ impl Host {
     /// Compares the host's clock with that of the ledger's server, where it has one: once a second at most,
     /// however often this is called.
     pub async fn check_clock(&self) -> Skew {
-        self.shared.clock_watch.check(&*self.shared.ledger).await
+        self.shared.clock_watch.check(&*self.shared.ledger.audit).await
     }
 
     /// Whether things may be decided by the host's clock.

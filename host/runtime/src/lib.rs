@@ -19,6 +19,7 @@ mod expiry;
 mod host;
 mod instance;
 mod label;
+mod ledger;
 mod metrics;
 mod plugin;
 mod pool;

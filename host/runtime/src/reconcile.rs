@@ -89,7 +89,7 @@ impl Tenant {
         let mut cursor = None;
         loop {
             let around = self.around();
-            let ids = around.ledger.open_packets(&around.tenant, cursor, AT_ONCE).await?;
+            let ids = around.lists.open_packets(&around.tenant, cursor, AT_ONCE).await?;
             for id in &ids {
                 self.reconcile_counter(*id, may_repair, &mut report).await?;
             }
@@ -145,10 +145,10 @@ impl Tenant {
             Err(StoreError::Corrupt(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        let Some(loaded) = around.ledger.load(key, &[]).await? else {
+        let Some(loaded) = around.packets.load(key, &[]).await? else {
             return Ok(None);
         };
-        let claims = around.ledger.claims(key, 0, u32::MAX).await?;
+        let claims = around.lists.claims(key, 0, u32::MAX).await?;
         let claims = claims.into_iter().map(|claim| (claim.user, claim.amount)).collect();
         let mismatch = match &state {
             Some(state) => compare(key.packet, &loaded, &claims, state),
@@ -166,7 +166,7 @@ impl Tenant {
         loop {
             let before = self.now_ms().saturating_sub(GRACE_MS);
             let around = self.around();
-            let due = around.ledger.due(Some(&around.tenant), before, cursor, AT_ONCE).await?;
+            let due = around.lists.due(Some(&around.tenant), before, cursor, AT_ONCE).await?;
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
             for Due { key, expires_at_ms } in due {
                 let refunded = match may_repair() {

@@ -84,6 +84,15 @@ impl StoreError {
         }
     }
 
+    /// What a list came to, for each of its so many elements: an error of all is each one's.
+    #[must_use]
+    pub fn to_each<T>(outcome: Result<Vec<Result<T, Self>>, Self>, elements: usize) -> Vec<Result<T, Self>> {
+        match outcome {
+            Ok(answers) => answers,
+            Err(error) => std::iter::repeat_with(|| Err(error.again())).take(elements).collect(),
+        }
+    }
+
     /// The same error for another caller of the same batch.
     #[must_use]
     pub fn again(&self) -> Self {

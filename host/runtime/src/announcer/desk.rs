@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use hongbao_domain::PacketKey;
-use hongbao_store::announced::{Change, ChangeKind};
+use hongbao_store::change_feed::{Change, ChangeKind};
 
 /// How long packets wait.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Tells rooms how their packets stand.
 //!
-//! A [ledger that says what changed](hongbao_store::announced) names packets; the announcer reads how
+//! A [ledger that says what changed](hongbao_store::change_feed) names packets; the announcer reads how
 //! each stands and posts that to its room. Nobody waits for it, and nothing depends on it.
 //!
 //! **Coalescing.** A packet's first change is told at once, then it rests for [`REST`]: whatever
@@ -33,7 +33,7 @@ use self::telling::{Outcome, Teller};
 use crate::imports::Clock;
 use crate::seldom::Seldom;
 use hongbao_domain::{PacketKey, TenantId};
-use hongbao_store::announced::Changes;
+use hongbao_store::change_feed::Changes;
 use hongbao_store::{Events, Ledger};
 
 /// A packet is told of at most so often.

@@ -97,7 +97,7 @@ async fn look(host: &Host, walk: &mut Walk, desk: &mut Desk, log: &mut Seldom<Ki
             desk.put(due, now);
         }
     };
-    match walk.go(&*host.shared().ledger, now.ms, on_the_desk).await {
+    match walk.go(&*host.shared().ledger.lists, now.ms, on_the_desk).await {
         Ok(was_all) => desk.forget(now, was_all),
         // The ledger's health says once what is wrong with it.
         Err(error) if error.may_pass() => tracing::debug!(code = error.code(), "expiry waits: {error}"),

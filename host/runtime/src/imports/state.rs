@@ -9,7 +9,7 @@ use super::meter::Meter;
 use super::stores::{Deadline, StoreHealth, Stores};
 use super::{Breach, Clock, Entropy, OpenPackets, Place};
 use hongbao_domain::{Grant, Grants, Limit, Limits, PacketId, PacketKey, Policy, Strategies, TenantId};
-use hongbao_store::{Counter, Ledger, StoreError};
+use hongbao_store::{Counter, PacketLedger, PacketLists, StoreError};
 
 /// Settings that mean something to a plugin alone, by their keys.
 pub(crate) type Settings = std::collections::BTreeMap<String, String>;
@@ -18,7 +18,8 @@ pub(crate) type Settings = std::collections::BTreeMap<String, String>;
 pub(crate) struct Surroundings {
     pub(crate) tenant: TenantId,
     pub(crate) counter: Arc<dyn Counter>,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) packets: Arc<dyn PacketLedger>,
+    pub(crate) lists: Arc<dyn PacketLists>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<Entropy>,
     pub(crate) policy: Policy,
@@ -43,13 +44,13 @@ impl Surroundings {
     /// Whether the tenant's quota has room for one more packet.
     pub(crate) async fn has_room(&self) -> Result<bool, StoreError> {
         let (most, now_ms) = (self.limits.open_packets, self.clock.now_ms());
-        self.open_packets.has_room(&self.tenant, &*self.ledger, most, now_ms).await
+        self.open_packets.has_room(&self.tenant, &*self.lists, most, now_ms).await
     }
 
     /// The same, and takes that room; None where there is none.
     pub(crate) async fn take_room(&self) -> Result<Option<Place>, StoreError> {
         let (most, now_ms) = (self.limits.open_packets, self.clock.now_ms());
-        self.open_packets.take(&self.tenant, &*self.ledger, most, now_ms).await
+        self.open_packets.take(&self.tenant, &*self.lists, most, now_ms).await
     }
 
     /// Under which id a packet that is sent now is recorded.

@@ -19,8 +19,6 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
-
 use super::state::Surroundings;
 use hongbao_store::{Counter, Health, StoreError};
 
@@ -88,6 +86,25 @@ impl<'c> Stores<'c> {
         answer
     }
 
+    /// The same about a list of so many elements.
+    pub(super) async fn ledger_all<T>(
+        &self,
+        elements: usize,
+        asking: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        let answers = ask(self.deadline.left_for_stores(), async { Ok(asking.await) }).await;
+        noted(&self.around.health.ledger, answers, elements)
+    }
+
+    pub(super) async fn counter_all<T>(
+        &self,
+        elements: usize,
+        asking: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        let answers = ask(self.deadline.left_for_stores() / 2, async { Ok(asking.await) }).await;
+        noted(&self.around.health.counter, answers, elements)
+    }
+
     pub(super) async fn counter<T>(
         &self,
         asking: impl Future<Output = Result<T, StoreError>>,
@@ -96,6 +113,18 @@ impl<'c> Stores<'c> {
         self.around.health.counter.note(&answer);
         answer
     }
+}
+
+/// The answers about each element, of which the store's health is told.
+fn noted<T>(
+    health: &Health,
+    answers: Result<Vec<Result<T, StoreError>>, StoreError>,
+    elements: usize,
+) -> Vec<Result<T, StoreError>> {
+    let answers = StoreError::to_each(answers, elements);
+    debug_assert_eq!(answers.len(), elements, "a store answers about each element");
+    answers.iter().for_each(|answer| health.note(answer));
+    answers
 }
 
 /// Past the end a store is not asked at all: a future that was never polled did nothing.
@@ -122,36 +151,6 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
-/// Asks all at the same time; the answers in their order. What is answered at once costs nothing more.
-pub(super) async fn all<F: Future>(mut asks: impl Iterator<Item = F>) -> Vec<F::Output> {
-    if asks.size_hint() == (1, Some(1)) {
-        // The most frequent one is spared an allocation.
-        return match asks.next() {
-            Some(ask) => vec![ask.await],
-            None => Vec::new(),
-        };
-    }
-    let (mut answers, mut pending) = (Vec::with_capacity(asks.size_hint().0), Vec::new());
-    for (place, ask) in asks.enumerate() {
-        let mut ask = Box::pin(ask);
-        match poll_once(ask.as_mut()).await {
-            Poll::Ready(answer) => answers.push(Some(answer)),
-            Poll::Pending => {
-                answers.push(None);
-                pending.push(async move { (place, ask.await) });
-            }
-        }
-    }
-    if !pending.is_empty() {
-        for (place, answer) in join_all(pending).await {
-            if let Some(empty) = answers.get_mut(place) {
-                *empty = Some(answer);
-            }
-        }
-    }
-    answers.into_iter().flatten().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,19 +174,6 @@ mod tests {
         });
         assert_eq!(late.await.unwrap_err().code(), "unavailable");
         assert!(!was_asked.get());
-    }
-
-    #[tokio::test]
-    async fn all_answers_come_in_the_order_of_the_questions() {
-        let ask = |number: u64| async move {
-            if number.is_multiple_of(3) {
-                tokio::time::sleep(Duration::from_millis(30 - number)).await;
-            }
-            number
-        };
-        assert_eq!(all((0..30).map(ask)).await, (0..30).collect::<Vec<_>>());
-        assert_eq!(all((0..1).map(ask)).await, [0]);
-        assert_eq!(all((0..0).map(ask)).await, Vec::<u64>::new());
     }
 
     #[test]

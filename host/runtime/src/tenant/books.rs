@@ -14,7 +14,7 @@ pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, 
     let Shared { ledger, counter, clock, clock_watch, health, .. } = shared;
     clock_watch.trust()?;
     for _ in 0..TRIES {
-        let loaded = ledger.load(key, &[]).await;
+        let loaded = ledger.packets.load(key, &[]).await;
         health.ledger.note(&loaded);
         let Some(Loaded { packet, .. }) = loaded? else { return Ok(Expired::NotFound) };
         match packet.status {
@@ -23,7 +23,7 @@ pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, 
             Status::Open if clock.now_ms() < packet.expires_at_ms => return Ok(Expired::NotDue),
             Status::Open => {}
         }
-        let closed = ledger.close(key, packet.version, clock.now_ms()).await;
+        let closed = ledger.packets.close(key, packet.version, clock.now_ms()).await;
         health.ledger.note(&closed);
         let expired = match closed? {
             Closed::Refunded(amount) => Expired::Refunded(amount),
@@ -62,7 +62,7 @@ impl Tenant {
 
     async fn fund_by(&self, user: &UserId, amount: Amount, key: Option<&Name>) -> Result<Funded, StoreError> {
         let shared = &self.inner.shared;
-        let funded = shared.ledger.fund(&self.inner.id, user, amount, key, self.now_ms()).await;
+        let funded = shared.ledger.wallets.fund(&self.inner.id, user, amount, key, self.now_ms()).await;
         shared.health.ledger.note(&funded);
         funded
     }
@@ -72,7 +72,7 @@ impl Tenant {
     /// # Errors
     /// When the ledger is away.
     pub async fn balance(&self, user: &UserId) -> Result<Amount, StoreError> {
-        self.inner.shared.ledger.balance(&self.inner.id, user).await
+        self.inner.shared.ledger.wallets.balance(&self.inner.id, user).await
     }
 
     /// The sums of the books.
@@ -80,7 +80,7 @@ impl Tenant {
     /// # Errors
     /// When the ledger is away.
     pub async fn audit(&self) -> Result<Audit, StoreError> {
-        self.inner.shared.ledger.audit(&self.inner.id).await
+        self.inner.shared.ledger.audit.audit(&self.inner.id).await
     }
 
     /// What in the books does not agree; empty when all is well.
@@ -88,7 +88,7 @@ impl Tenant {
     /// # Errors
     /// When the ledger is away.
     pub async fn verify(&self) -> Result<Vec<Discrepancy>, StoreError> {
-        self.inner.shared.ledger.verify(&self.inner.id).await
+        self.inner.shared.ledger.audit.verify(&self.inner.id).await
     }
 
     /// Refunds every packet that is past its time. One that cannot be refunded is not in the way
@@ -122,11 +122,11 @@ impl Tenant {
     pub async fn details(&self, packet: PacketId) -> Result<Option<Details>, CallError> {
         let (shared, key) = (&self.inner.shared, self.around().key(packet));
         let read = async {
-            let loaded = shared.ledger.load(&key, &[]).await;
+            let loaded = shared.ledger.packets.load(&key, &[]).await;
             shared.health.ledger.note(&loaded);
             let Some(Loaded { packet, .. }) = loaded? else { return Ok(None) };
             // A claim may commit between the two reads; the answer stays with what the first one saw.
-            let claims = shared.ledger.claims(&key, 0, packet.claimed_shares).await;
+            let claims = shared.ledger.lists.claims(&key, 0, packet.claimed_shares).await;
             shared.health.ledger.note(&claims);
             Ok(Some(Details::of(packet, claims?, self.now_ms())))
         };

@@ -17,7 +17,7 @@ impl Tenant {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
-        self.inner.shared.ledger.recent_packets(&self.inner.id, room, before, limit).await
+        self.inner.shared.ledger.lists.recent_packets(&self.inner.id, room, before, limit).await
     }
 
     /// At most `limit` packets that a user sent, with ids below `before`, as they stand now.
@@ -30,7 +30,7 @@ impl Tenant {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
-        self.inner.shared.ledger.sent(&self.inner.id, user, before, limit).await
+        self.inner.shared.ledger.lists.sent(&self.inner.id, user, before, limit).await
     }
 
     /// At most `limit` shares that a user received, below `before`: see [`Received::place`].
@@ -43,7 +43,7 @@ impl Tenant {
         before: Option<Place>,
         limit: u32,
     ) -> Result<Vec<Received>, StoreError> {
-        self.inner.shared.ledger.received(&self.inner.id, user, before, limit).await
+        self.inner.shared.ledger.wallets.received(&self.inner.id, user, before, limit).await
     }
 
     /// At most `limit` movements of a user's wallet, with ids below `before`. A share is among them
@@ -57,6 +57,6 @@ impl Tenant {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.inner.shared.ledger.statement(&self.inner.id, user, before, limit).await
+        self.inner.shared.ledger.wallets.statement(&self.inner.id, user, before, limit).await
     }
 }

@@ -78,7 +78,7 @@ impl Tenant {
 
     async fn recorded(&self, sender: &UserId, key: &Name) -> Result<Option<(PacketId, Packet)>, CallError> {
         let shared = &self.inner.shared;
-        let recorded = shared.ledger.recorded(&self.inner.id, sender, key).await;
+        let recorded = shared.ledger.lists.recorded(&self.inner.id, sender, key).await;
         shared.health.ledger.note(&recorded);
         Ok(recorded?)
     }

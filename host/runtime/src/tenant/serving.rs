@@ -183,7 +183,8 @@ fn surroundings(
     Surroundings {
         tenant: config.id.clone(),
         counter: Arc::clone(&shared.counter),
-        ledger: Arc::clone(&shared.ledger),
+        packets: Arc::clone(&shared.ledger.packets),
+        lists: Arc::clone(&shared.ledger.lists),
         clock: Arc::clone(&shared.clock),
         entropy: Arc::clone(&shared.entropy),
         policy: config.policy.clone(),

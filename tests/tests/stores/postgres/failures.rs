@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, Name, PacketKey, Priority, Share, TenantId};
+use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::PostgresLedger;
-use hongbao_host::store::{Claimed, Funded, Ledger, Recorded};
+use hongbao_host::store::prelude::*;
+use hongbao_host::store::{Claimed, Funded, Recorded};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::{Mode, Postgres, Proxy};
 

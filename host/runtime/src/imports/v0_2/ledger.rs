@@ -8,13 +8,13 @@ use super::convert::{amount, wit_failure, wit_status};
 use crate::imports::call::{About, Call};
 use crate::imports::failure::Failure;
 use crate::imports::orders::{Decided, For};
-use crate::imports::stores::{Stores, all};
+use crate::imports::stores::Stores;
 use crate::imports::{Breach, InstanceState, Surroundings};
 use hongbao_domain::{
     Audience, ClaimLine, Details, Grant, Limit, Order, Packet, Priority, SendError, Sent, Share, Strategy,
     UserId,
 };
-use hongbao_store::{Claimed, Loaded, Receipt, Recorded, Refusal, StoreError};
+use hongbao_store::{Attempt, Claimed, Loaded, Receipt, Recorded, Refusal, StoreError};
 
 /// Why nothing was recorded. The plugin is told that it was not, and may be when other packets have ended.
 const TOO_MANY_OPEN: &str = "the tenant has as many open packets as it may";
@@ -49,14 +49,20 @@ impl Host for InstanceState {
         let kept = packets.iter().map(|place| Ok(call.packet_mut(*place)?.packet.take()));
         let kept = kept.collect::<Result<Vec<_>, Breach>>()?;
         let loaded = {
-            let call = &*call;
-            let ask = async |place: &u32, kept: Option<Packet>| match (kept, call.packet(*place)) {
-                // The claims of its users are known already.
-                (Some(packet), _) => Ok(Loaded { packet, claims: Vec::new() }),
-                (None, Ok(packet)) => stores.load(&packet.key, call.users_of(packet)).await,
-                (None, Err(_)) => Err(Failure::NotFound),
+            let unknown = packets.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
+            let lookups =
+                unknown.map(|(place, _)| call.lookup(*place)).collect::<Result<Vec<_>, Breach>>()?;
+            let loaded = match lookups.as_slice() {
+                [] => Vec::new(),
+                asked => meter.wait(stores.load(asked)).await,
             };
-            meter.wait(all(packets.iter().zip(kept).map(|(place, kept)| ask(place, kept)))).await
+            let mut loaded = loaded.into_iter();
+            let load = |kept: Option<Packet>| match kept {
+                // The claims of its users are known already.
+                Some(packet) => Ok(Loaded { packet, claims: Vec::new() }),
+                None => loaded.next().unwrap_or(Err(Failure::NotFound)),
+            };
+            kept.into_iter().map(load).collect::<Vec<_>>()
         };
         let mut states = ledger::States { packets: Vec::with_capacity(packets.len()), users: Vec::new() };
         for (place, loaded) in packets.iter().zip(loaded) {
@@ -77,16 +83,8 @@ impl Host for InstanceState {
     ) -> Result<Vec<ledger::Claimed>> {
         self.enter(Grant::Ledger)?;
         let (stores, meter, call) = self.parts();
-        let claimed = {
-            let call = &*call;
-            let groups = groups(call, &attempts, &shares, stores.around)?;
-            let ask =
-                async |attempt: &ledger::ClaimAttempt, group: Vec<Share>| match call.packet(attempt.packet) {
-                    Ok(packet) => stores.claim(&packet.key, attempt.version, group).await,
-                    Err(_) => Ok(Claimed::Refused(Refusal::NotFound)),
-                };
-            meter.wait(all(attempts.iter().zip(groups).map(|(attempt, group)| ask(attempt, group)))).await
-        };
+        let wanted = wanted(call, &attempts, &shares, stores.around)?;
+        let claimed = meter.wait(stores.claim(wanted)).await;
         let (mut rest, mut answers) = (shares.as_slice(), Vec::with_capacity(attempts.len()));
         for (attempt, claimed) in attempts.iter().zip(claimed) {
             let (own, others) = rest.split_at(attempt.shares as usize);
@@ -120,10 +118,10 @@ impl Host for InstanceState {
         let (stores, meter, call) = self.parts();
         let key = &call.packet(packet)?.key;
         let read = async {
-            let packet = stores.load(key, &[]).await?.packet;
+            let packet = stores.load_one(key).await?.packet;
             // A claim may commit between the two reads; the answer stays with what the first one saw.
             let claims = match with_claims {
-                true => stores.ledger(stores.around.ledger.claims(key, 0, packet.claimed_shares)).await,
+                true => stores.ledger(stores.around.lists.claims(key, 0, packet.claimed_shares)).await,
                 false => Ok(Vec::new()),
             };
             let claims = claims.map_err(|error| Failure::of_ledger(&error))?;
@@ -140,8 +138,8 @@ impl Host for InstanceState {
             return Err(Breach::Beyond("a room that the call is not about").into());
         };
         let room = hongbao_domain::Name::new(message.room.as_str()).map_err(Breach::Name)?;
-        let (ledger, tenant) = (&stores.around.ledger, &stores.around.tenant);
-        let recent = meter.wait(stores.ledger(ledger.recent(tenant, &room, None, limit.min(MOST)))).await;
+        let (lists, tenant) = (&stores.around.lists, &stores.around.tenant);
+        let recent = meter.wait(stores.ledger(lists.recent(tenant, &room, None, limit.min(MOST)))).await;
         let found = recent
             .map(|recent| recent.into_iter().map(|id| call.found(stores.around.key(id))).collect())
             .map_err(|error| wit_failure(Failure::of_ledger(&error)));
@@ -189,7 +187,7 @@ async fn record(
         Err(error) => return (Err(Refused::Store(error)), false),
     };
     let (id, now_ms, asked) = (around.new_packet_id(), around.clock.now_ms(), order.clone());
-    let recorded = stores.ledger(around.ledger.record(&around.tenant, id, order, now_ms)).await;
+    let recorded = stores.ledger(around.packets.record(&around.tenant, id, order, now_ms)).await;
     // Without an answer it may have been recorded.
     if !matches!(recorded, Ok(Recorded::Recorded(_)) | Err(_)) {
         place.give_back();
@@ -216,8 +214,8 @@ async fn before(
     order: &Order,
     otherwise: Refused,
 ) -> std::result::Result<Recorded, Refused> {
-    let (ledger, tenant) = (&stores.around.ledger, &stores.around.tenant);
-    let recorded = stores.ledger(ledger.recorded(tenant, &order.sender, &order.key)).await;
+    let (lists, tenant) = (&stores.around.lists, &stores.around.tenant);
+    let recorded = stores.ledger(lists.recorded(tenant, &order.sender, &order.key)).await;
     match recorded.map_err(Refused::Store)? {
         Some((id, packet)) if call.about().asked_before(order, &packet.order) => {
             Ok(Recorded::Replayed(Receipt { id, expires_at_ms: packet.expires_at_ms }))
@@ -259,19 +257,20 @@ fn decided(order: ledger::Order) -> Result<Decided, Breach> {
     })
 }
 
-/// The shares that belong to each packet, if they are of users of it.
-fn groups(
+/// What is claimed of each packet, if the shares are of users of it.
+fn wanted(
     call: &Call,
     attempts: &[ledger::ClaimAttempt],
     shares: &[ledger::Share],
     around: &Surroundings,
-) -> Result<Vec<Vec<Share>>, Breach> {
+) -> Result<Vec<Attempt>, Breach> {
     const COUNT: Breach = Breach::Beyond("more or fewer shares than it says");
     call.check_packets(attempts.iter().map(|attempt| attempt.packet))?;
-    let (mut rest, mut groups) = (shares, Vec::with_capacity(attempts.len()));
+    let (mut rest, mut wanted) = (shares, Vec::with_capacity(attempts.len()));
     for attempt in attempts {
         let (own, others) = rest.split_at_checked(attempt.shares as usize).ok_or(COUNT)?;
-        call.check_users(call.packet(attempt.packet)?, own.iter().map(|share| share.user))?;
+        let packet = call.packet(attempt.packet)?;
+        call.check_users(packet, own.iter().map(|share| share.user))?;
         let share = |share: &ledger::Share| {
             let amount = amount(share.amount)?;
             let is_large = amount >= around.policy.large_from;
@@ -279,10 +278,11 @@ fn groups(
             let user = call.user(share.user).cloned().ok_or(COUNT)?;
             Ok(Share { user, amount, priority })
         };
-        groups.push(own.iter().map(share).collect::<Result<_, Breach>>()?);
+        let shares = own.iter().map(share).collect::<Result<_, Breach>>()?;
+        wanted.push(Attempt { key: packet.key.clone(), version: attempt.version, shares });
         rest = others;
     }
-    if rest.is_empty() { Ok(groups) } else { Err(COUNT) }
+    if rest.is_empty() { Ok(wanted) } else { Err(COUNT) }
 }
 
 /// Keeps what a lost race showed of a packet, if it tells of all its users: whoever had no claim before and was not
