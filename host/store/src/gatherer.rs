@@ -220,8 +220,7 @@ mod tests {
         while batches.lock().unwrap().iter().map(Vec::len).sum::<usize>() < all {
             tokio::task::yield_now().await;
         }
-        let batches = batches.lock().unwrap().clone();
-        batches
+        batches.lock().unwrap().clone()
     }
 
     #[tokio::test]
