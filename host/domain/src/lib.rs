@@ -1,4 +1,4 @@
-//! The words of the field, as types. This module knows `std` alone.
+//! The words of the field, as types. They know `std` alone; a tenant's settings say by serde how they are read.
 
 #![warn(missing_docs)]
 
@@ -17,6 +17,7 @@ mod money;
 mod outcome;
 mod packet;
 mod policy;
+mod settings;
 mod strategy;
 mod text;
 
@@ -35,7 +36,8 @@ pub use limits::{Limit, Limits};
 pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
 pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status};
-pub use policy::{Policy, check_settings};
+pub use policy::Policy;
+pub use settings::{SettingsError, TenantSettings};
 pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::observe::{Code, RequestId};
 use super::output::{answer, json};
+use hongbao_domain::SettingsError;
 use hongbao_runtime::{CallError, PluginError, TenantError};
 use hongbao_store::StoreError;
 
@@ -285,6 +286,12 @@ impl From<PluginError> for Problem {
             }
             error => Self::new(Kind::BAD_PLUGIN, format!("{error} ({})", error.code())),
         }
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        Self::invalid(error.to_string())
     }
 }
 

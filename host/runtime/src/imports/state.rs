@@ -1,5 +1,6 @@
 //! What an instance carries.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,6 @@ use super::stores::{Deadline, StoreHealth, Stores};
 use super::{Breach, Clock, Entropy, OpenPackets, Place};
 use hongbao_domain::{Grant, Grants, Limit, Limits, PacketId, PacketKey, Policy, Strategies, TenantId};
 use hongbao_store::{Counter, PacketLedger, PacketLists, StoreError};
-
-/// Settings that mean something to a plugin alone, by their keys.
-pub(crate) type Settings = std::collections::BTreeMap<String, String>;
 
 /// Everything that a tenant's plugin may reach. Shared by all instances of the tenant.
 pub(crate) struct Surroundings {
@@ -25,8 +23,8 @@ pub(crate) struct Surroundings {
     pub(crate) policy: Policy,
     /// What the plugin has, once it has said so.
     pub(crate) strategies: Option<Strategies>,
-    /// Settings of the tenant's own for its plugin.
-    pub(crate) settings: Arc<Settings>,
+    /// Settings that mean something to its plugin alone, by their keys.
+    pub(crate) settings: BTreeMap<String, String>,
     /// What the plugin asks for and the tenant grants.
     pub(crate) grants: Grants,
     pub(crate) limits: Limits,

@@ -110,7 +110,7 @@ impl Tenant {
     /// Its limits and defaults for packets.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        self.serving().config.policy.clone()
+        self.serving().config.settings.policy.clone()
     }
 
     /// What it and its plugin may take.

@@ -45,7 +45,8 @@ impl Serving {
         if !plugin.engine().is(&shared.engine) {
             return Err(TenantError::OtherEngine);
         }
-        config.policy.validate().and_then(|()| config.limits.validate()).map_err(TenantError::Invalid)?;
+        let limits = config.settings.limits;
+        config.settings.validate().map_err(|error| TenantError::Invalid(error.why))?;
         let asks = plugin.asks();
         let missing = asks.without(config.granted(&plugin, asks));
         if !missing.is_empty() {
@@ -53,21 +54,21 @@ impl Serving {
         }
         // Until it has said what it is, it is given nothing.
         let around = surroundings(shared, &config, Grants::NONE, None);
-        let limit = Duration::from_millis(config.limits.call_ms);
+        let limit = Duration::from_millis(limits.call_ms);
         let ask = async {
             let room = shared.pool.room(plugin.places()).await?;
             let mut instance = Instance::make(&plugin, Arc::new(around), room).await?;
             instance.call(Deadline::after(limit), move |calls| Box::pin(calls.manifest(asks))).await.answer
         };
         let said = tokio::time::timeout(limit, ask).await;
-        let said = said.unwrap_or(Err(CallError::TimedOut(config.limits.call_ms)));
+        let said = said.unwrap_or(Err(CallError::TimedOut(limits.call_ms)));
         let manifest = plugin.share_manifest(said.map_err(TenantError::NoManifest)?);
         if let Some(written) = plugin.manifest() {
             same(written, &manifest).map_err(TenantError::OtherManifest)?;
         }
         let around = Arc::new(surroundings(shared, &config, asks, Some(manifest.strategies.clone())));
-        let in_flight = Semaphore::new(config.limits.calls_in_flight as usize);
-        let rate = config.limits.requests_per_second;
+        let in_flight = Semaphore::new(limits.calls_in_flight as usize);
+        let rate = limits.requests_per_second;
         let rate = rate.map(|rate| Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate))));
         let owner = shared.new_owner();
         Ok(Self {
@@ -91,7 +92,7 @@ impl Serving {
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.config.limits
+        &self.config.settings.limits
     }
 
     /// Counts on where another one counted, if the rate is the same: else every upgrade would begin a new second.
@@ -187,11 +188,11 @@ fn surroundings(
         lists: Arc::clone(&shared.ledger.lists),
         clock: Arc::clone(&shared.clock),
         entropy: Arc::clone(&shared.entropy),
-        policy: config.policy.clone(),
+        policy: config.settings.policy.clone(),
         strategies,
-        settings: Arc::clone(&config.settings),
+        settings: config.settings.settings.clone(),
         grants,
-        limits: config.limits,
+        limits: config.settings.limits,
         open_packets: shared.open_packets(&config.id),
         health: Arc::clone(&shared.health),
     }

@@ -4,4 +4,3 @@
 pub(super) mod chat;
 pub(super) mod event;
 pub(super) mod packet;
-pub(super) mod settings;
