@@ -88,8 +88,8 @@ impl Tenant {
         let mut report = Reconciliation::default();
         let mut cursor = None;
         loop {
-            let around = self.around();
-            let ids = around.lists.open_packets(&around.tenant, cursor, AT_ONCE).await?;
+            let context = self.context();
+            let ids = context.lists.open_packets(&context.tenant, cursor, AT_ONCE).await?;
             for id in &ids {
                 self.reconcile_counter(*id, may_repair, &mut report).await?;
             }
@@ -110,7 +110,7 @@ impl Tenant {
         report: &mut Reconciliation,
     ) -> Result<(), CallError> {
         report.packets += 1;
-        let key = self.around().key(id);
+        let key = self.context().key(id);
         let Some((first, first_mismatch)) = self.look(&key).await? else {
             return Ok(());
         };
@@ -123,7 +123,7 @@ impl Tenant {
         };
         if first == second {
             if may_repair() {
-                self.around().counter.forget(&key).await?;
+                self.context().counter.forget(&key).await?;
                 mismatch.repaired = true;
             }
             report.mismatches.push(mismatch);
@@ -137,18 +137,18 @@ impl Tenant {
         &self,
         key: &PacketKey,
     ) -> Result<Option<(Option<CounterState>, Option<CounterMismatch>)>, CallError> {
-        let around = self.around();
-        let state = match around.counter.state(key, self.now_ms()).await {
+        let context = self.context();
+        let state = match context.counter.state(key, self.now_ms()).await {
             Ok(Some(state)) => Some(state),
             Ok(None) => return Ok(None),
             // One that cannot be read keeps no other from being looked at.
             Err(StoreError::Corrupt(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        let Some(loaded) = around.packets.load(key, &[]).await? else {
+        let Some(loaded) = context.packets.load(key, &[]).await? else {
             return Ok(None);
         };
-        let claims = around.lists.claims(key, 0, u32::MAX).await?;
+        let claims = context.lists.claims(key, 0, u32::MAX).await?;
         let claims = claims.into_iter().map(|claim| (claim.user, claim.amount)).collect();
         let mismatch = match &state {
             Some(state) => compare(key.packet, &loaded, &claims, state),
@@ -165,8 +165,8 @@ impl Tenant {
         let mut cursor = None;
         loop {
             let before = self.now_ms().saturating_sub(GRACE_MS);
-            let around = self.around();
-            let due = around.lists.due(Some(&around.tenant), before, cursor, AT_ONCE).await?;
+            let context = self.context();
+            let due = context.lists.due(Some(&context.tenant), before, cursor, AT_ONCE).await?;
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
             for Due { key, expires_at_ms } in due {
                 let refunded = match may_repair() {

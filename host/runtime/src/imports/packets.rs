@@ -2,8 +2,8 @@
 //! started when its packet is recorded, built again from the ledger when the cache has lost it, and told of the
 //! shares that were claimed.
 
+use super::context::TenantContext;
 use super::failure::Failure;
-use super::state::Surroundings;
 use super::stores::Stores;
 use futures::future::join_all;
 use hongbao_domain::{Claim, Order, PacketKey, Share};
@@ -17,7 +17,7 @@ const KEEP_AFTER_EXPIRY_MS: u64 = 10 * 60 * 1000;
 /// How often a counter is built that is lost again at once.
 const TRIES: u32 = 3;
 
-impl Surroundings {
+impl TenantContext {
     pub(super) fn lease(&self) -> Lease {
         let now_ms = self.clock.now_ms();
         Lease { now_ms, until_ms: now_ms.saturating_add(self.policy.lease_ms) }
@@ -48,7 +48,7 @@ impl Stores<'_> {
     /// confirmed to the new counter by its own call.
     async fn rebuild_counter(&self, key: &PacketKey) -> Result<(), Failure> {
         let packet = self.load_one(key).await?.packet;
-        let claims = self.ledger(self.around.lists.claims(key, 0, packet.order.shares)).await;
+        let claims = self.ledger(self.context.lists.claims(key, 0, packet.order.shares)).await;
         let claims = claims.map_err(|error| Failure::of_ledger(&error))?;
         let opened = self.open_counter(key, &packet.order, packet.expires_at_ms, Some(claims)).await;
         opened.map_err(|error| Failure::of_counter(&error))
@@ -61,7 +61,7 @@ impl Stores<'_> {
         expires_at_ms: u64,
         rebuilt_with: Option<Vec<Claim>>,
     ) -> Result<(), StoreError> {
-        let lease = self.around.lease();
+        let lease = self.context.lease();
         let opening = Opening {
             card: Card { audience: order.audience.clone(), expires_at_ms },
             shares: order.shares,
@@ -70,8 +70,8 @@ impl Stores<'_> {
             opened: rebuilt_with.unwrap_or_default().into_iter().map(seat).collect(),
             keep_until_ms: lease.now_ms.max(expires_at_ms).saturating_add(KEEP_AFTER_EXPIRY_MS),
         };
-        let opened = self.counter(self.around.counter.open(key, opening, lease.now_ms)).await;
-        self.around.keep_promise(key, &opened);
+        let opened = self.counter(self.context.counter.open(key, opening, lease.now_ms)).await;
+        self.context.keep_promise(key, &opened);
         opened
     }
 
@@ -81,11 +81,11 @@ impl Stores<'_> {
         let mut open: Vec<usize> = (0..lookups.len()).collect();
         for _ in 0..TRIES {
             let asked: Vec<_> = open.iter().filter_map(|place| lookups.get(*place).copied()).collect();
-            let now_ms = self.around.clock.now_ms();
-            let loaded = self.counter_all(asked.len(), self.around.counter.load_all(&asked, now_ms)).await;
+            let now_ms = self.context.clock.now_ms();
+            let loaded = self.counter_all(asked.len(), self.context.counter.load_all(&asked, now_ms)).await;
             let mut missing = Vec::new();
             for ((place, asked), loaded) in std::mem::take(&mut open).into_iter().zip(&asked).zip(loaded) {
-                self.around.keep_promise(asked.key, &loaded);
+                self.context.keep_promise(asked.key, &loaded);
                 match loaded {
                     Ok(Some(view)) => set(&mut views, place, Ok(view)),
                     Ok(None) => missing.push((place, asked.key)),
@@ -104,15 +104,15 @@ impl Stores<'_> {
             }
         }
         for lost in open.into_iter().filter_map(|place| lookups.get(place)) {
-            self.around.counter.let_through(lost.key, self.around.lease());
+            self.context.counter.let_through(lost.key, self.context.lease());
         }
         views
     }
 
     /// Packets' seats, seen by these users of each.
     pub(super) async fn seatings(&self, lookups: &[Lookup<'_>]) -> Vec<Result<Seating, Failure>> {
-        let now_ms = self.around.clock.now_ms();
-        let seats = self.counter_all(lookups.len(), self.around.counter.seats_all(lookups, now_ms)).await;
+        let now_ms = self.context.clock.now_ms();
+        let seats = self.counter_all(lookups.len(), self.context.counter.seats_all(lookups, now_ms)).await;
         let (mut seatings, mut missing) = (Vec::with_capacity(lookups.len()), Vec::new());
         for (place, (asked, seats)) in lookups.iter().zip(seats).enumerate() {
             seatings.push(match seats {
@@ -135,10 +135,10 @@ impl Stores<'_> {
 
     /// Seats these users, where the counters still are of these versions.
     pub(super) async fn swap(&self, swaps: &[Swap<'_>]) -> Vec<Result<Swapped, Failure>> {
-        let swapping = self.around.counter.swap_all(swaps, self.around.lease());
+        let swapping = self.context.counter.swap_all(swaps, self.context.lease());
         let swapped = self.counter_all(swaps.len(), swapping).await;
         let answer = |(swap, swapped): (&Swap<'_>, Result<Swapped, StoreError>)| {
-            self.around.keep_promise(swap.key, &swapped);
+            self.context.keep_promise(swap.key, &swapped);
             swapped.map_err(|error| Failure::of_counter(&error))
         };
         swaps.iter().zip(swapped).map(answer).collect()
@@ -146,10 +146,10 @@ impl Stores<'_> {
 
     /// Seats these users without slots.
     pub(super) async fn admit(&self, groups: &[Lookup<'_>]) -> Vec<Result<(), Failure>> {
-        let admitting = self.around.counter.admit_all(groups, self.around.lease());
+        let admitting = self.context.counter.admit_all(groups, self.context.lease());
         let admitted = self.counter_all(groups.len(), admitting).await;
         let answer = |(group, admitted): (&Lookup<'_>, Result<(), StoreError>)| {
-            self.around.keep_promise(group.key, &admitted);
+            self.context.keep_promise(group.key, &admitted);
             admitted.map_err(|error| Failure::of_counter(&error))
         };
         groups.iter().zip(admitted).map(answer).collect()
@@ -157,7 +157,7 @@ impl Stores<'_> {
 
     /// Packets and the claims of these users of each.
     pub(super) async fn load(&self, lookups: &[Lookup<'_>]) -> Vec<Result<Loaded, Failure>> {
-        let loaded = self.ledger_all(lookups.len(), self.around.packets.load_all(lookups)).await;
+        let loaded = self.ledger_all(lookups.len(), self.context.packets.load_all(lookups)).await;
         let answer = |loaded: Result<Option<Loaded>, StoreError>| {
             loaded.map_err(|error| Failure::of_ledger(&error))?.ok_or(Failure::NotFound)
         };
@@ -166,7 +166,7 @@ impl Stores<'_> {
 
     /// A packet alone.
     pub(super) async fn load_one(&self, key: &PacketKey) -> Result<Loaded, Failure> {
-        let loaded = self.ledger(self.around.packets.load(key, &[])).await;
+        let loaded = self.ledger(self.context.packets.load(key, &[])).await;
         loaded.map_err(|error| Failure::of_ledger(&error))?.ok_or(Failure::NotFound)
     }
 
@@ -177,14 +177,14 @@ impl Stores<'_> {
         let seats = |attempt: &Attempt| attempt.shares.iter().map(seat).collect();
         let seats: Vec<(PacketKey, Vec<OpenedSeat>)> =
             attempts.iter().map(|attempt| (attempt.key.clone(), seats(attempt))).collect();
-        let now_ms = self.around.clock.now_ms();
-        let claimed = self.ledger_all(seats.len(), self.around.packets.claim_all(attempts, now_ms)).await;
+        let now_ms = self.context.clock.now_ms();
+        let claimed = self.ledger_all(seats.len(), self.context.packets.claim_all(attempts, now_ms)).await;
         let is_claimed = |claimed: &Result<Claimed, StoreError>| matches!(claimed, Ok(Claimed::Committed(_)));
         let committed = seats.iter().zip(&claimed).filter(|(_, claimed)| is_claimed(claimed));
         let confirmations: Vec<_> =
             committed.map(|((key, opened), _)| Confirmation { key, opened }).collect();
         if !confirmations.is_empty() {
-            let confirming = self.around.counter.confirm_all(&confirmations, now_ms);
+            let confirming = self.context.counter.confirm_all(&confirmations, now_ms);
             self.counter_all(confirmations.len(), confirming).await;
         }
         claimed

@@ -19,22 +19,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::state::Surroundings;
-use hongbao_store::{Counter, Health, StoreError};
-
-/// How the stores of a host are doing.
-#[derive(Debug)]
-pub(crate) struct StoreHealth {
-    pub(crate) ledger: Health,
-    pub(crate) counter: Health,
-}
-
-impl StoreHealth {
-    pub(crate) fn of(counter: &dyn Counter) -> Self {
-        let new = if counter.health().is_some() { Health::of_watched } else { Health::new };
-        Self { ledger: Health::new("ledger"), counter: new("counter") }
-    }
-}
+use super::context::TenantContext;
+use hongbao_store::{Health, StoreError};
 
 /// When a call must have its answer, and until when its plugin may ask stores.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +54,13 @@ impl Deadline {
 /// The stores, as one call asks them.
 #[derive(Clone, Copy)]
 pub(super) struct Stores<'c> {
-    pub(super) around: &'c Surroundings,
+    pub(super) context: &'c TenantContext,
     deadline: Deadline,
 }
 
 impl<'c> Stores<'c> {
-    pub(super) const fn new(around: &'c Surroundings, deadline: Deadline) -> Self {
-        Self { around, deadline }
+    pub(super) const fn new(context: &'c TenantContext, deadline: Deadline) -> Self {
+        Self { context, deadline }
     }
 
     pub(super) async fn ledger<T>(
@@ -82,7 +68,7 @@ impl<'c> Stores<'c> {
         asking: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let answer = ask(self.deadline.left_for_stores(), asking).await;
-        self.around.health.ledger.note(&answer);
+        self.context.health.ledger.note(&answer);
         answer
     }
 
@@ -93,7 +79,7 @@ impl<'c> Stores<'c> {
         asking: impl Future<Output = Vec<Result<T, StoreError>>>,
     ) -> Vec<Result<T, StoreError>> {
         let answers = ask(self.deadline.left_for_stores(), async { Ok(asking.await) }).await;
-        noted(&self.around.health.ledger, answers, elements)
+        noted(&self.context.health.ledger, answers, elements)
     }
 
     pub(super) async fn counter_all<T>(
@@ -102,7 +88,7 @@ impl<'c> Stores<'c> {
         asking: impl Future<Output = Vec<Result<T, StoreError>>>,
     ) -> Vec<Result<T, StoreError>> {
         let answers = ask(self.deadline.left_for_stores() / 2, async { Ok(asking.await) }).await;
-        noted(&self.around.health.counter, answers, elements)
+        noted(&self.context.health.counter, answers, elements)
     }
 
     pub(super) async fn counter<T>(
@@ -110,7 +96,7 @@ impl<'c> Stores<'c> {
         asking: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let answer = ask(self.deadline.left_for_stores() / 2, asking).await;
-        self.around.health.counter.note(&answer);
+        self.context.health.counter.note(&answer);
         answer
     }
 }

@@ -111,7 +111,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again is safe.
     pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
-        let (shared, key) = (&self.inner.shared, self.around().key(packet));
+        let (shared, key) = (&self.inner.shared, self.context().key(packet));
         self.answer(Operation::Expire, refund(shared, &key)).await
     }
 
@@ -120,7 +120,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer.
     pub async fn details(&self, packet: PacketId) -> Result<Option<Details>, CallError> {
-        let (shared, key) = (&self.inner.shared, self.around().key(packet));
+        let (shared, key) = (&self.inner.shared, self.context().key(packet));
         let read = async {
             let loaded = shared.ledger.packets.load(&key, &[]).await;
             shared.health.ledger.note(&loaded);

@@ -34,7 +34,7 @@ use super::breaker::Breaker;
 use super::metrics::TenantMetrics;
 use super::shared::Shared;
 use super::{CallError, Operation, Plugin};
-use crate::imports::{Calls, Surroundings};
+use crate::imports::{Calls, TenantContext};
 use hongbao_domain::{
     Grabbed, Grants, Limits, Manifest, Message, Opened, PacketId, Policy, Presser, Reply, Request, SendError,
     Sent, Strategy, TenantId, UserId,
@@ -260,8 +260,8 @@ impl Tenant {
         Arc::clone(&self.inner.serving.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn around(&self) -> Arc<Surroundings> {
-        Arc::clone(&self.serving().around)
+    pub(super) fn context(&self) -> Arc<TenantContext> {
+        Arc::clone(&self.serving().context)
     }
 
     /// One call of the plugin.

@@ -13,7 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{TenantConfig, TenantError};
-use crate::imports::{Calls, Deadline, Surroundings};
+use crate::imports::{Calls, Deadline, TenantContext};
 use crate::instance::{Done, Instance};
 use crate::pool::Owner;
 use crate::shared::Shared;
@@ -28,7 +28,7 @@ pub(crate) struct Serving {
     pub(super) plugin: Plugin,
     pub(super) manifest: Arc<Manifest>,
     pub(super) config: TenantConfig,
-    pub(super) around: Arc<Surroundings>,
+    pub(super) context: Arc<TenantContext>,
     in_flight: Semaphore,
     rate: Option<Arc<DefaultDirectRateLimiter>>,
     /// Another one serves: instances are not kept any more.
@@ -53,11 +53,11 @@ impl Serving {
             return Err(TenantError::NotGranted(missing));
         }
         // Until it has said what it is, it is given nothing.
-        let around = surroundings(shared, &config, Grants::NONE, None);
+        let context = context_of(shared, &config, Grants::NONE, None);
         let limit = Duration::from_millis(limits.call_ms);
         let ask = async {
             let room = shared.pool.room(plugin.places()).await?;
-            let mut instance = Instance::make(&plugin, Arc::new(around), room).await?;
+            let mut instance = Instance::make(&plugin, Arc::new(context), room).await?;
             instance.call(Deadline::after(limit), move |calls| Box::pin(calls.manifest(asks))).await.answer
         };
         let said = tokio::time::timeout(limit, ask).await;
@@ -66,7 +66,7 @@ impl Serving {
         if let Some(written) = plugin.manifest() {
             same(written, &manifest).map_err(TenantError::OtherManifest)?;
         }
-        let around = Arc::new(surroundings(shared, &config, asks, Some(manifest.strategies.clone())));
+        let context = Arc::new(context_of(shared, &config, asks, Some(manifest.strategies.clone())));
         let in_flight = Semaphore::new(limits.calls_in_flight as usize);
         let rate = limits.requests_per_second;
         let rate = rate.map(|rate| Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate))));
@@ -76,7 +76,7 @@ impl Serving {
             plugin,
             manifest,
             config,
-            around,
+            context,
             in_flight,
             rate,
             is_retired: AtomicBool::new(false),
@@ -153,7 +153,7 @@ impl Serving {
         let work = async {
             let mut instance = match taken {
                 Ok(instance) => instance,
-                Err(room) => Instance::make(&self.plugin, Arc::clone(&self.around), room).await?,
+                Err(room) => Instance::make(&self.plugin, Arc::clone(&self.context), room).await?,
             };
             let done = instance.call(deadline, act).await;
             let is_worn = instance.calls() >= self.limits().calls_per_instance;
@@ -175,13 +175,13 @@ impl Serving {
 }
 
 /// What a plugin of this tenant may reach that has these grants and these strategies.
-fn surroundings(
+fn context_of(
     shared: &Shared,
     config: &TenantConfig,
     grants: Grants,
     strategies: Option<Strategies>,
-) -> Surroundings {
-    Surroundings {
+) -> TenantContext {
+    TenantContext {
         tenant: config.id.clone(),
         counter: Arc::clone(&shared.counter),
         packets: Arc::clone(&shared.ledger.packets),

@@ -9,7 +9,7 @@ use crate::imports::call::{About, Call};
 use crate::imports::failure::Failure;
 use crate::imports::orders::{Decided, For};
 use crate::imports::stores::Stores;
-use crate::imports::{Breach, InstanceState, Surroundings};
+use crate::imports::{Breach, InstanceState, TenantContext};
 use hongbao_domain::{
     Audience, ClaimLine, Details, Grant, Limit, Order, Packet, Priority, SendError, Sent, Share, Strategy,
     UserId,
@@ -83,7 +83,7 @@ impl Host for InstanceState {
     ) -> Result<Vec<ledger::Claimed>> {
         self.enter(Grant::Ledger)?;
         let (stores, meter, call) = self.parts();
-        let wanted = wanted(call, &attempts, &shares, stores.around)?;
+        let wanted = wanted(call, &attempts, &shares, stores.context)?;
         let claimed = meter.wait(stores.claim(wanted)).await;
         let (mut rest, mut answers) = (shares.as_slice(), Vec::with_capacity(attempts.len()));
         for (attempt, claimed) in attempts.iter().zip(claimed) {
@@ -121,11 +121,11 @@ impl Host for InstanceState {
             let packet = stores.load_one(key).await?.packet;
             // A claim may commit between the two reads; the answer stays with what the first one saw.
             let claims = match with_claims {
-                true => stores.ledger(stores.around.lists.claims(key, 0, packet.claimed_shares)).await,
+                true => stores.ledger(stores.context.lists.claims(key, 0, packet.claimed_shares)).await,
                 false => Ok(Vec::new()),
             };
             let claims = claims.map_err(|error| Failure::of_ledger(&error))?;
-            Ok(Details::of(packet, claims, stores.around.clock.now_ms()))
+            Ok(Details::of(packet, claims, stores.context.clock.now_ms()))
         };
         Ok(meter.wait(read).await.map(wit_details).map_err(wit_failure))
     }
@@ -138,10 +138,10 @@ impl Host for InstanceState {
             return Err(Breach::Beyond("a room that the call is not about").into());
         };
         let room = hongbao_domain::Name::new(message.room.as_str()).map_err(Breach::Name)?;
-        let (lists, tenant) = (&stores.around.lists, &stores.around.tenant);
+        let (lists, tenant) = (&stores.context.lists, &stores.context.tenant);
         let recent = meter.wait(stores.ledger(lists.recent(tenant, &room, None, limit.min(MOST)))).await;
         let found = recent
-            .map(|recent| recent.into_iter().map(|id| call.found(stores.around.key(id))).collect())
+            .map(|recent| recent.into_iter().map(|id| call.found(stores.context.key(id))).collect())
             .map_err(|error| wit_failure(Failure::of_ledger(&error)));
         Ok(found)
     }
@@ -149,7 +149,7 @@ impl Host for InstanceState {
 
 impl InstanceState {
     fn receipt(&mut self, receipt: &Receipt) -> ledger::Receipt {
-        let packet = self.call.found(self.around.key(receipt.id));
+        let packet = self.call.found(self.context.key(receipt.id));
         ledger::Receipt { packet, expires_at_ms: receipt.expires_at_ms, commitment: None }
     }
 }
@@ -169,14 +169,14 @@ async fn record(
     call: &Call,
     order: Order,
 ) -> (std::result::Result<Recorded, Refused>, bool) {
-    let around = stores.around;
-    let rule = around.policy.check(&order).err();
-    let rule = rule.or_else(|| around.strategies.as_ref()?.check(&order.strategy).err());
+    let context = stores.context;
+    let rule = context.policy.check(&order).err();
+    let rule = rule.or_else(|| context.strategies.as_ref()?.check(&order.strategy).err());
     if let Some(why) = rule {
         return (before(stores, call, &order, Refused::Rule(why)).await, false);
     }
     // Also of a packet that somebody typed, of which the host knows only here.
-    let place = match stores.ledger(around.take_room()).await {
+    let place = match stores.ledger(context.take_room()).await {
         Ok(Some(place)) => place,
         Ok(None) => {
             let full = Refused::Store(StoreError::overloaded(TOO_MANY_OPEN));
@@ -186,15 +186,15 @@ async fn record(
         }
         Err(error) => return (Err(Refused::Store(error)), false),
     };
-    let (id, now_ms, asked) = (around.new_packet_id(), around.clock.now_ms(), order.clone());
-    let recorded = stores.ledger(around.packets.record(&around.tenant, id, order, now_ms)).await;
+    let (id, now_ms, asked) = (context.new_packet_id(), context.clock.now_ms(), order.clone());
+    let recorded = stores.ledger(context.packets.record(&context.tenant, id, order, now_ms)).await;
     // Without an answer it may have been recorded.
     if !matches!(recorded, Ok(Recorded::Recorded(_)) | Err(_)) {
         place.give_back();
     }
     let recorded = match recorded {
         Ok(Recorded::Recorded(receipt)) => {
-            stores.start_counter(&around.key(receipt.id), &asked, receipt.expires_at_ms).await;
+            stores.start_counter(&context.key(receipt.id), &asked, receipt.expires_at_ms).await;
             Ok(Recorded::Recorded(receipt))
         }
         Ok(Recorded::KeyReused) => match before(stores, call, &asked, Refused::Rule(String::new())).await {
@@ -214,7 +214,7 @@ async fn before(
     order: &Order,
     otherwise: Refused,
 ) -> std::result::Result<Recorded, Refused> {
-    let (lists, tenant) = (&stores.around.lists, &stores.around.tenant);
+    let (lists, tenant) = (&stores.context.lists, &stores.context.tenant);
     let recorded = stores.ledger(lists.recorded(tenant, &order.sender, &order.key)).await;
     match recorded.map_err(Refused::Store)? {
         Some((id, packet)) if call.about().asked_before(order, &packet.order) => {
@@ -262,7 +262,7 @@ fn wanted(
     call: &Call,
     attempts: &[ledger::ClaimAttempt],
     shares: &[ledger::Share],
-    around: &Surroundings,
+    context: &TenantContext,
 ) -> Result<Vec<Attempt>, Breach> {
     const COUNT: Breach = Breach::Beyond("more or fewer shares than it says");
     call.check_packets(attempts.iter().map(|attempt| attempt.packet))?;
@@ -273,7 +273,7 @@ fn wanted(
         call.check_users(packet, own.iter().map(|share| share.user))?;
         let share = |share: &ledger::Share| {
             let amount = amount(share.amount)?;
-            let is_large = amount >= around.policy.large_from;
+            let is_large = amount >= context.policy.large_from;
             let priority = if is_large { Priority::Large } else { Priority::Normal };
             let user = call.user(share.user).cloned().ok_or(COUNT)?;
             Ok(Share { user, amount, priority })
