@@ -317,20 +317,6 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_table_has_each_kind() {
-        let told = include_str!("../../../docs/operations.md");
-        for Kind { code, status, again, .. } in Kind::ALL {
-            let word = match again {
-                Again::Later => "later",
-                Again::Changed => "after a change",
-                Again::Never => "never",
-            };
-            let row = format!("| `{code}` | {} | {word} | ", status.as_u16());
-            assert!(told.contains(&row), "docs/operations.md lacks {row}");
-        }
-    }
-
-    #[test]
     fn what_passes_says_when_to_ask_again() {
         let header = |problem: Problem| {
             let answer = problem.into_response();

@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction)]
 
 wasmtime::component::bindgen!({
-    path: "../../wit",
+    path: "wit",
     world: "plugin",
     imports: {
         "hongbao:plugin/counter": async | trappable,
