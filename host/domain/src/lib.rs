@@ -39,3 +39,8 @@ pub use policy::{Policy, check_settings};
 pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -85,3 +85,8 @@ pub mod store {
     #[cfg(feature = "sqlite")]
     pub use hongbao_store_sqlite as sqlite;
 }
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -45,3 +45,8 @@ pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
 pub use tenant::{LoadError, Prepared, Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};
 pub use workers::{Pace, Workers};
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

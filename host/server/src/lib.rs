@@ -40,3 +40,8 @@ pub use demo::DemoSettings;
 pub use rate::RateSettings;
 pub use server::{Listening, ServeError, TlsFiles};
 pub use service::{Service, ServiceBuilder, ServiceSettings};
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -150,3 +150,8 @@ impl Kit {
         }
     }
 }
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
