@@ -1,4 +1,4 @@
-//! What each task does.
+//! The execution of tasks.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,4 +1,4 @@
-//! From the command line to a task.
+//! Parsing of the command line.
 
 use std::ffi::OsString;
 

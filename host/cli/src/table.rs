@@ -1,4 +1,4 @@
-//! Columns on a terminal.
+//! Aligned tables for a terminal.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The words of the field, as types. This module knows `std` alone.
+//! The domain types of Hongbao, which use only `std`, and `decode`, the strict parser of external input.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! What can be asked of a plugin, and why there may be no answer.
+//! The operations of a plugin, and the errors of calling it.
 
 use std::sync::Arc;
 

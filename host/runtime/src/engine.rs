@@ -1,4 +1,4 @@
-//! The process's one wasmtime engine, and the ticks by which it interrupts a plugin.
+//! The wasmtime engine of the process, and the epoch ticks by which it interrupts plugins.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a chat platform embeds: many tenants on the same stores.
+//! `Host`, the API for embedders: many tenants on the same stores.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! Reconciliation: the cache is repaired, money is only reported.
+//! Reconciliation: repairs the cache, and only reports inconsistencies of money.
 
 use std::collections::BTreeMap;
 

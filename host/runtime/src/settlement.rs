@@ -1,4 +1,4 @@
-//! How settlement is doing: how many claims of each class, and how long they waited.
+//! Statistics of settlement: settled claims by class, and their delay.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What goes on in the background: settlement, expiry, the end of leases.
+//! Background workers: settlement, expiry, the end of leases.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The service: a host behind HTTP, for chat platforms that call it and people who try it.
+//! The HTTP service around a host, for chat platforms and for a demo.
 //!
 //! A request goes through `observe` (an id, a count), the limits of `server` (time, size), `access` (whose
 //! key, which tenant, which user), `once` where it creates something, and then to its route, which

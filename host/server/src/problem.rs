@@ -1,4 +1,4 @@
-//! Errors as callers see them: problem documents (RFC 9457) with codes that never change.
+//! Errors as problem documents (RFC 9457), with codes that never change.
 //!
 //! The domain's errors know nothing of HTTP; here each gets its status. What is for the operator alone
 //! goes to the log, and the caller is told the request's id.

@@ -1,4 +1,4 @@
-//! A ledger that says when something changed.
+//! A ledger wrapper that publishes the keys of changed packets.
 //!
 //! It says no more than which packet, since whoever wants to know asks the ledger. Saying so costs a
 //! call some nanoseconds, never makes it wait and never makes it fail: where nobody takes the news

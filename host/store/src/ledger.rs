@@ -1,4 +1,4 @@
-//! The truth's contract.
+//! `Ledger`, the contract of the source of truth.
 
 use async_trait::async_trait;
 

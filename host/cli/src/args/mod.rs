@@ -1,4 +1,4 @@
-//! What may stand on the command line.
+//! The command line: arguments and their help.
 
 mod plugin;
 

@@ -1,4 +1,4 @@
-//! What is said of `hongbao plugin`.
+//! Arguments of `hongbao plugin`.
 
 use std::path::PathBuf;
 

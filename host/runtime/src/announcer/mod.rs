@@ -1,4 +1,4 @@
-//! Tells rooms how their packets stand.
+//! The announcer: posts the state of changed packets to their rooms.
 //!
 //! A [ledger that says what changed](hongbao_store::announced) names packets; the announcer reads how
 //! each stands and posts that to its room. Nobody waits for it, and nothing depends on it.

@@ -1,4 +1,4 @@
-//! The compiler of plugins: how many at once, in which process, and what one of them may take.
+//! The compiler of plugins: concurrency, separate processes and their limits.
 //!
 //! A plugin is somebody else's, and compiling it takes more time and memory than anything else that a host
 //! does for one tenant. So a look comes first (`look`), then a queue with turns between tenants (`queue`),

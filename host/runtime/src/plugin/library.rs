@@ -1,4 +1,4 @@
-//! Every plugin that the process has loaded.
+//! `Plugins`: all plugins that the process has loaded.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

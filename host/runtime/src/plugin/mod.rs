@@ -1,5 +1,4 @@
-//! A plugin on its way from bytes to something that instances are made of: measured, compiled,
-//! checked against the contract.
+//! `Plugin`: a component that was measured, compiled and checked against the contract.
 
 mod contract;
 mod costly;

@@ -1,4 +1,4 @@
-//! Where a plugin's bytes are.
+//! The sources of a plugin's bytes.
 
 use std::borrow::Cow;
 use std::fs::File;

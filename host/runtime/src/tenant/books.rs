@@ -1,4 +1,4 @@
-//! A tenant's money, past its plugin: wallets, audits, refunds, and packets as the room sees them.
+//! Operations on a tenant's ledger without its plugin: wallets, audits, refunds, packets as a room sees them.
 
 use super::Tenant;
 use crate::shared::Shared;

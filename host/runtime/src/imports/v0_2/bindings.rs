@@ -1,4 +1,4 @@
-//! Generated from `wit/`.
+//! Bindings generated from `wit/`.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction)]
 
