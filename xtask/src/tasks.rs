@@ -20,7 +20,7 @@ const PACK: &str = "run --bin hongbao -- plugin pack \
                     --output host/runtime/plugin/hongbao.wasm --force";
 
 /// Everything that is not published is left out by name, so that a new crate is not forgotten.
-const PACKAGE: &str = "package --workspace --exclude hongbao-guest --exclude hongbao-tests \
+const PACKAGE: &str = "package --allow-dirty --workspace --exclude hongbao-guest --exclude hongbao-tests \
                        --exclude hongbao-hostile-guests --exclude xtask";
 
 /// Runs a task to its end or its first failure.
@@ -97,6 +97,7 @@ fn check() -> Result<(), Failure> {
 /// The packaged runtime brings the plugin along as a component, since whoever compiles it from a registry has no `guest/`.
 fn package(arguments: &[OsString]) -> Result<(), Failure> {
     setup::run()?;
+    committed(arguments)?;
     let mut module = process::cargo();
     module.args(MODULE.split_whitespace());
     // As in the build script of `hongbao-runtime`: flags that are meant for the host change nothing in the plugin.
@@ -106,7 +107,25 @@ fn package(arguments: &[OsString]) -> Result<(), Failure> {
     fs::create_dir_all(&folder)
         .map_err(|error| Failure::unavailable(format!("{} cannot be made ({error})", folder.display())))?;
     cargo(PACK, &[])?;
-    cargo(PACKAGE, arguments)
+    let given = arguments.iter().filter(|argument| *argument != "--allow-dirty").cloned();
+    cargo(PACKAGE, &given.collect::<Vec<_>>())
+}
+
+/// Cargo would look by itself, but takes the plugin, which is never committed, for a change. So it is told to allow
+/// changes, and this looks for all others.
+fn committed(arguments: &[OsString]) -> Result<(), Failure> {
+    if arguments.iter().any(|argument| argument == "--allow-dirty") {
+        return Ok(());
+    }
+    let mut status = process::program("git");
+    status.args(["status", "--porcelain"]);
+    match process::output(status) {
+        Some(changes) if changes.is_empty() => Ok(()),
+        Some(_) => Err(Failure::usage("commit all changes first, or say `-- --allow-dirty`")),
+        None => {
+            Err(Failure::unavailable("git does not run here; say `-- --allow-dirty` to package without it"))
+        }
+    }
 }
 
 fn header(step: &str) {

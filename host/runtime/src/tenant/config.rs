@@ -6,25 +6,24 @@ use std::sync::Arc;
 use crate::{CallError, Plugin};
 use hongbao_domain::{Grants, Limits, Policy, TenantId};
 
-/// What an operator says of a tenant.
+/// The configuration of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantConfig {
-    /// Its name in the stores. Never seen by a plugin.
+    /// Its name in the stores. Plugins never see it.
     pub id: TenantId,
-    /// Interfaces of the host that its plugin may call, if it asks for them. None grants the embedded
-    /// plugin what it asks for, since it is a part of the host, and nothing to any other: what a foreign
-    /// plugin may do is for somebody to say.
+    /// Interfaces of the host that its plugin may call, if it imports them. None grants all imports to the
+    /// embedded plugin, which is part of the host, and nothing to any other plugin.
     pub grants: Option<Grants>,
-    /// Limits and defaults for packets.
+    /// Rules and defaults for packets.
     pub policy: Policy,
-    /// Limits for the plugin.
+    /// Resource limits of the tenant and its plugin.
     pub limits: Limits,
-    /// Settings that mean something to its plugin alone, by their keys: what `policy.get` gives.
+    /// Settings for its plugin, by key: the plugin reads them with `policy.get`.
     pub settings: Arc<BTreeMap<String, String>>,
 }
 
 impl TenantConfig {
-    /// A tenant of this name: the default grants, WeChat's policy, the default limits.
+    /// A tenant of this name with the default grants, WeChat's policy and the default limits.
     #[must_use]
     pub fn new(id: TenantId) -> Self {
         Self {
@@ -36,28 +35,28 @@ impl TenantConfig {
         }
     }
 
-    /// With these grants and no others, whichever plugin serves.
+    /// Sets the grants, for whichever plugin serves.
     #[must_use]
     pub const fn grants(mut self, grants: Grants) -> Self {
         self.grants = Some(grants);
         self
     }
 
-    /// What is granted to a plugin that asks for this.
+    /// The grants of a plugin with these imports.
     #[must_use]
     pub fn granted(&self, plugin: &Plugin, asks: Grants) -> Grants {
         let by_default = if plugin.is_embedded() { asks } else { Grants::NONE };
         self.grants.unwrap_or(by_default)
     }
 
-    /// With this policy.
+    /// Sets the policy.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// With these limits.
+    /// Sets the limits.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -65,7 +64,7 @@ impl TenantConfig {
     }
 }
 
-/// Why a tenant could not be added or changed. All stays as it was.
+/// Why a tenant could not be added or changed. Nothing has changed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TenantError {
     /// There is a tenant of this name.
