@@ -121,7 +121,7 @@ fn committed(arguments: &[OsString]) -> Result<(), Failure> {
     status.args(["status", "--porcelain"]);
     match process::output(status) {
         Some(changes) if changes.is_empty() => Ok(()),
-        Some(_) => Err(Failure::usage("commit all changes first, or say `-- --allow-dirty`")),
+        Some(_) => Err(Failure::unavailable("there are changes; commit them, or say `-- --allow-dirty`")),
         None => {
             Err(Failure::unavailable("git does not run here; say `-- --allow-dirty` to package without it"))
         }
