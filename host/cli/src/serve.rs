@@ -1,4 +1,4 @@
-//! `hongbao serve`: the HTTP API, and with `--demo` a page to try it.
+//! `hongbao serve`: serves the HTTP API, and with `--demo` a chat page.
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::net::SocketAddr;

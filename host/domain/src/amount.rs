@@ -1,4 +1,4 @@
-//! Money.
+//! `Amount`: money as a checked integer in minor units.
 
 use std::fmt;
 use std::iter::Sum;

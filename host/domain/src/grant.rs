@@ -1,4 +1,4 @@
-//! Which interfaces of the host a plugin may call.
+//! Grants: the interfaces of the host that a plugin may call.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! The words of the field, as types. They know `std` alone; a tenant's settings say by serde how they are read.
+//! The domain types of Hongbao, which use only `std` (a tenant's settings serde as well), and `decode`, the strict
+//! parser of external input.
 
 #![warn(missing_docs)]
 
@@ -41,3 +42,8 @@ pub use settings::{SettingsError, TenantSettings};
 pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! Watches over the host's clock: what is decided by time is decided by a clock that is right, or not at all.
+//! The monitor of the host's clock: everything that depends on the time is refused while the clock is wrong.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! One wasmtime store with a plugin in it: made, called, and never used again once it broke.
+//! A plugin instance in a wasmtime store; dropped after its first failure.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Reconciliation: the cache is repaired, money is only reported.
+//! Reconciliation: repairs the cache, and only reports inconsistencies of money.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ const GRACE_MS: u64 = 60_000;
 /// Packets of one question to the ledger.
 const AT_ONCE: u32 = 256;
 
-/// A counter that did not agree with the ledger.
+/// A counter that differs from the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CounterMismatch {
-    /// Whose counter.
+    /// The packet of the counter.
     pub packet: PacketId,
-    /// Shares that nobody has claimed, by the ledger.
+    /// Unclaimed shares according to the ledger.
     pub unclaimed: u32,
-    /// Slots and unopened seats, by the counter.
+    /// Free slots and unopened seats according to the counter.
     pub counted: u32,
-    /// Opened seats that are no claims, or of another amount, and claims that have no opened seat.
+    /// Number of opened seats without a claim or with another amount, and of claims without an opened seat.
     pub seats: u32,
-    /// Whether what the cache holds is no counter, and nothing was counted.
+    /// Whether the entry in the cache is not a counter, so that nothing could be compared.
     pub is_damaged: bool,
-    /// Whether it was forgotten, so that the next grab builds it again.
+    /// Whether it was deleted, so that the next grab rebuilds it.
     pub repaired: bool,
 }
 
@@ -36,27 +36,27 @@ pub struct Overdue {
     pub packet: PacketId,
     /// When it ended.
     pub expired_at_ms: u64,
-    /// What went back to the sender now; None where it was not asked for, or not possible.
+    /// The amount that was refunded now; None if that was not requested, or not possible.
     pub refunded: Option<Amount>,
 }
 
-/// What a reconciliation found.
+/// The result of a reconciliation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciliation {
-    /// Open packets that were looked at.
+    /// Number of open packets that were compared.
     pub packets: u64,
-    /// Counters among them that the cache holds.
+    /// Number of counters found in the cache.
     pub counters: u64,
-    /// Counters that did not agree.
+    /// Counters that differ from the ledger.
     pub mismatches: Vec<CounterMismatch>,
-    /// Packets that are past their time by more than a minute and were not refunded.
+    /// Packets that expired more than a minute ago and were not refunded.
     pub overdue: Vec<Overdue>,
-    /// Money that does not agree. Never repaired silently.
+    /// Inconsistencies of money. Never repaired.
     pub discrepancies: Vec<Discrepancy>,
 }
 
 impl Reconciliation {
-    /// Whether everything agreed.
+    /// Whether everything is consistent.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.mismatches.is_empty() && self.overdue.is_empty() && self.discrepancies.is_empty()

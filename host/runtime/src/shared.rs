@@ -1,4 +1,4 @@
-//! What all tenants of a host share.
+//! The state that all tenants of a host share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

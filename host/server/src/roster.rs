@@ -1,4 +1,4 @@
-//! Which tenants are served, and by which plugin: the registry says, and every host follows.
+//! The roster: the tenants that are served and their plugins, as the registry says.
 //!
 //! A change is tried out on this host first, where a plugin that does not start is refused, and nothing of it
 //! takes effect. Then it goes into the registry, if nobody else was faster; then it takes effect here, and within

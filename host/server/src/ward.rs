@@ -1,4 +1,4 @@
-//! A tenant as whoever looks after it sees it: by what the registry says, and by what serves it here, if anything
+//! A tenant as administrators see it: from the registry, and from what serves it on this host, if anything
 //! does. So nobody has to wait for a plugin to suspend a tenant, to revoke its keys or to read its log.
 
 use super::Service;

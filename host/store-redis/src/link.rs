@@ -1,4 +1,4 @@
-//! The way to Redis: one connection that all calls share, lost and made again.
+//! The connection to Redis, shared by all calls and re-established when lost.
 //!
 //! The client sends whatever waits in one write and reads the answers in order, so concurrent
 //! calls share round trips without anybody gathering them.

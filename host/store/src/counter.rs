@@ -1,4 +1,4 @@
-//! The cache's contract.
+//! `Counter`, the contract of the cache.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The ledger's contract, cut by use, so that a wrapper has to know no more than what it watches, and packets may
-//! live in another database than wallets.
+//! `Ledger`, the contract of the source of truth, divided by use: a wrapper implements only the part that it watches,
+//! and packets may live in another database than wallets.
 
 use async_trait::async_trait;
 

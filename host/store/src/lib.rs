@@ -1,4 +1,4 @@
-//! Where state lives: a [`Counter`] that may forget and a [`Ledger`] that may not; beside them a
+//! Storage contracts and in-memory stores: a [`Counter`] that may forget and a [`Ledger`] that may not; beside them a
 //! [`Registry`] of the service's own records.
 //!
 //! Backends know nothing of plugins or components. Every backend, and every wrapper around

@@ -1,4 +1,4 @@
-//! Stores whose answers go wrong on purpose, below the real code and above the real stores.
+//! Fault injection: store wrappers whose answers fail on demand.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Refunds in the background: of all tenants beside each other, and of each one only so many at once.
+//! Background refunds of expired packets, of all tenants concurrently, with a limit for each tenant.
 //!
 //! A look at the ledger puts packets that are past their time on a desk (`desk`), each into its tenant's
 //! place. What is on the desk is refunded in turns between tenants, so one with very many packets that end at

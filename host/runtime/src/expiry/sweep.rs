@@ -1,4 +1,4 @@
-//! Refunds everything that is past its time, once and when asked.
+//! A single pass that refunds all expired packets, on request.
 
 use std::collections::BTreeMap;
 

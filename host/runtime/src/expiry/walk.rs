@@ -1,4 +1,4 @@
-//! Walks over what the ledger says is due, a stretch at a time: so much of the backlog, and all that is new.
+//! Pagination over due packets: a part of the backlog at a time, and everything that became due since.
 
 use hongbao_domain::{PacketId, PacketKey, TenantId};
 use hongbao_store::{Due, PacketLists, StoreError};

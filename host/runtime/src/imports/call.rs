@@ -1,4 +1,4 @@
-//! What one call is about, and what the stores said in it.
+//! The state of one call: its packets and users, and what the stores answered.
 //!
 //! A plugin names packets and users by their places here, so it can name no others. What it answers is a decision;
 //! the amounts, places and ids that belong to it are taken from here.

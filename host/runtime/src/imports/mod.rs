@@ -1,4 +1,4 @@
-//! Where the contract meets the host: WIT values become domain values here, and nowhere else.
+//! The glue between contract and host: WIT values become domain values here, and nowhere else.
 //!
 //! Each version of the contract that is not compatible with the one before has a module of its own, named after
 //! it; what they share stands beside them. `call::Call` describes a call: its packets, its users, and what the stores

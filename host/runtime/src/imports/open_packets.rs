@@ -1,4 +1,4 @@
-//! How many packets of a tenant are open: a quota that needs no count for each send.
+//! The quota of open packets of a tenant, which needs no count for each send.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

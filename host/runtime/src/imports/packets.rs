@@ -1,4 +1,4 @@
-//! What a call asks of a packet's counter and of the ledger, and how the two are kept together: a counter is
+//! Access of a call to a packet's counter and to the ledger, which keeps the two consistent: a counter is
 //! started when its packet is recorded, built again from the ledger when the cache has lost it, and told of the
 //! shares that were claimed.
 

@@ -1,4 +1,4 @@
-//! What an instance carries.
+//! The state of an instance.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How a call asks the stores: within the call's own time.
+//! Store access of a call, within the call's deadline.
 //!
 //! One deadline is passed down, and each wait is shorter than the one around it:
 //!

@@ -1,4 +1,4 @@
-//! Whether a tenant's requests are taken: suspensions, its rate, its quota of open packets.
+//! Admission of a tenant's requests: suspensions, rate limit, quota of open packets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -1,4 +1,4 @@
-//! A tenant's money, past its plugin: wallets, audits, refunds, and packets as the room sees them.
+//! Operations on a tenant's ledger without its plugin: wallets, audits, refunds, packets as a room sees them.
 
 use super::Tenant;
 use crate::shared::Shared;
@@ -40,10 +40,10 @@ pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, 
 }
 
 impl Tenant {
-    /// Credits a wallet from outside; gives the new balance.
+    /// Credits a wallet with money from outside; returns the new balance.
     ///
     /// # Errors
-    /// When the amount is nothing, the wallet would pass [`Amount::MAX`], or the ledger is away.
+    /// When the amount is zero, the wallet would exceed [`Amount::MAX`], or the ledger is unavailable.
     pub async fn fund(&self, user: &UserId, amount: Amount) -> Result<Amount, StoreError> {
         match self.fund_by(user, amount, None).await? {
             Funded::Funded(held) | Funded::Replayed(held) => Ok(held),
@@ -51,8 +51,8 @@ impl Tenant {
         }
     }
 
-    /// Credits a wallet from outside, once for each key of this tenant: whoever has had no answer
-    /// asks again with the same key.
+    /// Credits a wallet with money from outside, once for each key of this tenant: after a lost answer,
+    /// retry with the same key.
     ///
     /// # Errors
     /// As [`Tenant::fund`]. A key whose funding was refused is still free.
@@ -67,7 +67,7 @@ impl Tenant {
         funded
     }
 
-    /// What a wallet holds.
+    /// The balance of a wallet.
     ///
     /// # Errors
     /// When the ledger is away.
@@ -75,7 +75,7 @@ impl Tenant {
         self.inner.shared.ledger.wallets.balance(&self.inner.id, user).await
     }
 
-    /// The sums of the books.
+    /// The sums of the tenant's ledger.
     ///
     /// # Errors
     /// When the ledger is away.
@@ -83,7 +83,7 @@ impl Tenant {
         self.inner.shared.ledger.audit.audit(&self.inner.id).await
     }
 
-    /// What in the books does not agree; empty when all is well.
+    /// Inconsistencies in the ledger; empty if there are none.
     ///
     /// # Errors
     /// When the ledger is away.
@@ -91,8 +91,8 @@ impl Tenant {
         self.inner.shared.ledger.audit.verify(&self.inner.id).await
     }
 
-    /// Refunds every packet that is past its time. One that cannot be refunded is not in the way
-    /// of the next: it is told of in the answer, and tried again by the next sweep.
+    /// Refunds every expired packet. A failed refund does not stop the others: it is reported in the answer,
+    /// and retried by the next sweep.
     ///
     /// # Errors
     /// When the ledger cannot say which packets are due, or the host's clock is off.

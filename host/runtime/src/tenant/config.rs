@@ -3,45 +3,45 @@
 use crate::{CallError, Plugin};
 use hongbao_domain::{Grants, Limits, Policy, TenantId, TenantSettings};
 
-/// What an operator says of a tenant.
+/// The configuration of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantConfig {
-    /// Its name in the stores. Never seen by a plugin.
+    /// Its name in the stores. Plugins never see it.
     pub id: TenantId,
-    /// Its grants, policy and limits. Where no grants are named, the embedded plugin is granted what it asks for,
-    /// since it is a part of the host, and any other nothing: what a foreign plugin may do is for somebody to say.
+    /// Its grants, policy, limits and settings of its plugin. Where no grants are named, the embedded plugin, which is
+    /// part of the host, is granted all that it imports, and any other plugin nothing.
     pub settings: TenantSettings,
 }
 
 impl TenantConfig {
-    /// A tenant of this name: the default grants, WeChat's policy, the default limits.
+    /// A tenant of this name with the default grants, WeChat's policy and the default limits.
     #[must_use]
     pub fn new(id: TenantId) -> Self {
         Self { id, settings: TenantSettings::default() }
     }
 
-    /// With these grants and no others, whichever plugin serves.
+    /// Sets the grants, for whichever plugin serves.
     #[must_use]
     pub const fn grants(mut self, grants: Grants) -> Self {
         self.settings.grants = Some(grants);
         self
     }
 
-    /// What is granted to a plugin that asks for this.
+    /// The grants of a plugin with these imports.
     #[must_use]
     pub fn granted(&self, plugin: &Plugin, asks: Grants) -> Grants {
         let by_default = if plugin.is_embedded() { asks } else { Grants::NONE };
         self.settings.grants.unwrap_or(by_default)
     }
 
-    /// With this policy.
+    /// Sets the policy.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.settings.policy = policy;
         self
     }
 
-    /// With these limits.
+    /// Sets the limits.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.settings.limits = limits;
@@ -49,7 +49,7 @@ impl TenantConfig {
     }
 }
 
-/// Why a tenant could not be added or changed. All stays as it was.
+/// Why a tenant could not be added or changed. Nothing has changed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TenantError {
     /// There is a tenant of this name.

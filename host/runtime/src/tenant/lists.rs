@@ -1,4 +1,5 @@
-//! What a tenant's users look back on. Lists are pages, the latest first; what a page ends with is
+//! Lists of a tenant's users: packets, claims, statements.
+//! Lists are pages, the latest first; what a page ends with is
 //! where the next one begins.
 
 use super::Tenant;

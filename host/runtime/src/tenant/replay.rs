@@ -1,4 +1,4 @@
-//! Sends that are asked again after something has changed.
+//! Repeated sends after a change of plugin or settings.
 //!
 //! A sender's key names one packet for ever, and whoever asks again is told of it. A policy may have changed
 //! meanwhile, or the plugin: then the plugin refuses today what it sent yesterday, before anybody has looked at

@@ -1,4 +1,4 @@
-//! What a tenant runs now: a version of its plugin, under its grants, policy and limits.
+//! The immutable value that serves a tenant: a plugin, its grants, policy and limits.
 //!
 //! It never changes. A change makes another one, which takes over for new calls, while those under
 //! way finish on the one that they began with.

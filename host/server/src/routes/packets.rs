@@ -1,4 +1,4 @@
-//! A packet's life: sent, grabbed, opened, looked at, pressed.
+//! Routes for packets: send, grab, open, details, buttons.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! Tenants: the operator's to make, their administrators' to look after.
+//! Routes for tenants, for operators and their administrators.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is finished stays finished: the layer of grab that asks nobody.
+//! A counter wrapper that remembers finished packets and answers grabs of them without a request.
 //!
 //! A packet's crowd goes on tapping long after the last share is gone, and most of what a counter
 //! is asked is about packets that are finished. [`FinishedCache`] stands in front of a counter and

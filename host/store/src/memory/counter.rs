@@ -1,4 +1,4 @@
-//! The counter of an embedded host.
+//! The in-memory counter.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! The reference ledger: written for clarity, since every other ledger is compared with it.
+//! The in-memory ledger, which is the reference: written for clarity, since every other ledger is compared with it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! `users`, `entropy`, `clock`, `log` and `policy`: what has no state worth keeping.
+//! The imports `users`, `entropy`, `clock`, `log` and `policy`, which keep no state.
 
 use wasmtime::Result;
 

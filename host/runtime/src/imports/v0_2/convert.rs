@@ -1,4 +1,4 @@
-//! WIT values and domain values, one into the other.
+//! Conversions between WIT values and domain values.
 
 use super::bindings::hongbao::plugin::{policy, types};
 use crate::imports::failure::Failure;
