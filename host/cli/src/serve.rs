@@ -18,6 +18,7 @@ use hongbao_server::{Listening, NewKey, Seal, Service};
 use hongbao_store::Ledger;
 use hongbao_store::Registry;
 use hongbao_store::change_feed::ChangeFeed;
+use hongbao_store::packet_cache::PacketCache;
 
 /// Where the books are of a service that was told nothing.
 const DATA: &str = "hongbao-data";
@@ -42,7 +43,8 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     let _lock = stores.lock(Use::Alone)?;
     let (counter, ledger) = (stores.counter_or_later().await?, stores.served_ledger().await?);
     let (registry, events) = (stores.registry().await?, stores.events_or_later().await?);
-    let (feed, changes) = ChangeFeed::new(Arc::<dyn Ledger>::clone(&ledger));
+    let packets = PacketCache::new(Arc::<dyn Ledger>::clone(&ledger), ledger.history());
+    let (feed, changes) = ChangeFeed::new(Arc::new(packets));
     let host = Host::builder().counter(counter).ledger(Arc::clone(&ledger)).packets(Arc::new(feed));
     let compiler = Compiler::in_processes(own_program()?, stores.serve.compile_limits());
     let host = cached(host, &stores)?.compiler(compiler).build()?;

@@ -20,6 +20,7 @@ mod history;
 pub mod job;
 mod ledger;
 pub mod memory;
+pub mod packet_cache;
 pub mod patience;
 pub mod private;
 mod registry;
