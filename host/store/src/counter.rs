@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::ledger::{Lookup, the_only};
+use super::answers::Lookup;
+use super::ledger::the_only;
 use super::{History, Report, StoreError};
 use hongbao_domain::{Amount, Audience, PacketKey, UserId};
 

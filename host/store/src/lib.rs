@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod answers;
 pub mod change_feed;
 pub mod checks;
 #[cfg(any(test, feature = "conformance"))]
@@ -25,6 +26,10 @@ pub mod patience;
 pub mod private;
 mod registry;
 
+pub use answers::{
+    Attempt, Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Loaded,
+    Lookup, NewPacket, Parked, Place, Queue, RETRY_MS, Receipt, Received, Recorded, Refusal, Settled,
+};
 pub use counter::{
     Card, Confirmation, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swap,
     Swapped, View,
@@ -34,11 +39,7 @@ pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
 pub use health::{CHECK_TIME, FRESH, Health, Report, Standing};
 pub use history::Followed;
 pub use history::History;
-pub use ledger::{
-    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded,
-    LARGE_HEAD_START_MS, Ledger, Loaded, Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Queue,
-    RETRY_MS, Receipt, Received, Recorded, Refusal, Settled, Settlement, WalletLedger,
-};
+pub use ledger::{AuditLedger, Ledger, PacketLedger, PacketLists, Settlement, WalletLedger};
 pub use registry::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
     RUNNING_MS, Registry, RequestKey, TenantRecord,

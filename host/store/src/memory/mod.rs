@@ -1,6 +1,7 @@
 //! Stores in memory: the reference that tests compare every other backend with, and the
 //! counter and the events of an embedded host.
 
+mod audit;
 mod books;
 mod counter;
 mod entry;
