@@ -1,4 +1,4 @@
-//! How much a share is: drawn at the moment of opening, from what remains.
+//! Allocation: the amount of a share, drawn from what remains when it is opened.
 //!
 //! All integers, in minor units. `left` is what remains, `shares` how many shares remain; the
 //! last share takes all of it. Every draw leaves at least 1 for each share that follows, and

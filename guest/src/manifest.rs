@@ -1,4 +1,4 @@
-//! What this plugin is.
+//! The manifest of this plugin.
 
 use crate::allocation::Strategy;
 use crate::bindings::exports::hongbao::plugin::packets::{self, PluginManifest};

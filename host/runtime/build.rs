@@ -1,4 +1,5 @@
-//! Builds the plugin in `guest/` into a component, so that `hongbao` is one self-contained binary.
+//! Provides the plugin that is embedded, so that `hongbao` is one self-contained binary: in the repository it is
+//! built from `guest/`; the published crate brings it along as a component, and needs no target for WebAssembly.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -21,15 +22,30 @@ fn main() -> ExitCode {
 }
 
 fn embed_plugin() -> Result<()> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..");
+    let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    let root = package.join("../..");
+    // The folder's name as well: beside a vendored crate somebody else may have a `guest/`.
+    let in_repository = package.ends_with("host/runtime") && root.join("guest/Cargo.toml").is_file();
+    let component = if in_repository { build(&root, &out)? } else { packaged(&package)? };
+    std::fs::write(out.join("hongbao.wasm"), component)?;
+    Ok(())
+}
+
+/// The component that `cargo xtask package` put into the published crate.
+fn packaged(package: &Path) -> Result<Vec<u8>> {
+    let file = package.join("plugin/hongbao.wasm");
+    println!("cargo::rerun-if-changed={}", file.display());
+    std::fs::read(&file)
+        .with_context(|| format!("{} is missing; package with `cargo xtask package`", file.display()))
+}
+
+fn build(root: &Path, out: &Path) -> Result<Vec<u8>> {
     for input in ["guest/src", "guest/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
-    let module = std::fs::read(build_module(&root, &out)?)?;
-    let component = ComponentEncoder::default().validate(true).module(&module)?.encode()?;
-    std::fs::write(out.join("hongbao.wasm"), component)?;
-    Ok(())
+    let module = std::fs::read(build_module(root, out)?)?;
+    ComponentEncoder::default().validate(true).module(&module)?.encode()
 }
 
 /// A cargo of its own, in a folder of its own: the outer one holds the lock of `target`.

@@ -12,7 +12,7 @@ use hongbao_host::domain::{
 use hongbao_host::imports::{Entropy, ManualClock};
 use hongbao_host::runtime::{Engine, Host, HostBuilder, Plugin, Tenant, TenantConfig};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
-use hongbao_host::store::{Counter, Ledger};
+use hongbao_host::store::{Counter, Ledger, PacketLedger};
 
 /// 2026-02-16, the eve of a year of the horse.
 const EVE_MS: u64 = 1_771_200_000_000;
@@ -100,6 +100,15 @@ impl Chat {
     pub fn new(counter: Arc<dyn Counter>, ledger: Arc<dyn Ledger>, policy: Policy) -> Self {
         let clock = Arc::new(ManualClock::new(EVE_MS));
         let (host, tenant) = alone(Self::builder(&counter, &ledger, &clock), everything().policy(policy));
+        Self { host, tenant, clock, counter, ledger }
+    }
+
+    /// On these stores, with a wrapper of the ledger's packet side.
+    #[must_use]
+    pub fn fed(counter: Arc<dyn Counter>, ledger: Arc<dyn Ledger>, packets: Arc<dyn PacketLedger>) -> Self {
+        let clock = Arc::new(ManualClock::new(EVE_MS));
+        let builder = Self::builder(&counter, &ledger, &clock).packets(packets);
+        let (host, tenant) = alone(builder, everything());
         Self { host, tenant, clock, counter, ledger }
     }
 

@@ -1,4 +1,4 @@
-//! What a task needs that may be missing, and installing it once a person has agreed.
+//! Prerequisites of tasks, and their installation after consent.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Whether everything that the build needs is there. What rustup installs for the toolchain that
+//! The check of the build's prerequisites. What rustup installs for the toolchain that
 //! `rust-toolchain.toml` names is added without a question; `install` asks for the rest.
 
 use std::env;

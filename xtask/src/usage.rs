@@ -1,4 +1,4 @@
-//! From the command line to a task.
+//! Parsing of the command line.
 
 use std::ffi::OsString;
 
@@ -26,6 +26,9 @@ Tasks:
                   lets others do harm beside a tenant, and looks for what was
                   lost; ARGS as in `cargo xtask chaos -- --help`
   check           Checks format, lints and documents
+  package [-- ARGS]
+                  Makes the .crate files of what can be published, the embedded
+                  plugin included; ARGS go to `cargo package`
   help            Prints this text
 
 Tiers of tests:
@@ -55,6 +58,7 @@ pub enum Task {
     Bench(OsString, Vec<OsString>),
     Chaos(Vec<OsString>),
     Check,
+    Package(Vec<OsString>),
     Help,
 }
 
@@ -82,6 +86,7 @@ pub fn parse(arguments: &[OsString]) -> Result<(Task, bool), Failure> {
         "serve" => words.only_passed(&name).map(Task::Serve),
         "demo" => words.only_passed(&name).map(Task::Demo),
         "chaos" => words.only_passed(&name).map(Task::Chaos),
+        "package" => words.only_passed(&name).map(Task::Package),
         "test" => words.tiers().map(|tiers| Task::Test(tiers, words.passed)),
         "bench" => match words.own.as_slice() {
             [which] if BENCHES.iter().any(|bench| which == bench) => {
@@ -195,7 +200,7 @@ mod tests {
             .filter(|line| !line.starts_with("   "))
             .filter_map(|line| line.split_whitespace().next())
             .collect();
-        assert_eq!(names.len(), 8);
+        assert_eq!(names.len(), 9);
         for name in names {
             let line = if name == "bench" { "bench stores" } else { name };
             assert!(parsed(line).is_ok(), "{name}");
@@ -223,6 +228,7 @@ mod tests {
             "bench",
             "bench all",
             "demo --people 3",
+            "package --list",
         ] {
             assert_eq!(parsed(line).unwrap_err().code(), 64, "{line:?}");
         }

@@ -1,238 +1,137 @@
-//! What people type and press, in English alone.
+//! What people type and press: one command, one button, one card, in English.
 
 use crate::exports::hongbao::plugin::chat::{
     Button, Card, ChatManifest, Emphasis, Field, Guest, Message, Presser, Problem, Reply, Theme, Usage,
 };
-use crate::exports::hongbao::plugin::packets::{Grabbed, Guest as Packets, Opened, Request, Task};
-use crate::hongbao::plugin::ledger::{self, OwnShare, PacketDetails, Recorded, Standing};
+use crate::exports::hongbao::plugin::packets::{Grabbed, Guest as _, Opened, Request, Task};
+use crate::hongbao::plugin::ledger::{self, PacketDetails, Recorded};
 use crate::hongbao::plugin::policy::{self, Limits};
-use crate::hongbao::plugin::types::{Failure, Status, UserId};
-use crate::{Halving, order};
+use crate::hongbao::plugin::types::{Failure, Status};
+use crate::{Halving, record};
 
-const COMMAND: &str = "/halving";
-const USAGE: &str = "Type /halving, an amount, the number of shares and a greeting: /halving 10.00 5 Cheers";
-/// People on one card: what a screen bears.
-const MOST_LINES: usize = 100;
-/// Fields of a card before everybody's share: who sent it, and how many are taken.
-const BEFORE_SHARES: usize = 2;
 /// The packet whose button was pressed: a press is about no other.
 const PACKET: u32 = 0;
 
 impl Guest for Halving {
     fn manifest() -> ChatManifest {
-        let form = format!("{COMMAND} 10.00 5 Happy new year");
+        let form = "/halving 10.00 5 Happy new year".into();
         let description = "Sends 10.00 in 5 shares, each half of what remains".into();
         ChatManifest { commands: vec![Usage { form, description }], languages: vec!["en".into()] }
     }
 
     fn command(message: Message) -> Vec<Reply> {
-        let (command, rest) = word(&message.text);
-        if command != COMMAND {
-            return Vec::new();
+        let Message { room, sender, text, .. } = message;
+        let mut words = text.split_whitespace();
+        if words.next() != Some("/halving") {
+            return vec![];
         }
         let limits = policy::current();
-        let (total, rest) = word(rest);
-        let (shares, greeting) = word(rest);
-        let (Some(total), Ok(shares)) = (minor(total, limits.currency_digits), shares.parse()) else {
-            return vec![problem("unknown-form", USAGE)];
+        let total = words.next().and_then(|total| minor(total, limits.currency_digits.into()));
+        let shares = words.next().and_then(|shares| shares.parse().ok());
+        let (Some(total), Some(shares)) = (total, shares) else {
+            let usage = "Type an amount, the number of shares and a greeting: /halving 10.00 5 Cheers";
+            return vec![problem("unknown-form", usage)];
         };
-        let request = Request {
-            room: message.room,
-            sender: message.sender,
-            strategy: None,
-            total,
-            shares,
-            to: Vec::new(),
-            greeting: greeting.into(),
-            expires_in_ms: None,
-        };
-        let refused = |why: &str| problem("invalid-argument", &format!("It is not sent: {why}."));
-        vec![match order(&request, &limits).map(|order| ledger::record(&order)) {
-            Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => {
-                match ledger::details(receipt.packet, true) {
-                    Ok(details) => Reply::Card(wall(receipt.packet, &details, &limits)),
-                    Err(_) => Reply::Notice("It is sent, and cannot be shown now.".into()),
-                }
+        let greeting = words.collect::<Vec<_>>().join(" ");
+        let (strategy, to, expires_in_ms) = (None, vec![], None);
+        let request = Request { room, sender, strategy, total, shares, to, greeting, expires_in_ms };
+        vec![match record(request, &limits) {
+            Ok(Recorded::Recorded(receipt) | Recorded::Replayed(receipt)) => show(receipt.packet, &limits),
+            Ok(Recorded::Refused(why)) | Err(why) => {
+                problem("invalid-argument", format!("It is not sent: {why}."))
             }
-            Err(why) | Ok(Recorded::Refused(why)) => refused(&why),
             Ok(Recorded::InsufficientFunds(held)) => {
-                problem("insufficient-funds", &format!("Your wallet holds only {}.", money(held, &limits)))
+                problem("insufficient-funds", format!("Your wallet holds only {}.", money(held, &limits)))
             }
             Ok(Recorded::KeyReused) => problem("key-reused", "Another packet was sent with this message."),
-            Ok(Recorded::Failed(Failure::Busy)) => {
-                problem("busy", "It is not sent: too much is going on. Please try again later.")
-            }
-            Ok(Recorded::Failed(_)) => {
-                problem("unavailable", "It may have been sent, or not: the server does not answer well.")
-            }
+            Ok(Recorded::Failed(Failure::Busy)) => problem("busy", "It is not sent. Please try again later."),
+            Ok(Recorded::Failed(_)) => problem("unavailable", "Whether it was sent is not known now."),
         }]
     }
 
     fn action(action: String, by: Vec<Presser>) -> Vec<Vec<Reply>> {
         let (limits, task) = (policy::current(), vec![Task { users: by.len() as u32 }]);
-        // How much somebody has, the ledger tells.
-        let own = |is_needed: bool| if is_needed { ledger::load(&[PACKET]).users } else { Vec::new() };
         match action.as_str() {
-            "grab" => {
-                let answers = Halving::grab(task);
-                let own = own(answers.contains(&Grabbed::AlreadyOpened));
-                let show = |(user, answer)| vec![grabbed(answer, share(&own, user), &limits)];
-                answers.into_iter().enumerate().map(show).collect()
-            }
-            "open" => {
-                let answers = Halving::open(task);
-                let is_needed = answers.contains(&Opened::Opened);
-                let (own, details) = (own(is_needed), is_needed.then(|| ledger::details(PACKET, true).ok()));
-                let details = details.flatten();
-                let show = |(user, answer)| opened(answer, share(&own, user), details.as_ref(), &limits);
-                answers.into_iter().enumerate().map(show).collect()
-            }
-            // Nobody has to press `show`: a platform asks for it where it has no card to draw.
-            look @ ("details" | "show") => {
-                let draw = if look == "show" { wall } else { card };
-                let reply = match ledger::details(PACKET, true) {
-                    Ok(details) => Reply::Card(draw(PACKET, &details, &limits)),
-                    Err(Failure::NotFound) => gone(),
-                    Err(_) => again(),
-                };
-                vec![vec![reply]; by.len()]
-            }
-            _ => vec![vec![problem("unknown-action", "There is no such button.")]; by.len()],
+            // Nobody has to press this: a platform asks for it where it has no card to draw.
+            "show" => return vec![vec![show(PACKET, &limits)]; by.len()],
+            "open" => {}
+            _ => return vec![vec![problem("unknown-action", "There is no such button.")]; by.len()],
         }
+        let grabbed = Halving::grab(task.clone());
+        // Most come too late, and the ledger is not asked for them; nor is it where the cache is overloaded.
+        let is_over = |grabbed: &Grabbed| matches!(grabbed, Grabbed::Exhausted | Grabbed::Busy);
+        let opened =
+            if grabbed.iter().all(is_over) { vec![Opened::Busy; by.len()] } else { Halving::open(task) };
+        let details = opened.contains(&Opened::Opened).then(|| ledger::details(PACKET, true).ok()).flatten();
+        let reply = |((grabbed, opened), by): ((Grabbed, Opened), Presser)| {
+            let (code, message) = match (opened, grabbed) {
+                (Opened::Opened, _) => return own(details.as_ref(), &by.user, &limits),
+                (Opened::NotFound, _) => ("not-found", "There is no such packet."),
+                (Opened::Expired, _) => ("expired", "This packet has expired."),
+                (_, Grabbed::NotEligible) => ("not-eligible", "This packet is for others."),
+                (Opened::Exhausted, _) | (_, Grabbed::Exhausted) => ("exhausted", "Every share is taken."),
+                _ => ("busy", "It does not work just now. Please try again in a moment."),
+            };
+            vec![problem(code, message)]
+        };
+        grabbed.into_iter().zip(opened).zip(by).map(reply).collect()
     }
 }
 
-fn share(own: &[Standing], user: usize) -> Option<OwnShare> {
-    match own.get(user) {
-        Some(Standing::Claimed(share)) => Some(*share),
-        _ => None,
+/// The room's card, as the packet stands now.
+fn show(packet: u32, limits: &Limits) -> Reply {
+    match ledger::details(packet, true) {
+        Ok(details) => Reply::Card(card(packet, &details, limits)),
+        Err(Failure::NotFound) => problem("not-found", "There is no such packet."),
+        Err(_) => problem("unavailable", "This packet cannot be shown now."),
     }
 }
 
-fn grabbed(answer: Grabbed, own: Option<OwnShare>, limits: &Limits) -> Reply {
-    match (answer, own) {
-        (Grabbed::Admitted | Grabbed::AlreadyGrabbed | Grabbed::Contended, _) => {
-            plain(Theme::Sealed, "Your turn", vec![button("open", "Open", Emphasis::Primary)])
-        }
-        (Grabbed::AlreadyOpened, Some(share)) => yours(share.amount, limits),
-        (Grabbed::Exhausted, _) => over(Theme::Finished, "Too late: every share is taken"),
-        (Grabbed::Expired, _) => over(Theme::Expired, "This packet has expired"),
-        (Grabbed::NotEligible, _) => problem("not-eligible", "This packet is for others."),
-        (Grabbed::NotFound, _) => gone(),
-        (Grabbed::Busy, _) => busy(),
-        (Grabbed::Unavailable | Grabbed::AlreadyOpened, _) => again(),
-    }
-}
-
-/// Whoever took the last share brings the room its card; asked again, the answer is the same.
-fn opened(
-    answer: Opened,
-    own: Option<OwnShare>,
-    details: Option<&PacketDetails>,
-    limits: &Limits,
-) -> Vec<Reply> {
-    vec![match (answer, own) {
-        (Opened::Opened, Some(share)) => {
-            let last = details.filter(|details| details.shares == share.sequence);
-            let room = last.map(|details| Reply::Card(wall(PACKET, details, limits)));
-            return [Some(yours(share.amount, limits)), room].into_iter().flatten().collect();
-        }
-        (Opened::NotGrabbed, _) => {
-            plain(Theme::Sealed, "Grab first", vec![button("grab", "Grab", Emphasis::Primary)])
-        }
-        (Opened::Exhausted, _) => over(Theme::Finished, "Too late: every share is taken"),
-        (Opened::Expired, _) => over(Theme::Expired, "This packet has expired"),
-        (Opened::NotFound, _) => gone(),
-        (Opened::Busy, _) => busy(),
-        (Opened::Unavailable | Opened::Opened, _) => again(),
-    }]
-}
-
-/// The room's card. As long as there are shares left, nobody's is told.
-fn wall(packet: u32, details: &PacketDetails, limits: &Limits) -> Card {
-    let mut card = Card { private: false, ..card(packet, details, limits) };
-    if details.status == Status::Open {
-        card.fields.truncate(BEFORE_SHARES);
-    }
-    card
-}
-
-/// A packet as it stands, with everybody's share.
-fn card(id: u32, packet: &PacketDetails, limits: &Limits) -> Card {
-    let (theme, title, action) = match packet.status {
-        Status::Open => (Theme::Sealed, "Half of what remains", button("grab", "Grab", Emphasis::Primary)),
-        Status::Finished => (Theme::Finished, "Every share is taken", see_details()),
-        Status::Expired => (Theme::Expired, "This packet has expired", see_details()),
+/// A user's own card; whoever took the last share brings the room its card as well.
+fn own(details: Option<&PacketDetails>, user: &str, limits: &Limits) -> Vec<Reply> {
+    let claim = details.and_then(|details| details.claims.iter().find(|claim| claim.user == user));
+    let (Some(details), Some(claim)) = (details, claim) else {
+        return vec![problem("unavailable", "You have a share, which cannot be shown now.")];
     };
-    let taken = format!("{} of {} shares", packet.claimed_shares, packet.shares);
-    let mut fields = vec![field(Some(&packet.sender), "From", "sent this"), field(None, "Taken", &taken)];
-    for claim in packet.claims.iter().take(MOST_LINES) {
-        fields.push(field(Some(&claim.user), "Share", &money(claim.amount, limits)));
-    }
-    if packet.refunded > 0 {
-        fields.push(field(Some(&packet.sender), "Back", &format!("{} back", money(packet.refunded, limits))));
-    }
-    let (title, body) = (title.into(), packet.greeting.clone());
-    Card { packet: Some(id), private: true, theme, title, body, fields, buttons: vec![action] }
+    let room = card(PACKET, details, limits);
+    let title = money(claim.amount, limits);
+    let own = Card { private: true, theme: Theme::Opened, title, buttons: vec![], ..room.clone() };
+    let is_last = claim.sequence == details.shares;
+    [own].into_iter().chain(is_last.then_some(room)).map(Reply::Card).collect()
 }
 
-fn plain(theme: Theme, title: &str, buttons: Vec<Button>) -> Reply {
-    let (title, body, fields) = (title.into(), String::new(), Vec::new());
-    Reply::Card(Card { packet: Some(PACKET), private: true, theme, title, body, fields, buttons })
+/// A packet as it stands. As long as there are shares left, nobody's is told.
+fn card(packet: u32, details: &PacketDetails, limits: &Limits) -> Card {
+    let (theme, title) = match details.status {
+        Status::Open => (Theme::Sealed, "Half of what remains"),
+        Status::Finished => (Theme::Finished, "Every share is taken"),
+        Status::Expired => (Theme::Expired, "This packet has expired"),
+    };
+    let is_open = details.status == Status::Open;
+    let line = |user: &str, value: String| Field { user: Some(user.into()), label: "Who".into(), value };
+    let taken = format!("{} of {} shares", details.claimed_shares, details.shares);
+    let taken = Field { user: None, label: "Taken".into(), value: taken };
+    let mut fields = vec![line(&details.sender, "sent this".into()), taken];
+    // A card has 200 fields at most.
+    let claims = details.claims.iter().filter(|_| !is_open).take(100);
+    fields.extend(claims.map(|claim| line(&claim.user, money(claim.amount, limits))));
+    let open = Button { action: "open".into(), label: "Open".into(), emphasis: Emphasis::Primary };
+    let buttons = Vec::from_iter(is_open.then_some(open));
+    let (title, body) = (title.into(), details.greeting.clone());
+    Card { packet: Some(packet), private: false, theme, title, body, fields, buttons }
 }
 
-fn yours(amount: u64, limits: &Limits) -> Reply {
-    over(Theme::Opened, &money(amount, limits))
-}
-
-fn over(theme: Theme, title: &str) -> Reply {
-    plain(theme, title, vec![see_details()])
-}
-
-fn see_details() -> Button {
-    button("details", "Who got what", Emphasis::Normal)
-}
-
-fn button(action: &str, label: &str, emphasis: Emphasis) -> Button {
-    Button { action: action.into(), label: label.into(), emphasis }
-}
-
-fn field(user: Option<&UserId>, label: &str, value: &str) -> Field {
-    Field { user: user.cloned(), label: label.into(), value: value.into() }
-}
-
-fn problem(code: &str, message: &str) -> Reply {
+fn problem(code: &str, message: impl Into<String>) -> Reply {
     Reply::Problem(Problem { code: code.into(), message: message.into() })
 }
 
-fn gone() -> Reply {
-    problem("not-found", "There is no such packet.")
-}
-
-fn busy() -> Reply {
-    problem("busy", "Too many people at once. Please try again in a moment.")
-}
-
-fn again() -> Reply {
-    problem("unavailable", "The server does not answer. Please try again.")
-}
-
-/// The first word of a text, and what follows it.
-fn word(text: &str) -> (&str, &str) {
-    let (word, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
-    (word, rest.trim_start())
-}
-
 /// Minor units of what was typed, exactly: 10.5 is 1050 where there are two digits after the point.
-fn minor(typed: &str, digits: u8) -> Option<u64> {
+fn minor(typed: &str, digits: usize) -> Option<u64> {
     let (whole, fraction) = typed.split_once('.').unwrap_or((typed, ""));
-    let (digits, all) = (usize::from(digits), format!("{whole}{fraction}"));
-    let is_amount = !whole.is_empty() && all.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_amount || fraction.len() > digits {
-        None
-    } else {
-        format!("{whole}{fraction:0<digits$}").parse().ok()
-    }
+    let minor = format!("{whole}{fraction:0<digits$}");
+    let is_amount =
+        !whole.is_empty() && fraction.len() <= digits && minor.bytes().all(|byte| byte.is_ascii_digit());
+    if is_amount { minor.parse().ok() } else { None }
 }
 
 fn money(amount: u64, limits: &Limits) -> String {

@@ -1,4 +1,4 @@
-//! Reading a command: what somebody typed becomes what somebody wants.
+//! Parsing of commands.
 //!
 //! Words are parted by any white space. Full-width letters, digits and signs are those of ASCII,
 //! and Chinese words need no space behind them. What is quoted from the text (a greeting, a

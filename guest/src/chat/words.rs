@@ -1,4 +1,4 @@
-//! Every sentence, in English and in Chinese.
+//! All sentences for users, in English and in Chinese.
 
 use super::money;
 use super::text::{fill, owned};

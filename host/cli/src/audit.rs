@@ -1,4 +1,4 @@
-//! `hongbao audit`: the sums, and whether a cent was made or lost.
+//! `hongbao audit`: recomputes the sums of a ledger and reports discrepancies.
 
 use std::io::{Write as _, stdout};
 use std::path::Path;

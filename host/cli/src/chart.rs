@@ -1,4 +1,4 @@
-//! Bars on a terminal.
+//! Bar charts for a terminal.
 
 /// A bar of at most `width` columns, in eighths of a column, for `value` of `most`.
 pub(super) fn bar(value: f64, most: f64, width: usize) -> String {

@@ -1,4 +1,4 @@
-//! `hongbao config check`: a configuration file, read as `serve` reads it.
+//! `hongbao config check`: checks a configuration file as `serve` reads it.
 
 use std::io::{Write as _, stdout};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Exit codes, and which error leads to which.
+//! Exit codes, and the mapping from errors to them.
 
 use std::io;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `hongbao key`: API keys, made, listed and revoked at the machine itself.
+//! `hongbao key`: creates, lists and revokes API keys.
 
 use std::io::{Write as _, stdout};
 

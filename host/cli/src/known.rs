@@ -1,4 +1,4 @@
-//! Whether there is such a tenant. One whose name is mistyped has no packets, and of no packets every cent is
+//! The check that a tenant exists. One whose name is mistyped has no packets, and of no packets every cent is
 //! accounted for: who looks at the books must not hear that of a tenant that was never meant.
 
 use super::exit::InputError;

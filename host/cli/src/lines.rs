@@ -1,4 +1,4 @@
-//! Lines of what a command reads, however broken: each is read to its end, and none takes more
+//! A line reader for untrusted input: each line is read to its end, and none takes more
 //! memory than a line may have.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Who uses a data directory: one `serve` alone, or any number of commands that play.
+//! The lock of a data directory: for one `serve`, or for any number of commands that play.
 //!
 //! A counter in memory belongs to one process, so two services on one directory would each count
 //! seats of their own, and a command that moves the clock would expire a service's packets. The lock is

@@ -1,4 +1,4 @@
-//! The command line of Hongbao.
+//! The entry point of the command `hongbao`.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `hongbao migrate`: the books of a database, made or brought to our version.
+//! `hongbao migrate`: creates or upgrades the schema of a database.
 
 use std::io::{Write as _, stdout};
 

@@ -1,4 +1,4 @@
-//! What a command works with: a plugin, stores, and a tenant on them.
+//! The setup of a command: a plugin, stores, and a tenant on them.
 
 use std::path::Path;
 use std::sync::Arc;

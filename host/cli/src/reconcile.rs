@@ -1,4 +1,4 @@
-//! `hongbao reconcile`: everything that should agree, compared.
+//! `hongbao reconcile`: compares all records of a tenant with each other.
 
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};

@@ -1,4 +1,4 @@
-//! `hongbao serve`: the HTTP API, and with `--demo` a page to try it.
+//! `hongbao serve`: serves the HTTP API, and with `--demo` a chat page.
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::net::SocketAddr;
@@ -15,8 +15,10 @@ use super::stores::{Books, Stores};
 use hongbao_domain::{Name, Scope};
 use hongbao_runtime::{Announcer, CodeCache, Compiler, Host, HostBuilder, Pace, Tenant, Workers};
 use hongbao_server::{Listening, NewKey, Seal, Service};
+use hongbao_store::Ledger;
 use hongbao_store::Registry;
-use hongbao_store::announced::Announced;
+use hongbao_store::change_feed::ChangeFeed;
+use hongbao_store::packet_cache::PacketCache;
 
 /// Where the books are of a service that was told nothing.
 const DATA: &str = "hongbao-data";
@@ -41,8 +43,9 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     let _lock = stores.lock(Use::Alone)?;
     let (counter, ledger) = (stores.counter_or_later().await?, stores.served_ledger().await?);
     let (registry, events) = (stores.registry().await?, stores.events_or_later().await?);
-    let (announced, changes) = Announced::new(Arc::clone(&ledger));
-    let host = Host::builder().counter(counter).ledger(Arc::new(announced));
+    let packets = PacketCache::new(Arc::<dyn Ledger>::clone(&ledger), ledger.history());
+    let (feed, changes) = ChangeFeed::new(Arc::new(packets));
+    let host = Host::builder().counter(counter).ledger(Arc::clone(&ledger)).packets(Arc::new(feed));
     let compiler = Compiler::in_processes(own_program()?, stores.serve.compile_limits());
     let host = cached(host, &stores)?.compiler(compiler).build()?;
     let announcer = Announcer::start(changes, ledger, Arc::clone(&events), host.clock());

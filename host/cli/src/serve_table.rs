@@ -94,9 +94,9 @@ impl ServeTable {
     /// A request must outlast the calls of a plugin that it waits for, which are two where somebody grabs
     /// and opens at once: else it ends while the call goes on, and nobody hears what came of it.
     fn outlasts_calls(&self, tenants: &TenantsFile) -> Result<(), Misfit> {
-        let longest =
-            tenants.tenants.iter().map(|entry| (entry.config.limits.call_ms, Some(entry.config.id.as_str())));
-        let (call_ms, whose) = longest.max().unwrap_or((Limits::default().call_ms, None));
+        let tenants = tenants.tenants.iter().map(|entry| &entry.config);
+        let calls = tenants.map(|config| (config.settings.limits.call_ms, Some(config.id.as_str())));
+        let (call_ms, whose) = calls.max().unwrap_or((Limits::default().call_ms, None));
         let request_time = self.settings().request_time;
         if request_time.as_millis() > 2 * u128::from(call_ms) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Settings as people write them: trimmed, and refused under the name that they were given by.
+//! Parsing of settings, with errors that name the setting's source.
 //!
 //! A line feed at the end of an environment variable is what `$(cat secret)` in a wrong place, a
 //! secret's file or an editor leaves there. It means nothing, so it is cut off. What is left must be

@@ -1,4 +1,4 @@
-//! `hongbao settle`: what waits is credited, or what could not be is listed.
+//! `hongbao settle`: settles pending claims, or lists parked ones.
 
 use std::io::{Write as _, stdout};
 

@@ -1,4 +1,4 @@
-//! `hongbao simulate`: what each position of a packet gets, drawn by the plugin itself.
+//! `hongbao simulate`: shows the amounts by position, drawn by the plugin.
 
 use std::fmt::Write as _;
 use std::io::{Write as _, stdout};

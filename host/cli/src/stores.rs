@@ -1,4 +1,4 @@
-//! Which stores a command works on: from the command line, then from the environment, then from a
+//! The selection of a command's stores: from the command line, then from the environment, then from a
 //! configuration file. The first that names a ledger decides where the ledger is, and so on.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Texts of other people on a terminal.
+//! Sanitising of untrusted text for a terminal.
 //!
 //! Terminals differ in how they treat marks of direction, and obey control characters. So neither reaches one:
 //! isolates, which a chat understands, would do as much harm as what they are to keep in.

@@ -1,4 +1,4 @@
-//! What the commands print as JSON. Amounts are integers, in minor units.
+//! JSON output of the commands. Amounts are integers, in minor units.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Who may call a service, and what: API keys and their scopes.
+//! API keys and their scopes: who may call a service, and which operations.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Double entry: whose money it is, and every movement of it.
+//! Accounts and movements of double-entry bookkeeping.
 
 use std::fmt;
 

@@ -1,11 +1,14 @@
-//! Money.
+//! `Amount`: money as a checked integer in minor units.
 
 use std::fmt;
 use std::iter::Sum;
 
+use serde::{Deserialize, Serialize};
+
 /// Money in minor units of the tenant's currency (fen for CNY): an integer between 0 and
 /// [`Amount::MAX`]. There is no fraction, no negative amount and no unchecked arithmetic.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Amount(u64);
 
 /// A number that is no amount.
@@ -61,6 +64,12 @@ impl TryFrom<u64> for Amount {
     type Error = AmountError;
     fn try_from(minor: u64) -> Result<Self, AmountError> {
         Self::new(minor)
+    }
+}
+
+impl From<Amount> for u64 {
+    fn from(amount: Amount) -> Self {
+        amount.0
     }
 }
 

@@ -1,4 +1,4 @@
-//! What people type and press, and what a plugin shows them. Free of any platform's own layout:
+//! Messages, cards and replies of the chat interface, without any platform's own layout:
 //! every text is plain and is never markup.
 
 use super::{Grants, Name, PacketId, Strategies, UserId};

@@ -1,4 +1,4 @@
-//! What somebody typed, as a command; and the language in which they read.
+//! The recognition of commands in messages, and of the reader's language.
 //!
 //! This is the one place that decides whether a message is a command. Keyboards, editors and platforms put much
 //! in front of a slash or into it that nobody sees; a plugin is given none of that.

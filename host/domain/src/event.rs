@@ -1,4 +1,4 @@
-//! What a room is told while it happens. Events are news, not books: whoever missed one asks the
+//! Events of a room. They may be lost, and are no source of truth: a reader who missed one queries the
 //! ledger how things stand.
 
 use std::fmt;

@@ -1,7 +1,9 @@
-//! Which interfaces of the host a plugin may call.
+//! Grants: the interfaces of the host that a plugin may call.
 
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 /// An interface of the host that has to be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +76,8 @@ impl FromStr for Grant {
 }
 
 /// A set of grants. Empty by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<&str>")]
 pub struct Grants(u8);
 
 impl Grants {
@@ -116,6 +119,19 @@ impl Grants {
 impl FromIterator<Grant> for Grants {
     fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Self {
         Self(grants.into_iter().fold(0, |bits, grant| bits | grant.bit()))
+    }
+}
+
+impl TryFrom<Vec<String>> for Grants {
+    type Error = UnknownGrant;
+    fn try_from(names: Vec<String>) -> Result<Self, UnknownGrant> {
+        names.iter().map(|name| name.parse()).collect()
+    }
+}
+
+impl From<Grants> for Vec<&'static str> {
+    fn from(grants: Grants) -> Self {
+        grants.iter().map(Grant::name).collect()
     }
 }
 

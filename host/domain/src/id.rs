@@ -1,4 +1,4 @@
-//! Names of things. One type for each kind, so that one cannot stand for another.
+//! Identifiers, one type for each kind.
 //!
 //! Names are the platform's. They are opaque and compared byte by byte: no case is folded, no Unicode
 //! normalised, no space trimmed, so `é` in one code point and in two are two users. Marks of direction

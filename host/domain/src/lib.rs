@@ -1,4 +1,5 @@
-//! The words of the field, as types. This module knows `std` alone.
+//! The domain types of Hongbao, which use only `std` (a tenant's settings serde as well), and `decode`, the strict
+//! parser of external input.
 
 #![warn(missing_docs)]
 
@@ -17,6 +18,7 @@ mod money;
 mod outcome;
 mod packet;
 mod policy;
+mod settings;
 mod strategy;
 mod text;
 
@@ -35,7 +37,13 @@ pub use limits::{Limit, Limits};
 pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
 pub use packet::{Audience, Claim, Order, Packet, Priority, Share, Status};
-pub use policy::{Policy, check_settings};
+pub use policy::Policy;
+pub use settings::{SettingsError, TenantSettings};
 pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,15 +1,22 @@
 //! What a tenant and its plugin may take of what all tenants share.
 
-/// Bounds for one tenant. Times in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use std::num::NonZeroU32;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What the tenant and its plugin may take of what all tenants share. Times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Limits {
     /// Most computing in one call; waiting for a store is no computing.
     pub cpu_ms: u64,
     /// Longest call, waiting included.
     pub call_ms: u64,
-    /// Most linear memory of one instance, at most [`Limits::MAX_MEMORY_BYTES`].
+    /// Most linear memory of one instance, at most 16 MiB.
     pub memory_bytes: usize,
-    /// Most elements of one table, at most [`Limits::MAX_TABLE_ELEMENTS`].
+    /// Most elements of one table, at most 10,000.
     pub table_elements: usize,
     /// Most host calls in one call. An honest one makes some dozens.
     pub host_calls: u32,
@@ -27,14 +34,16 @@ pub struct Limits {
     pub batch: usize,
     /// Requests a second, and as many at once after a pause; past them the answer is
     /// `rate-limited`. None for no limit.
-    pub requests_per_second: Option<std::num::NonZeroU32>,
+    #[serde(deserialize_with = "rate")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<u32>, minimum = 1))]
+    pub requests_per_second: Option<NonZeroU32>,
     /// Calls after which an instance is replaced by a fresh one.
     pub calls_per_instance: u32,
     /// How long an instance that has nothing to do is kept.
     pub idle_ms: u64,
-    /// Streams of events that are open at once.
+    /// Streams of events that are open at once, on each host.
     pub streams: u32,
-    /// Bytes of messages that its rooms keep.
+    /// Bytes of messages that its rooms keep, as each host counts them.
     pub message_bytes: u64,
     /// Packets that are open: each has a counter in the cache.
     pub open_packets: u32,
@@ -46,6 +55,11 @@ pub struct Limits {
     pub plugin_bytes: u64,
 }
 
+fn rate<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<NonZeroU32>, D::Error> {
+    let rate = Option::<u32>::deserialize(reader)?.map(NonZeroU32::try_from).transpose();
+    rate.map_err(|_| D::Error::custom("it must be at least 1; left out it is no limit"))
+}
+
 impl Limits {
     /// What the pool of instances is laid out for.
     pub const MAX_MEMORY_BYTES: usize = 16 << 20;
@@ -53,10 +67,7 @@ impl Limits {
     pub const MAX_TABLE_ELEMENTS: usize = 10_000;
 
     /// Whether anything can run within these; otherwise what is wrong with them, in a sentence.
-    ///
-    /// # Errors
-    /// The sentence.
-    pub fn validate(&self) -> Result<(), String> {
+    pub(super) fn validate(&self) -> Result<(), String> {
         let rules = [
             (self.cpu_ms >= 1, "cpu_ms must be at least 1"),
             (self.call_ms >= 1, "call_ms must be at least 1"),

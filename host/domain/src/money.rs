@@ -1,4 +1,4 @@
-//! Money as people read it.
+//! `Currency`: the formatting of amounts for people.
 
 use super::Policy;
 

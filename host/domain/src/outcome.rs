@@ -1,4 +1,4 @@
-//! What users are told: closed sets, each case final or worth asking again.
+//! Outcomes of operations for users: closed enums, each case final or worth retrying.
 
 use std::cmp::Reverse;
 

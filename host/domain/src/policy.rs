@@ -1,19 +1,23 @@
 //! A tenant's limits and defaults.
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
 use super::{Amount, Currency, Order, Strategy, counted};
 
-/// What a tenant allows and what it takes for granted. Times in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Limits and defaults for packets. Amounts in minor units, times in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Policy {
     /// ISO 4217 code.
     pub currency: String,
     /// Digits after the decimal point when amounts are written: 2 for CNY, 0 for JPY.
+    #[cfg_attr(feature = "schema", schema(maximum = 8))]
     pub currency_digits: u8,
     /// Most shares of one packet.
     pub max_shares: u32,
     /// The most that one share can be.
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
     pub max_share: Amount,
     /// Longest greeting, in characters.
     pub max_greeting_chars: u32,
@@ -24,6 +28,7 @@ pub struct Policy {
     /// Longest life of a packet.
     pub max_expires_in_ms: u64,
     /// Claims from this amount on are settled first.
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
     pub large_from: Amount,
     /// Whether senders may take a share of their own packets.
     pub sender_may_grab: bool,
@@ -50,41 +55,9 @@ impl Default for Policy {
     }
 }
 
-/// Whether settings of a tenant's own can be kept for its plugin; otherwise what is wrong with them, in a sentence.
-///
-/// # Errors
-/// The sentence.
-pub fn check_settings(settings: &BTreeMap<String, String>) -> Result<(), String> {
-    const MOST: usize = 64;
-    const LONGEST_KEY: usize = 64;
-    const LONGEST_VALUE: usize = 4096;
-    if settings.len() > MOST {
-        return Err(format!("there are at most {MOST} settings, not {}", settings.len()));
-    }
-    let is_key = |key: &str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(allowed)
-    };
-    for (key, value) in settings {
-        if !is_key(key) {
-            let key: String = key.chars().take(LONGEST_KEY).collect();
-            return Err(format!(
-                "{key:?} is no key: one is 1 to {LONGEST_KEY} letters, digits, hyphens, underscores and points"
-            ));
-        }
-        if value.len() > LONGEST_VALUE {
-            return Err(format!("{key} has at most {LONGEST_VALUE} bytes, not {}", value.len()));
-        }
-    }
-    Ok(())
-}
-
 impl Policy {
     /// Whether a policy can be kept; otherwise what is wrong with it, in a sentence.
-    ///
-    /// # Errors
-    /// The sentence.
-    pub fn validate(&self) -> Result<(), String> {
+    pub(super) fn validate(&self) -> Result<(), String> {
         const MOST_SHARES: u32 = 1_000_000;
         const MOST_DIGITS: u8 = 8;
         let is_currency = (3..=12).contains(&self.currency.len())

@@ -4,11 +4,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::is_word;
 
-/// The name of one of a plugin's strategies, with parameters if it takes any: `double-average`, or
-/// `halving:ceiling=500,floor=10`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How amounts are drawn: the name of one of the plugin's strategies, with parameters if it takes any, such as
+/// `double-average` or `halving:ceiling=500,floor=10`. A tenant's view lists
+/// them, with what each takes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(value_type = String, max_length = 256, examples("double-average")))]
 pub struct Strategy(Cow<'static, str>);
 
 /// That a text is no strategy.
@@ -94,6 +100,19 @@ impl Strategy {
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Strategy {
+    type Error = StrategyError;
+    fn try_from(text: String) -> Result<Self, StrategyError> {
+        Self::new(text)
+    }
+}
+
+impl From<Strategy> for String {
+    fn from(strategy: Strategy) -> Self {
+        strategy.0.into_owned()
     }
 }
 

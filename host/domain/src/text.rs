@@ -1,4 +1,4 @@
-//! Texts that somebody else wrote, made safe to stand among ours.
+//! Sanitising of untrusted text for output.
 
 /// Whether a character turns the direction of the text behind it.
 #[must_use]

@@ -1,9 +1,9 @@
-//! The host of red packet plugins: a library that a chat platform embeds, and the `hongbao` command.
+//! Red packets for chat platforms: the library that an application embeds to run Hongbao plugins.
 //!
 //! A [`Host`](runtime::Host) serves [tenants](runtime::Tenant). Each has a plugin (a WebAssembly
 //! component that speaks the contract in `wit/`), grants, a policy and limits of its own; they share
-//! a [`Counter`](store::Counter), the cache, and a [`Ledger`](store::Ledger), the truth. The plugin
-//! decides; the ledger refuses by itself whatever would break an invariant.
+//! a [`Counter`](store::Counter), the cache, and a [`Ledger`](store::Ledger), the source of truth. The plugin
+//! decides; the ledger itself refuses whatever would violate an invariant.
 //!
 //! # A chat server with red packets
 //!
@@ -75,7 +75,7 @@ pub use hongbao_runtime::imports;
 #[doc(inline)]
 pub use hongbao_server as server;
 
-/// Where state lives: the contracts, all of them in memory, and the backends that are asked for as features.
+/// Storage: the contracts, in-memory stores, and the backends that are enabled as features.
 pub mod store {
     pub use hongbao_store::*;
     #[cfg(feature = "postgres")]
@@ -85,3 +85,8 @@ pub mod store {
     #[cfg(feature = "sqlite")]
     pub use hongbao_store_sqlite as sqlite;
 }
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! The batcher of a tenant: callers who want the same kind of thing are gathered while calls are under way.
+//! The batcher of a tenant: collects callers of the same operation while calls are in progress.
 //!
 //! A caller asks about a key: a packet, or a button of one. While all calls that may be under way are, callers gather;
 //! the next call takes as many as a call may have, of as many keys. So calls grow with the traffic instead of queueing,

@@ -1,4 +1,4 @@
-//! The breaker: a plugin that breaks again and again is suspended, longer each time.
+//! The circuit breaker: suspends a plugin that fails repeatedly, for longer each time.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! What can be asked of a plugin, and why there may be no answer.
+//! The operations of a plugin, and the errors of calling it.
 
 use std::sync::Arc;
 
@@ -6,26 +6,26 @@ use crate::imports::Skew;
 use hongbao_domain::Limit;
 use hongbao_store::StoreError;
 
-/// What is asked of a plugin.
+/// An operation of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// What it says of itself.
+    /// Returning its manifest.
     Manifest,
-    /// To send a packet.
+    /// Sending a packet.
     Send,
-    /// Seats.
+    /// Taking seats.
     Grab,
-    /// Shares.
+    /// Claiming shares.
     Open,
-    /// To end a packet.
+    /// Ending a packet.
     Expire,
-    /// A packet with its claims.
+    /// Reading a packet with its claims.
     Details,
-    /// Shares of an imaginary packet.
+    /// Drawing the shares of an imaginary packet.
     Preview,
-    /// A message that begins with a slash.
+    /// Answering a command.
     Command,
-    /// A button.
+    /// Answering a pressed button.
     Action,
 }
 
@@ -60,26 +60,26 @@ impl Operation {
     }
 }
 
-/// Why a call has no answer. What the plugin answers, refusals included, is not among these.
+/// Why a call has no answer. Answers of the plugin, including refusals, are not errors.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
-    /// Too many are waiting. Nothing was done; ask again later.
+    /// The queue is full. Nothing was done; retry later.
     #[error("too many calls are waiting")]
     Busy,
-    /// The tenant asks more often than it may. Nothing was done; ask again after so long.
+    /// The tenant exceeded its rate. Nothing was done; retry after this time.
     #[error("the tenant asks too often; it may again in {retry_after_ms} ms")]
     RateLimited {
         /// In milliseconds.
         retry_after_ms: u64,
     },
-    /// The tenant is suspended, by the operator or by itself; or its plugin is, which broke again and
-    /// again. Nothing was done.
+    /// The tenant is suspended, by the operator or by itself; or its plugin is, because it failed
+    /// repeatedly. Nothing was done.
     #[error("{}", suspended(*.retry_after_ms))]
     Suspended {
-        /// In milliseconds, of a plugin; None of a tenant: until somebody says otherwise.
+        /// In milliseconds, for a plugin. None for a tenant, which is suspended until it is resumed.
         retry_after_ms: Option<u64>,
     },
-    /// The tenant has as much as it may have. Nothing was done; ask again when it has less.
+    /// The tenant has reached a quota. Nothing was done; retry when it has less.
     #[error("{why}")]
     Quota {
         /// Of what.
@@ -87,34 +87,34 @@ pub enum CallError {
         /// In words.
         why: Arc<str>,
     },
-    /// What was asked cannot be asked, said in one sentence. Nothing was done.
+    /// The request is invalid, for the reason in this sentence. Nothing was done.
     #[error("{0}")]
     Invalid(Arc<str>),
-    /// The call took too long and was stopped. What it had begun may have taken effect; ask again.
+    /// The call took too long and was stopped. It may have taken effect; retry.
     #[error("the call took longer than {0} ms")]
     TimedOut(u64),
-    /// The host's clock is off, and what was asked is decided by time. Nothing was done; ask another host, or
-    /// later.
+    /// The host's clock is wrong, and the request depends on the time. Nothing was done; retry later, or on another
+    /// host.
     #[error("this host's clock is {}; nothing was done", Skew { ahead_ms: *ahead_ms, is_off: true }.in_words())]
     ClockOff {
         /// By how much it is ahead, in milliseconds.
         ahead_ms: i64,
     },
-    /// A store has no room for another call. Nothing was done; ask again later.
+    /// A store is overloaded. Nothing was done; retry later.
     #[error("a store is overloaded; nothing was done")]
     Overloaded,
-    /// A store does not answer. Ask again.
+    /// A store is unavailable. The effect is unknown; retry.
     #[error("a store does not answer")]
     Unavailable,
-    /// The plugin broke and its instance was dropped.
+    /// The plugin failed and its instance was dropped.
     #[error("the plugin failed: {why}")]
     Trapped {
-        /// Which limit it reached, if that is why.
+        /// The limit that it reached, if that is the reason.
         limit: Option<Limit>,
         /// In words.
         why: Arc<str>,
     },
-    /// The plugin, or a store, says something else.
+    /// Another error of the plugin or a store.
     #[error("{0}")]
     Other(Arc<str>),
 }
@@ -144,7 +144,7 @@ impl CallError {
         }
     }
 
-    /// Which limit was reached, if that is why there is no answer.
+    /// The limit that was reached, if that is the reason.
     #[must_use]
     pub const fn limit(&self) -> Option<Limit> {
         match self {

@@ -1,4 +1,4 @@
-//! Watches over the host's clock: what is decided by time is decided by a clock that is right, or not at all.
+//! The monitor of the host's clock: everything that depends on the time is refused while the clock is wrong.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 
 use super::CallError;
 use crate::imports::{Clock, Skew};
-use hongbao_store::{CHECK_TIME, FRESH, Ledger};
+use hongbao_store::{AuditLedger, CHECK_TIME, FRESH};
 
 pub(super) struct ClockWatch {
     clock: Arc<dyn Clock>,
@@ -23,7 +23,7 @@ impl ClockWatch {
     }
 
     /// Compares the clock with that of the ledger's server, unless somebody has just done so.
-    pub(super) async fn check(&self, ledger: &dyn Ledger) -> Skew {
+    pub(super) async fn check(&self, ledger: &dyn AuditLedger) -> Skew {
         if self.sets_out() {
             let begun = Instant::now();
             // That it is away is for the ledger's own check to say.

@@ -1,4 +1,4 @@
-//! Compiled code that outlives the process.
+//! The code cache: compiled plugins in a directory.
 //!
 //! Loading machine code is trusting it: nothing checks it again. So the directory must be its
 //! owner's alone, and each file says in its first 96 bytes what it is: a sha256 of all that

@@ -1,4 +1,4 @@
-//! The process's one wasmtime engine, and the ticks by which it interrupts a plugin.
+//! The wasmtime engine of the process, and the epoch ticks by which it interrupts plugins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,10 +36,10 @@ impl Engine {
     /// One tick of the epoch, in which CPU limits are counted.
     const TICK: Duration = Duration::from_millis(TICK_MS);
 
-    /// Room for so many instances, of all tenants, unless somebody says otherwise.
+    /// The default maximum of instances, of all tenants together.
     pub const INSTANCES: u32 = 2048;
 
-    /// An engine with room for [`Engine::INSTANCES`].
+    /// An engine with a maximum of [`Engine::INSTANCES`] instances.
     ///
     /// # Errors
     /// When this machine cannot run wasmtime.
@@ -47,13 +47,13 @@ impl Engine {
         Self::with_room(Self::INSTANCES)
     }
 
-    /// An engine with room for so many instances, of all tenants together; one with several memories takes
-    /// several places. A tenant that finds none waits, or takes the place of one that has nothing to do. Room is address space, 18 MiB for
-    /// each, and becomes memory where it is used; Linux takes some 9,000 with its own settings, and
+    /// An engine with this maximum of instances, of all tenants together; an instance with several memories counts
+    /// several times. When it is reached, callers wait, or an idle instance is dropped. Each instance reserves 18 MiB
+    /// of address space, which becomes memory when it is used; Linux allows some 9,000 by default, and
     /// more with a larger `vm.max_map_count`.
     ///
     /// # Errors
-    /// When this machine cannot run wasmtime, or has not so much room.
+    /// When this machine cannot run wasmtime, or has not enough address space.
     pub fn with_room(instances: u32) -> Result<Self, EngineError> {
         let instances = instances.max(1);
         // What an instance leaves is cleaned by whoever needs the place next, which takes its time: some

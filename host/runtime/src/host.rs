@@ -1,8 +1,9 @@
-//! What a chat platform embeds: many tenants on the same stores.
+//! `Host`, the API for embedders: many tenants on the same stores.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::ledger::LedgerParts;
 use super::metrics::{Metrics, Now};
 use super::shared::Shared;
 use super::tenant::Serving;
@@ -14,10 +15,10 @@ use crate::imports::{Clock, Entropy, Skew, SteadyClock};
 use hongbao_domain::{Manifest, Suspension, TenantId};
 use hongbao_store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_store::{
-    Audit, Backlog, Counter, Discrepancy, Health, Ledger, Parked, Report, Settled, StoreError,
+    Audit, Backlog, Counter, Discrepancy, Health, Ledger, PacketLedger, Parked, Report, Settled, StoreError,
 };
 
-/// Red packet systems of many tenants: an engine, stores and a clock for all, a plugin, grants, a
+/// A host serves many tenants: they share an engine, stores and a clock; each has a plugin, grants, a
 /// policy and limits for each. Cheap to clone.
 #[derive(Clone)]
 pub struct Host {
@@ -29,14 +30,14 @@ pub struct Host {
     pub(super) expected: Arc<RwLock<HashSet<TenantId>>>,
 }
 
-/// How a host's stores are doing.
+/// The health of a host's stores and clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// Without the ledger nothing can be opened or sent.
     pub ledger: Report,
-    /// Without the counter the ledger decides alone: slower, and right.
+    /// Without the counter the ledger decides alone: slower, but correctly.
     pub counter: Report,
-    /// How far this host's clock is off. While it is, nothing is decided by time.
+    /// The error of this host's clock. While there is one, operations that depend on the time are refused.
     pub clock: Skew,
 }
 
@@ -48,13 +49,14 @@ impl Checked {
     }
 }
 
-/// How a [`Host`] is put together. What is not said stays at its default: an engine of its own, stores
-/// in memory, the machine's clock and randomness.
+/// The builder of a [`Host`]. Unset parts use their defaults: an engine of its own, stores in memory,
+/// the machine's clock and randomness.
 #[derive(Default)]
 pub struct HostBuilder {
     engine: Option<Engine>,
     counter: Option<Arc<dyn Counter>>,
     ledger: Option<Arc<dyn Ledger>>,
+    packets: Option<Arc<dyn PacketLedger>>,
     clock: Option<Arc<dyn Clock>>,
     entropy: Option<Entropy>,
     code_cache: Option<Arc<CodeCache>>,
@@ -74,64 +76,72 @@ pub enum HostError {
 }
 
 impl HostBuilder {
-    /// With this engine, which is that of the plugins.
+    /// Uses this engine, which must be the one that compiles the plugins.
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Self {
         self.engine = Some(engine);
         self
     }
 
-    /// With this cache.
+    /// Uses this counter.
     #[must_use]
     pub fn counter(mut self, counter: Arc<dyn Counter>) -> Self {
         self.counter = Some(counter);
         self
     }
 
-    /// With this ledger.
+    /// Uses this ledger.
     #[must_use]
     pub fn ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
         self
     }
 
-    /// With this clock.
+    /// Uses this wrapper of the ledger's packet side, such as a [change feed](hongbao_store::change_feed), to record,
+    /// load, claim and close packets.
+    #[must_use]
+    pub fn packets(mut self, packets: Arc<dyn PacketLedger>) -> Self {
+        self.packets = Some(packets);
+        self
+    }
+
+    /// Uses this clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// With this randomness.
+    /// Uses this source of randomness.
     #[must_use]
     pub fn entropy(mut self, entropy: Entropy) -> Self {
         self.entropy = Some(entropy);
         self
     }
 
-    /// With compiled code that outlives the process.
+    /// Keeps compiled plugins in this cache.
     #[must_use]
     pub fn code_cache(mut self, cache: Arc<CodeCache>) -> Self {
         self.code_cache = Some(cache);
         self
     }
 
-    /// With this compiler of plugins, which compiles in this process where nothing else is said.
+    /// Uses this compiler of plugins. The default compiles in this process.
     #[must_use]
     pub fn compiler(mut self, compiler: Compiler) -> Self {
         self.compiler = compiler;
         self
     }
 
-    /// With so many tenants that have their own names in metrics: the first that are added. The
-    /// others are counted together, since each name is a time series for whoever collects them.
+    /// Limits the tenants that are named in metrics, to the first that are added. The others are counted
+    /// together, since each name adds time series to the monitoring.
     #[must_use]
     pub const fn named_in_metrics(mut self, tenants: usize) -> Self {
         self.named_in_metrics = Some(tenants);
         self
     }
 
-    /// Puts it together.
+    /// Builds the host.
     ///
     /// # Errors
     /// When wasmtime does not start or the operating system gives no randomness.
@@ -153,6 +163,7 @@ impl HostBuilder {
         let counter = self.counter.unwrap_or_else(|| Arc::new(MemoryCounter::new()));
         let ledger = self.ledger.unwrap_or_else(|| Arc::new(MemoryLedger::new()));
         counter.follow(ledger.history());
+        let ledger = LedgerParts::new(ledger, self.packets);
         let clock = self.clock.unwrap_or_else(|| Arc::new(SteadyClock::of_the_machine()));
         let metrics = Metrics::new(self.named_in_metrics.unwrap_or(NAMED_IN_METRICS));
         let shared = Shared::new(engine, counter, ledger, clock, entropy, metrics);
@@ -167,7 +178,7 @@ impl HostBuilder {
 }
 
 impl Host {
-    /// Starts putting a host together.
+    /// Starts building a host.
     #[must_use]
     pub fn builder() -> HostBuilder {
         HostBuilder::default()
@@ -185,11 +196,11 @@ impl Host {
         &self.plugins
     }
 
-    /// A new tenant, served by this plugin once that has said what it is.
+    /// Adds a tenant, served by this plugin once the plugin has returned its manifest.
     ///
     /// # Errors
-    /// When there is a tenant of that name, or the plugin does not say what it is, or asks for what the
-    /// tenant does not grant.
+    /// When a tenant of that name exists, or the plugin returns no manifest, or it imports what the tenant
+    /// does not grant.
     pub async fn add(&self, config: TenantConfig, plugin: Plugin) -> Result<Tenant, TenantError> {
         if self.tenant(&config.id).is_some() {
             return Err(TenantError::Exists(config.id));
@@ -197,13 +208,13 @@ impl Host {
         self.add_prepared(self.prepare(config, plugin).await?, Suspension::default())
     }
 
-    /// A plugin that has said what it is and could serve such a tenant, new or not. It does not begin to: what
-    /// has to be written down first can be.
+    /// Prepares a plugin for a tenant, new or not: it is instantiated and has returned its manifest, but does
+    /// not serve yet, so that the change can be recorded first.
     pub async fn prepare(&self, config: TenantConfig, plugin: Plugin) -> Result<Prepared, TenantError> {
         Ok(Prepared(Serving::prepare(&self.shared, config, plugin).await?))
     }
 
-    /// A new tenant, served by what was prepared, and suspended from the beginning where it shall be.
+    /// Adds a tenant, served by what was prepared; suspended from the beginning if so given.
     pub fn add_prepared(
         &self,
         Prepared(serving): Prepared,
@@ -241,10 +252,10 @@ impl Host {
         Ok(tenants)
     }
 
-    /// What a plugin says of itself, if it could serve such a tenant. It does not begin to.
+    /// The manifest of a plugin, if it could serve such a tenant. The plugin does not begin to serve.
     ///
     /// # Errors
-    /// Those of [`add`](Self::add), but that there may be a tenant of that name.
+    /// Those of [`add`](Self::add), except that a tenant of that name may exist.
     pub async fn try_out(&self, config: TenantConfig, plugin: Plugin) -> Result<Arc<Manifest>, TenantError> {
         Ok(self.prepare(config, plugin).await?.0.manifest())
     }
@@ -264,14 +275,14 @@ impl Host {
         tenants
     }
 
-    /// Serves a tenant no more; false where there is none. Its books stay as they are.
+    /// Stops serving a tenant; false if there is none. Its data in the ledger is kept.
     pub fn remove(&self, id: &TenantId) -> bool {
         let removed = self.tenants.write().unwrap_or_else(PoisonError::into_inner).remove(id);
         self.shared.forget_open_packets(id);
         removed.inspect(Tenant::retire).is_some()
     }
 
-    /// What tells the time.
+    /// The host's clock.
     #[must_use]
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.shared.clock)
@@ -289,7 +300,7 @@ impl Host {
     /// # Errors
     /// When the ledger is away.
     pub async fn settle(&self, limit: u32) -> Result<Vec<Settled>, StoreError> {
-        let settled = self.shared.ledger.settle(limit, self.now_ms()).await;
+        let settled = self.shared.ledger.settlement.settle(limit, self.now_ms()).await;
         self.shared.health.ledger.note(&settled);
         let settled = settled?;
         let now_ms = self.now_ms();
@@ -298,71 +309,71 @@ impl Host {
         Ok(settled)
     }
 
-    /// What this host has settled since it was built.
+    /// Statistics of what this host has settled since it was built.
     #[must_use]
     pub fn settlements(&self) -> Settlements {
         self.settlements.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The sums of a tenant's books, whether it is served here or not.
+    /// The sums of a tenant's ledger, whether or not this host serves the tenant.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn audit(&self, tenant: &TenantId) -> Result<Audit, StoreError> {
-        self.shared.ledger.audit(tenant).await
+        self.shared.ledger.audit.audit(tenant).await
     }
 
-    /// What in a tenant's books does not agree; empty when all is well.
+    /// Inconsistencies in a tenant's ledger; empty if there are none.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
-        self.shared.ledger.verify(tenant).await
+        self.shared.ledger.audit.verify(tenant).await
     }
 
-    /// What settlement has before it, of all tenants of the ledger. The metrics tell what was found last.
+    /// The backlog of settlement, for all tenants of the ledger. The metrics show the latest result.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let backlog = self.shared.ledger.backlog().await?;
+        let backlog = self.shared.ledger.settlement.backlog().await?;
         self.shared.metrics.backlog(&backlog, self.now_ms());
         Ok(backlog)
     }
 
-    /// At most `limit` claims that could not be settled and wait for a person.
+    /// At most `limit` parked claims, which could not be settled and need an operator.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        self.shared.ledger.parked(limit).await
+        self.shared.ledger.settlement.parked(limit).await
     }
 
-    /// Puts every parked claim back in the queue of settlement; gives how many.
+    /// Puts every parked claim back into the settlement queue; returns their number.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn unpark(&self) -> Result<u64, StoreError> {
-        self.shared.ledger.unpark().await
+        self.shared.ledger.settlement.unpark().await
     }
 
-    /// Asks both stores, at the same time, whether they read and write. A report stands for a second:
-    /// however often this is called, the stores are asked no more than that.
+    /// Checks both stores concurrently, by reading and writing. A report is reused for a second, however
+    /// often this is called.
     pub async fn check(&self) -> Checked {
         let Shared { health, ledger, counter, .. } = &*self.shared;
-        let asked = (health.ledger.check(ledger.check()), health.counter.check(counter.check()));
+        let asked = (health.ledger.check(ledger.audit.check()), health.counter.check(counter.check()));
         let (ledger, asked, clock) = futures::join!(asked.0, asked.1, self.check_clock());
         let known = counter.health().filter(|known| !known.works());
         Checked { ledger, counter: known.unwrap_or(asked), clock }
     }
 
-    /// Compares the host's clock with that of the ledger's server, where it has one: once a second at most,
+    /// Compares the host's clock with the clock of the ledger's server, if it has one: once a second at most,
     /// however often this is called.
     pub async fn check_clock(&self) -> Skew {
-        self.shared.clock_watch.check(&*self.shared.ledger).await
+        self.shared.clock_watch.check(&*self.shared.ledger.audit).await
     }
 
-    /// Whether things may be decided by the host's clock.
+    /// Checks that the host's clock is right.
     ///
     /// # Errors
     /// When it is off: see [`Skew`].
@@ -370,7 +381,7 @@ impl Host {
         self.shared.clock_watch.trust()
     }
 
-    /// How the stores are doing, as far as calls, checks and the stores themselves have told. Asks nobody.
+    /// The health of the stores according to earlier calls and checks. Makes no request.
     pub fn health(&self) -> [&Health; 2] {
         let Shared { health, counter, .. } = &*self.shared;
         if let Some(report) = counter.health() {
@@ -379,7 +390,7 @@ impl Host {
         [&health.ledger, &health.counter]
     }
 
-    /// Frees the seats whose lease has ended; gives how many.
+    /// Frees the seats whose lease has ended; returns their number.
     ///
     /// # Errors
     /// When the counter is away, or the host's clock is off.
@@ -388,12 +399,12 @@ impl Host {
         self.shared.counter.sweep(self.now_ms()).await
     }
 
-    /// Drops the instances that had nothing to do for longer than their tenants say.
+    /// Drops instances that were idle for longer than their tenant's limit.
     pub fn drop_idle(&self) {
         self.shared.pool.drop_idle();
     }
 
-    /// Forgets every counter and seat, as a cache does that is restarted. Nothing is lost by it.
+    /// Deletes all counters and seats, like a restart of the cache. No money is lost by it.
     ///
     /// # Errors
     /// When the counter is away.
@@ -401,8 +412,8 @@ impl Host {
         self.shared.counter.clear().await
     }
 
-    /// Refunds every packet of this host's tenants that is past its time. One that cannot be refunded
-    /// is not in the way of the next: it is told of in the answer, and tried again by the next sweep.
+    /// Refunds every expired packet of this host's tenants. A failed refund does not stop the others: it is
+    /// reported in the answer, and retried by the next sweep.
     ///
     /// # Errors
     /// When the ledger cannot say which packets are due, or the host's clock is off.
@@ -420,7 +431,7 @@ impl Host {
         self.shared.metrics.failing_refunds(packets);
     }
 
-    /// How the host is doing, in the text format of Prometheus.
+    /// The host's metrics, in the text format of Prometheus.
     #[must_use]
     pub fn metrics(&self) -> String {
         let tenants = self.tenants();

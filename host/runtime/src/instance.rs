@@ -1,4 +1,4 @@
-//! One wasmtime store with a plugin in it: made, called, and never used again once it broke.
+//! A plugin instance in a wasmtime store; dropped after its first failure.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 
 use super::{CallError, Plugin};
-use crate::imports::{Breach, Calls, Deadline, Exports, InstanceState, Surroundings};
+use crate::imports::{Breach, Calls, Deadline, Exports, InstanceState, TenantContext};
 use hongbao_domain::Limit;
 
 pub(super) struct Instance {
@@ -28,11 +28,11 @@ pub(super) struct Done<T> {
 impl Instance {
     pub(super) async fn make(
         plugin: &Plugin,
-        around: Arc<Surroundings>,
+        context: Arc<TenantContext>,
         room: OwnedSemaphorePermit,
     ) -> Result<Self, CallError> {
-        let host_bytes = around.limits.host_bytes;
-        let mut store = Store::new(&plugin.engine().wasmtime, InstanceState::new(around));
+        let host_bytes = context.limits.host_bytes;
+        let mut store = Store::new(&plugin.engine().wasmtime, InstanceState::new(context));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(host_bytes);
         store.epoch_deadline_callback(deadline);
@@ -74,7 +74,7 @@ fn deadline(mut store: StoreContextMut<'_, InstanceState>) -> wasmtime::Result<U
 /// A breach in its own words; anything else in wasmtime's.
 fn trapped(error: &wasmtime::Error, state: &mut InstanceState) -> CallError {
     let refused = state.memory.take_refusal();
-    let too_many_bytes = Breach::HostBytes(state.around.limits.host_bytes);
+    let too_many_bytes = Breach::HostBytes(state.context.limits.host_bytes);
     let breach = match error.downcast_ref::<Breach>() {
         Some(breach) => Some(breach),
         None if is_out_of_fuel(error) => Some(&too_many_bytes),
@@ -86,7 +86,7 @@ fn trapped(error: &wasmtime::Error, state: &mut InstanceState) -> CallError {
         (None, Some(trap)) => trap.to_string(),
         (None, None) => error.root_cause().to_string(),
     };
-    let tenant = state.around.tenant.as_str();
+    let tenant = state.context.tenant.as_str();
     tracing::warn!(tenant, why = format!("{error:#}"), "a plugin's instance was dropped");
     CallError::Trapped { limit: breach.and_then(Breach::limit), why: why.into() }
 }

@@ -1,4 +1,4 @@
-//! The value of a metric's label, escaped as OpenMetrics wants it.
+//! Values of metric labels, escaped for OpenMetrics.
 
 use std::fmt::{Error, Write as _};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Plugins at work: compiled once, instantiated when needed, called in batches.
+//! The runtime: compiles plugins once, instantiates them on demand, and calls them in batches.
 //!
 //! An [`Engine`] lives as long as the process, a [`Plugin`] as long as somebody uses it, a [`Tenant`]
 //! as long as its host serves it, an instance some thousand calls. [`Host`] ties them together and is what a chat platform embeds.
@@ -19,6 +19,7 @@ mod expiry;
 mod host;
 mod instance;
 mod label;
+mod ledger;
 mod metrics;
 mod plugin;
 mod pool;
@@ -45,3 +46,8 @@ pub use reconcile::{CounterMismatch, Overdue, Reconciliation};
 pub use settlement::{Settlement, Settlements};
 pub use tenant::{LoadError, Prepared, Tenant, TenantConfig, TenantEntry, TenantError, TenantsFile};
 pub use workers::{Pace, Workers};
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

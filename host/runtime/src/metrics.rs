@@ -1,4 +1,4 @@
-//! How the host is doing, for Prometheus.
+//! Prometheus metrics of the host.
 //!
 //! Names of tenants are labels only for the first tenants of a host; the others are counted
 //! together, as `_other`. Everything else that is a label is one of a few words.

@@ -1,4 +1,4 @@
-//! Warm instances of all tenants, and how many instances there may be at all.
+//! The pool of warm instances of all tenants, and the limit on their number.
 //!
 //! An instance belongs to one tenant and one version of its plugin for as long as it lives, since its
 //! memory may hold what it saw. Where the engine's pool is full, the one that has had nothing to do

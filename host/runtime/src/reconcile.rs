@@ -1,4 +1,4 @@
-//! Reconciliation: the cache is repaired, money is only reported.
+//! Reconciliation: repairs the cache, and only reports inconsistencies of money.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ const GRACE_MS: u64 = 60_000;
 /// Packets of one question to the ledger.
 const AT_ONCE: u32 = 256;
 
-/// A counter that did not agree with the ledger.
+/// A counter that differs from the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CounterMismatch {
-    /// Whose counter.
+    /// The packet of the counter.
     pub packet: PacketId,
-    /// Shares that nobody has claimed, by the ledger.
+    /// Unclaimed shares according to the ledger.
     pub unclaimed: u32,
-    /// Slots and unopened seats, by the counter.
+    /// Free slots and unopened seats according to the counter.
     pub counted: u32,
-    /// Opened seats that are no claims, or of another amount, and claims that have no opened seat.
+    /// Number of opened seats without a claim or with another amount, and of claims without an opened seat.
     pub seats: u32,
-    /// Whether what the cache holds is no counter, and nothing was counted.
+    /// Whether the entry in the cache is not a counter, so that nothing could be compared.
     pub is_damaged: bool,
-    /// Whether it was forgotten, so that the next grab builds it again.
+    /// Whether it was deleted, so that the next grab rebuilds it.
     pub repaired: bool,
 }
 
@@ -36,27 +36,27 @@ pub struct Overdue {
     pub packet: PacketId,
     /// When it ended.
     pub expired_at_ms: u64,
-    /// What went back to the sender now; None where it was not asked for, or not possible.
+    /// The amount that was refunded now; None if that was not requested, or not possible.
     pub refunded: Option<Amount>,
 }
 
-/// What a reconciliation found.
+/// The result of a reconciliation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciliation {
-    /// Open packets that were looked at.
+    /// Number of open packets that were compared.
     pub packets: u64,
-    /// Counters among them that the cache holds.
+    /// Number of counters found in the cache.
     pub counters: u64,
-    /// Counters that did not agree.
+    /// Counters that differ from the ledger.
     pub mismatches: Vec<CounterMismatch>,
-    /// Packets that are past their time by more than a minute and were not refunded.
+    /// Packets that expired more than a minute ago and were not refunded.
     pub overdue: Vec<Overdue>,
-    /// Money that does not agree. Never repaired silently.
+    /// Inconsistencies of money. Never repaired.
     pub discrepancies: Vec<Discrepancy>,
 }
 
 impl Reconciliation {
-    /// Whether everything agreed.
+    /// Whether everything is consistent.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.mismatches.is_empty() && self.overdue.is_empty() && self.discrepancies.is_empty()
@@ -88,8 +88,8 @@ impl Tenant {
         let mut report = Reconciliation::default();
         let mut cursor = None;
         loop {
-            let around = self.around();
-            let ids = around.ledger.open_packets(&around.tenant, cursor, AT_ONCE).await?;
+            let context = self.context();
+            let ids = context.lists.open_packets(&context.tenant, cursor, AT_ONCE).await?;
             for id in &ids {
                 self.reconcile_counter(*id, may_repair, &mut report).await?;
             }
@@ -110,7 +110,7 @@ impl Tenant {
         report: &mut Reconciliation,
     ) -> Result<(), CallError> {
         report.packets += 1;
-        let key = self.around().key(id);
+        let key = self.context().key(id);
         let Some((first, first_mismatch)) = self.look(&key).await? else {
             return Ok(());
         };
@@ -123,7 +123,7 @@ impl Tenant {
         };
         if first == second {
             if may_repair() {
-                self.around().counter.forget(&key).await?;
+                self.context().counter.forget(&key).await?;
                 mismatch.repaired = true;
             }
             report.mismatches.push(mismatch);
@@ -137,18 +137,18 @@ impl Tenant {
         &self,
         key: &PacketKey,
     ) -> Result<Option<(Option<CounterState>, Option<CounterMismatch>)>, CallError> {
-        let around = self.around();
-        let state = match around.counter.state(key, self.now_ms()).await {
+        let context = self.context();
+        let state = match context.counter.state(key, self.now_ms()).await {
             Ok(Some(state)) => Some(state),
             Ok(None) => return Ok(None),
             // One that cannot be read keeps no other from being looked at.
             Err(StoreError::Corrupt(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        let Some(loaded) = around.ledger.load(key, &[]).await? else {
+        let Some(loaded) = context.packets.load(key, &[]).await? else {
             return Ok(None);
         };
-        let claims = around.ledger.claims(key, 0, u32::MAX).await?;
+        let claims = context.lists.claims(key, 0, u32::MAX).await?;
         let claims = claims.into_iter().map(|claim| (claim.user, claim.amount)).collect();
         let mismatch = match &state {
             Some(state) => compare(key.packet, &loaded, &claims, state),
@@ -165,8 +165,8 @@ impl Tenant {
         let mut cursor = None;
         loop {
             let before = self.now_ms().saturating_sub(GRACE_MS);
-            let around = self.around();
-            let due = around.ledger.due(Some(&around.tenant), before, cursor, AT_ONCE).await?;
+            let context = self.context();
+            let due = context.lists.due(Some(&context.tenant), before, cursor, AT_ONCE).await?;
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
             for Due { key, expires_at_ms } in due {
                 let refunded = match may_repair() {

@@ -1,4 +1,4 @@
-//! Trouble that comes again and again is logged by its kind, and each kind seldom.
+//! Rate-limited logging of recurring errors, by kind.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! How settlement is doing: how many claims of each class, and how long they waited.
+//! Statistics of settlement: settled claims by class, and their delay.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use hongbao_store::Settled;
 /// Longer waits count as this one: a day, in milliseconds.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What a host has settled of one class since it was built.
+/// Statistics of one class of claims, since the host was built.
 #[derive(Clone)]
 pub struct Settlement {
-    /// How many claims.
+    /// Number of settled claims.
     pub claims: u64,
     /// Their sum, in minor units.
     pub amount: u64,
@@ -29,8 +29,7 @@ impl Default for Settlement {
 }
 
 impl Settlement {
-    /// The time from claim to credit that this part of the claims did not pass, such as 0.99;
-    /// None before the first.
+    /// The quantile of the time from claim to credit, for instance of 0.99; None before the first claim.
     #[must_use]
     pub fn latency_ms(&self, part: f64) -> Option<u64> {
         let waits = self.waits_ms.as_ref().filter(|waits| !waits.is_empty());
@@ -58,7 +57,7 @@ impl fmt::Debug for Settlement {
     }
 }
 
-/// What a host has settled since it was built, by class.
+/// Statistics of settlement since the host was built, by class.
 #[derive(Clone, Debug, Default)]
 pub struct Settlements {
     /// Large claims.

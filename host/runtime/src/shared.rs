@@ -1,4 +1,4 @@
-//! What all tenants of a host share.
+//! The state that all tenants of a host share.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Engine;
 use super::clock_watch::ClockWatch;
+use super::ledger::LedgerParts;
 use super::metrics::Metrics;
 use super::pool::{Owner, Pool};
 use crate::imports::{Clock, Entropy, OpenPackets, StoreHealth};
 use hongbao_domain::TenantId;
-use hongbao_store::{Counter, Ledger};
+use hongbao_store::Counter;
 
 pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) pool: Pool,
     pub(super) counter: Arc<dyn Counter>,
-    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) ledger: LedgerParts,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) clock_watch: ClockWatch,
     pub(super) metrics: Metrics,
@@ -32,7 +33,7 @@ impl Shared {
     pub(super) fn new(
         engine: Engine,
         counter: Arc<dyn Counter>,
-        ledger: Arc<dyn Ledger>,
+        ledger: LedgerParts,
         clock: Arc<dyn Clock>,
         entropy: Entropy,
         metrics: Metrics,

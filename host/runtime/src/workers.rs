@@ -1,4 +1,4 @@
-//! What goes on in the background: settlement, expiry, the end of leases.
+//! Background workers: settlement, expiry, the end of leases.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::seldom::Seldom;
 use super::{Host, expiry};
 
-/// How often each worker looks for work.
+/// The intervals at which workers look for work.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Settlement, when there was nothing to settle.
+    /// Of settlement, after it found nothing to settle.
     pub settle: Duration,
-    /// Expiry and leases.
+    /// Of expiry and the end of leases.
     pub sweep: Duration,
 }
 
@@ -24,8 +24,8 @@ impl Default for Pace {
     }
 }
 
-/// The background workers of a host. Dropping them stops them where they are, which loses
-/// nothing; [`Workers::stop`] lets them finish first.
+/// The background workers of a host. Dropping them stops them immediately, which loses no data;
+/// [`Workers::stop`] lets them finish first.
 pub struct Workers {
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -45,7 +45,8 @@ impl Workers {
         Self { tasks, stop }
     }
 
-    /// Lets each worker finish what it is doing, settlement its queue, and refunds for some seconds.
+    /// Stops the workers: each finishes its current operation, settlement its queue, and refunds go on for some
+    /// seconds.
     pub async fn stop(mut self) {
         // Workers that are gone already need no word.
         let _ = self.stop.send(true);

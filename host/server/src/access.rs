@@ -1,4 +1,4 @@
-//! Who calls: what an API key opens, and for whom it may act.
+//! Authentication and authorisation: what an API key permits, and for whom it may act.
 //!
 //! The tenant of a call is that of its key: no path that members use has a tenant in it that could be another's.
 

@@ -1,4 +1,4 @@
-//! API keys as texts: how one is made, and how one that was sent is read.
+//! API keys as text: generation and parsing.
 //!
 //! A key is `hb_`, its id, `_`, 256 random bits, `_`, and a seal of all that. The registry keeps the bits' SHA-256 alone,
 //! so the key itself is shown once and can be read nowhere.

@@ -1,4 +1,4 @@
-//! Plugins that are held in memory: those that are being sent, and those that wait for the compiler.
+//! The memory limit for plugins that are being uploaded or wait for the compiler.
 //!
 //! Each is as large as thousands of other bodies, and whoever sends it decides how long that takes. So there is room for
 //! so many bytes, which are taken from the moment at which the head of a request says how many will come.

@@ -1,5 +1,5 @@
-//! Every host follows the registry, each tenant in a task of its own: a plugin that takes long to compile,
-//! or does not start, keeps nobody else waiting.
+//! The follower of the registry, with a task for each tenant: a plugin that takes long to compile,
+//! or does not start, delays no other tenant.
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;

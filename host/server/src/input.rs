@@ -1,4 +1,4 @@
-//! What callers send: bodies, paths and queries, with problems in place of axum's own words.
+//! Extractors for bodies, paths and queries, with problem documents in place of axum's rejections.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;

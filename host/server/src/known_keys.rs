@@ -1,4 +1,4 @@
-//! API keys that were asked for lately, so that a busy key costs a look into the registry now and then.
+//! A cache of API keys, so that a busy key is looked up in the registry only now and then.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -1,4 +1,4 @@
-//! The service: a host behind HTTP, for chat platforms that call it and people who try it.
+//! The HTTP service around a host, for chat platforms and for a demo.
 //!
 //! A request goes through `observe` (an id, a count), the limits of `server` (time, size), `access` (whose
 //! key, which tenant, which user), `once` where it creates something, and then to its route, which
@@ -40,3 +40,8 @@ pub use demo::DemoSettings;
 pub use rate::RateSettings;
 pub use server::{Listening, ServeError, TlsFiles};
 pub use service::{Service, ServiceBuilder, ServiceSettings};
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

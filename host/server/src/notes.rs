@@ -1,4 +1,4 @@
-//! What administrators do is written down: who, when, what, and what came of it. Refusals too.
+//! The administration log: who did what, when, with which outcome. Refusals too.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

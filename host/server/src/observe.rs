@@ -1,4 +1,4 @@
-//! What the operator sees of a request: an id in every answer, a line in the log, a count.
+//! Observability of requests: an id in every answer, a line in the log, a count.
 
 use std::io;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Requests that are carried out once, however often they are sent: `Idempotency-Key`.
+//! Idempotency: requests with an `Idempotency-Key` are carried out once, however often they are sent.
 //!
 //! 1. The key, with a hash of everything that was sent, goes into the registry. Of several requests
 //!    that are sent at once, one is carried out and the others are told that it is under way (409).

@@ -1,4 +1,4 @@
-//! What callers are told.
+//! Responses and their headers.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

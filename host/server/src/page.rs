@@ -1,4 +1,4 @@
-//! The page: files that are part of the program, with a policy that lets a browser load nothing else.
+//! The demo page: files embedded in the program, with a policy that lets a browser load nothing else.
 
 use axum::Router;
 use axum::extract::Path;

@@ -1,4 +1,4 @@
-//! What a tenant has on this host of what all tenants share: streams, messages that rooms keep, audits.
+//! Quotas of a tenant on this host: streams, messages kept in rooms, audits.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -1,4 +1,4 @@
-//! How often a key and a user may ask.
+//! Rate limits of keys and users.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;

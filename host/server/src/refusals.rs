@@ -1,4 +1,4 @@
-//! Which refusals are written into the log of administration: a few of each key, and of the rest how many there were.
+//! Selection of refused calls for the administration log: a few of each key, and a count of the others.
 //!
 //! A row and a line for each would let whoever has a key fill the disk, and take from others the writes that they need.
 

@@ -1,4 +1,4 @@
-//! Which tenants are served, and by which plugin: the registry says, and every host follows.
+//! The roster: the tenants that are served and their plugins, as the registry says.
 //!
 //! A change is tried out on this host first, where a plugin that does not start is refused, and nothing of it
 //! takes effect. Then it goes into the registry, if nobody else was faster; then it takes effect here, and within
@@ -14,11 +14,10 @@ use super::Service;
 use super::access::may_change;
 use super::api_key::hex;
 use super::following::{Held, Needed, Place, wanted_digest};
-use super::model::settings::Settings;
+use super::output::json;
 use super::problem::{Kind, Problem};
 use super::ward::Ward;
-use hongbao_domain::TenantId;
-use hongbao_domain::decode;
+use hongbao_domain::{TenantId, TenantSettings, decode};
 use hongbao_runtime::{Digest, Plugin, Prepared, Tenant, TenantConfig, TenantEntry, TenantsFile};
 use hongbao_store::{Installed, PluginQuota, PluginRecord, TenantRecord};
 
@@ -251,13 +250,13 @@ impl Service {
         entry: &TenantEntry,
         known: Option<&Option<String>>,
     ) -> Result<(), Problem> {
-        let (id, settings) = (&entry.config.id, Settings::from(&entry.config));
+        let TenantConfig { id, settings } = &entry.config;
         let code = match entry.plugin {
             Some(_) => Some(file.plugin(entry).read()?.bytes.into_owned()),
             None => None,
         };
         let digest = code.as_deref().map(|code| Digest::of(code).to_string());
-        let declared = Some(said(&settings, digest.as_deref()));
+        let declared = Some(said(settings, digest.as_deref()));
         if known == Some(&declared) {
             return Ok(());
         }
@@ -267,13 +266,13 @@ impl Service {
             self.install(entry.config.clone(), &plugin, code, PluginQuota::NONE, true).await?;
         }
         if known.is_none() {
-            let record = TenantRecord::new(id.clone(), settings.kept(), self.host().now_ms());
+            let record = TenantRecord::new(id.clone(), kept(settings), self.host().now_ms());
             self.create(TenantRecord { plugin: digest, declared, ..record }).await?;
             return Ok(());
         }
         let edit = |record: &mut TenantRecord| {
             record.serve_by(digest);
-            (record.settings, record.declared) = (settings.kept(), declared);
+            (record.settings, record.declared) = (kept(settings), declared);
             Ok(())
         };
         self.change(id, edit).await.map(|_| ())
@@ -282,17 +281,22 @@ impl Service {
 
 /// What a record says of its tenant, where that can be.
 fn config(record: &TenantRecord) -> Result<TenantConfig, Problem> {
-    let settings: Settings = decode::json(record.settings.as_bytes())
+    let settings: TenantSettings = decode::json(record.settings.as_bytes())
         .map_err(|error| Problem::invalid(format!("the settings of tenant {}: {error}", record.id)))?;
-    settings.config(record.id.clone())
+    settings.validate()?;
+    Ok(TenantConfig { id: record.id.clone(), settings })
+}
+
+/// Settings as the registry keeps them.
+pub(super) fn kept(settings: &TenantSettings) -> String {
+    String::from_utf8(json(settings)).unwrap_or_default()
 }
 
 /// A digest of what a file says of a tenant. Defaults are left out: another version of the program may
 /// have others, and the file is the same.
-fn said(settings: &Settings, plugin: Option<&str>) -> String {
-    let none = TenantConfig::new(TenantId::default());
+fn said(settings: &TenantSettings, plugin: Option<&str>) -> String {
     let mut said = json!(settings);
-    leave_out(&mut said, &json!(Settings::from(&none)));
+    leave_out(&mut said, &json!(TenantSettings::default()));
     let mut hash = Sha256::new();
     hash.update(said.to_string());
     hash.update(plugin.unwrap_or_default());

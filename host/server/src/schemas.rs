@@ -1,4 +1,4 @@
-//! What the schemas of the specification say besides what is derived from the types.
+//! Additions to the generated schemas of the specification.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The server: what stands before every route, TLS, and how it ends.
+//! The server: layers in front of all routes, TLS, and shutdown.
 
 use std::any::Any;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! What every request shares.
+//! `Service`: the state that all requests share.
 
 use std::sync::Arc;
 use std::time::Duration;

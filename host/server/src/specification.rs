@@ -1,4 +1,4 @@
-//! The specification: OpenAPI 3.1, from the code.
+//! The OpenAPI 3.1 document, generated from the code.
 
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};

@@ -1,4 +1,4 @@
-//! Changes of tenants that fail: what is told of them, and when they are tried again.
+//! Failed changes of tenants: their logging and their retries.
 
 use std::time::Duration;
 

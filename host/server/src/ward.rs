@@ -1,12 +1,11 @@
-//! A tenant as whoever looks after it sees it: by what the registry says, and by what serves it here, if anything
+//! A tenant as administrators see it: from the registry, and from what serves it on this host, if anything
 //! does. So nobody has to wait for a plugin to suspend a tenant, to revoke its keys or to read its log.
 
 use super::Service;
 use super::following::wanted_digest;
-use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use super::quota::full;
-use hongbao_domain::{Limit, Limits, Suspension, TenantId, decode};
+use hongbao_domain::{Limit, Limits, Suspension, TenantId, TenantSettings, decode};
 use hongbao_runtime::{Tenant, TenantConfig};
 use hongbao_store::TenantRecord;
 
@@ -61,19 +60,21 @@ impl Ward {
 
     /// Those that hold here, or shall when its plugin is ready. Of a record that this version cannot read nothing is
     /// known, and nobody is kept out for that.
-    pub(super) fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> TenantSettings {
         let record = self.record.as_ref().filter(|_| self.waits());
         let wanted = record.map(|record| decode::json(record.settings.as_bytes()).unwrap_or_default());
-        let held = || self.served.as_ref().map(|tenant| Settings::from(&tenant.config()));
+        let held = || self.served.as_ref().map(|tenant| tenant.config().settings);
         wanted.or_else(held).unwrap_or_default()
     }
 
     pub(super) fn config(&self) -> Result<TenantConfig, Problem> {
-        self.settings().config(self.id.clone())
+        let settings = self.settings();
+        settings.validate()?;
+        Ok(TenantConfig { id: self.id.clone(), settings })
     }
 
     pub(super) fn limits(&self) -> Limits {
-        self.settings().limits.limits()
+        self.settings().limits
     }
 
     /// A refusal, which the metrics count of a tenant that is served.

@@ -10,42 +10,66 @@ use std::collections::{BTreeMap, HashSet};
 use tokio::sync::oneshot;
 
 use super::error::Error;
+use super::load::Loads;
 use super::rows::{Columns, stored, uuid};
 use super::sessions::{ANSWER, Client, Sessions};
 use hongbao_domain::{PacketKey, Priority, Share, UserId};
-use hongbao_store::committer::{CommitterError, Limits};
-use hongbao_store::gatherer::Gatherer;
-use hongbao_store::{Claimed, Ledger as _, Refusal, StoreError, checks};
+use hongbao_store::gatherer::{Bounds, Gatherer, GathererError, Operation};
+use hongbao_store::{Attempt, Claimed, Loaded, Lookup, Refusal, StoreError, checks};
 
-/// A queue of this length is worked off in well under a second.
-const LIMITS: Limits = Limits { queue: 8192, batch: 512 };
-/// Statements under way at one time: while one waits for its flush, another is carried out. A packet
-/// goes to one of them always, so they never wait for each other's locks.
+/// A queue of this length is worked off in well under a second where each list is a short one.
+const BOUNDS: Bounds = Bounds { queue: 8192, batch: 512 };
+/// Statements under way at one time: while one waits for its flush, another is carried out. Packets are locked in
+/// the order of their keys, so these do not wait for each other in a circle.
 const WRITERS: usize = 2;
 /// How often a batch is tried that another transaction made us undo.
 const TRIES: usize = 3;
 
-/// The shares of one packet, and who waits for the answer.
-struct Claim {
-    key: PacketKey,
-    version: i64,
+/// What became of the shares of each packet: the first sequence, or None where the packet did not take them.
+type Firsts = Vec<Result<Option<u32>, StoreError>>;
+
+/// Shares of packets, and who waits for the answer.
+struct Claims {
+    attempts: Vec<Attempt>,
     now_ms: i64,
-    shares: Vec<Share>,
+    /// With the attempts, since why one was not taken is asked afterwards.
+    reply: oneshot::Sender<Result<(Vec<Attempt>, Firsts), StoreError>>,
+}
+
+impl Operation for Claims {
+    fn size(&self) -> usize {
+        self.attempts.len()
+    }
+}
+
+/// The shares of one packet, as they are written.
+#[derive(Clone, Copy)]
+struct Item<'c> {
+    attempt: &'c Attempt,
+    version: i64,
     amount: i64,
-    /// The first sequence, or None where the packet did not take them.
-    reply: oneshot::Sender<Result<Option<u32>, StoreError>>,
+    now_ms: i64,
+}
+
+impl<'c> Item<'c> {
+    /// None where they cannot be written at all: a version past what a column holds, no shares, one of nothing, or
+    /// a user twice.
+    fn of(attempt: &'c Attempt, now_ms: i64) -> Option<Self> {
+        let version = i64::try_from(attempt.version).ok()?;
+        Some(Self { attempt, version, amount: sum(&attempt.shares)?, now_ms })
+    }
 }
 
 /// The writers of claims of this process.
-pub(super) struct Claims {
-    writers: [Gatherer<Claim>; WRITERS],
+pub(super) struct Writers {
+    writers: [Gatherer<Claims>; WRITERS],
 }
 
-impl Claims {
+impl Writers {
     pub(super) fn start(sessions: &Sessions) -> Self {
         let writer = |_| {
             let sessions = sessions.clone();
-            Gatherer::start(LIMITS, move |batch| {
+            Gatherer::on_runtime(BOUNDS, move |batch| {
                 let sessions = sessions.clone();
                 async move { write(&sessions, batch).await }
             })
@@ -53,31 +77,42 @@ impl Claims {
         Self { writers: std::array::from_fn(writer) }
     }
 
-    /// Claims shares, all or none; None where they were not taken.
-    pub(super) async fn claim(
+    /// Claims shares of each packet, all or none.
+    pub(super) async fn claim_all(
         &self,
-        key: &PacketKey,
-        version: u64,
-        shares: &[Share],
+        loads: &Loads,
+        attempts: Vec<Attempt>,
         now_ms: u64,
-    ) -> Result<Option<u32>, StoreError> {
-        let (Ok(version), Some(amount)) = (stored(version), sum(shares)) else {
-            return Ok(None);
+    ) -> Vec<Result<Claimed, StoreError>> {
+        let count = attempts.len();
+        let (attempts, firsts) = match self.write(attempts, now_ms).await {
+            Ok(written) => written,
+            Err(error) => return StoreError::to_each(Err(error), count),
         };
-        let (reply, answer) = oneshot::channel();
-        let claim = Claim {
-            key: key.clone(),
-            version,
-            now_ms: stored(now_ms)?,
-            shares: shares.to_vec(),
-            amount,
-            reply,
+        let is_open = |first: &Result<Option<u32>, StoreError>| matches!(first, Ok(None));
+        let refused: Vec<_> = attempts
+            .iter()
+            .zip(&firsts)
+            .filter(|(_, first)| is_open(first))
+            .map(|(attempt, _)| attempt)
+            .collect();
+        let mut reasons = refusals(loads, &refused, now_ms).await.into_iter();
+        let mut answer = |first| match first {
+            Ok(Some(first)) => Ok(Claimed::Committed(first)),
+            // There is one for each.
+            Ok(None) => reasons.next().unwrap_or(Ok(Claimed::Closed)),
+            Err(error) => Err(error),
         };
+        firsts.into_iter().map(&mut answer).collect()
+    }
+
+    async fn write(&self, attempts: Vec<Attempt>, now_ms: u64) -> Result<(Vec<Attempt>, Firsts), StoreError> {
+        let Some(first) = attempts.first() else { return Ok((Vec::new(), Vec::new())) };
         // The low half of an id is random.
-        let (_, low) = key.packet.halves();
-        let writer = self.writers.get(low as usize % WRITERS).ok_or(CommitterError::Ended)?;
-        writer.submit(claim)?;
-        answer.await.unwrap_or_else(|_| Err(CommitterError::Ended.into()))
+        let (_, low) = first.key.packet.halves();
+        let writer = self.writers.get(low as usize % WRITERS).ok_or(GathererError::Ended)?;
+        let now_ms = stored(now_ms)?;
+        writer.ask(|reply| Claims { attempts, now_ms, reply }).await
     }
 }
 
@@ -92,78 +127,85 @@ fn sum(shares: &[Share]) -> Option<i64> {
 
 /// Writes a batch. A packet that stands in it twice goes in the next round: the second expects
 /// what the first makes, or is stale.
-async fn write(sessions: &Sessions, batch: Vec<Claim>) {
-    let mut waiting = batch;
+async fn write(sessions: &Sessions, batch: Vec<Claims>) {
+    let of_batch =
+        batch.iter().flat_map(|claims| claims.attempts.iter().map(|attempt| (attempt, claims.now_ms)));
+    let mut firsts: Firsts = Vec::with_capacity(batch.iter().map(Operation::size).sum());
+    let mut waiting = Vec::new();
+    for (place, (attempt, now_ms)) in of_batch.enumerate() {
+        firsts.push(Ok(None));
+        waiting.extend(Item::of(attempt, now_ms).map(|item| (place, item)));
+    }
     while !waiting.is_empty() {
         let mut round = BTreeMap::new();
         let mut next = Vec::new();
-        for claim in waiting {
+        for (place, item) in waiting {
             // In the order of the database's keys, so that hosts lock in the same order.
-            let place = (claim.key.packet, claim.key.tenant.clone());
-            match round.entry(place) {
-                Entry::Occupied(_) => next.push(claim),
-                Entry::Vacant(free) => _ = free.insert(claim),
+            let PacketKey { tenant, packet } = &item.attempt.key;
+            match round.entry((packet, tenant)) {
+                Entry::Occupied(_) => next.push((place, item)),
+                Entry::Vacant(free) => _ = free.insert((place, item)),
             }
         }
-        write_round(sessions, round.into_values().collect()).await;
+        let (places, items): (Vec<_>, Vec<_>) = round.into_values().unzip();
+        for (place, first) in places.into_iter().zip(write_round(sessions, &items).await) {
+            if let Some(slot) = firsts.get_mut(place) {
+                *slot = first;
+            }
+        }
         waiting = next;
     }
-}
-
-async fn write_round(sessions: &Sessions, claims: Vec<Claim>) {
-    match commit(sessions, &claims).await {
-        Ok(firsts) => {
-            for (claim, first) in claims.into_iter().zip(firsts) {
-                answer(claim, Ok(first));
-            }
-        }
-        // The statement checks all that a claim can break, so this is somebody's planted fault.
-        // It must not cost the others theirs.
-        Err(error) if error.is_refusal() && claims.len() > 1 => {
-            for claim in claims {
-                let written = commit(sessions, std::slice::from_ref(&claim)).await;
-                let first = written.map(|firsts| firsts.into_iter().next().flatten());
-                answer(claim, first.map_err(StoreError::from));
-            }
-        }
-        Err(error) => {
-            let lost = error.for_each();
-            claims.into_iter().for_each(|claim| answer(claim, Err(lost())));
-        }
+    let mut firsts = firsts.into_iter();
+    for Claims { attempts, reply, .. } in batch {
+        let own = firsts.by_ref().take(attempts.len()).collect();
+        // A caller that went away wants no answer.
+        let _ = reply.send(Ok((attempts, own)));
     }
 }
 
-fn answer(claim: Claim, first: Result<Option<u32>, StoreError>) {
-    // A caller that went away wants no answer.
-    let _ = claim.reply.send(first);
+async fn write_round(sessions: &Sessions, items: &[Item<'_>]) -> Firsts {
+    match commit(sessions, items).await {
+        Ok(firsts) => firsts.into_iter().map(Ok).collect(),
+        // The statement checks all that a claim can break, so this is somebody's planted fault.
+        // It must not cost the others theirs.
+        Err(error) if error.is_refusal() && items.len() > 1 => {
+            let mut all = Vec::with_capacity(items.len());
+            for item in items {
+                let written = commit(sessions, std::slice::from_ref(item)).await;
+                all.push(written.map(|firsts| firsts.into_iter().next().flatten()).map_err(StoreError::from));
+            }
+            all
+        }
+        Err(error) => StoreError::to_each(Err(error.into()), items.len()),
+    }
 }
 
 /// One statement, which is one transaction. In the order of the claims: the first sequence of
 /// those that were taken.
-async fn commit(sessions: &Sessions, claims: &[Claim]) -> Result<Vec<Option<u32>>, Error> {
+async fn commit(sessions: &Sessions, items: &[Item<'_>]) -> Result<Vec<Option<u32>>, Error> {
     let mut tries = 1;
     loop {
-        match sessions.write(ANSWER, async |client| statement(client, claims).await).await {
+        match sessions.write(ANSWER, async |client| statement(client, items).await).await {
             Err(error) if error.is_collision() && tries < TRIES => tries += 1,
             answer => return answer,
         }
     }
 }
 
-async fn statement(client: &Client, claims: &[Claim]) -> Result<Vec<Option<u32>>, Error> {
+async fn statement(client: &Client, items: &[Item<'_>]) -> Result<Vec<Option<u32>>, Error> {
     let shares = || {
-        let numbered = (1_i64..).zip(claims);
-        numbered.flat_map(|(item, claim)| claim.shares.iter().map(move |share| (item, share)))
+        let numbered = (1_i64..).zip(items);
+        numbered.flat_map(|(number, item)| item.attempt.shares.iter().map(move |share| (number, share)))
     };
-    let ids: Vec<_> = claims.iter().map(|claim| uuid(claim.key.packet)).collect();
-    let tenants: Vec<_> = claims.iter().map(|claim| claim.key.tenant.as_str()).collect();
-    let versions: Vec<_> = claims.iter().map(|claim| claim.version).collect();
-    let times: Vec<_> = claims.iter().map(|claim| claim.now_ms).collect();
-    let counts: Vec<_> = claims.iter().map(|claim| claim.shares.len() as i64).collect();
-    let sums: Vec<_> = claims.iter().map(|claim| claim.amount).collect();
+    let ids: Vec<_> = items.iter().map(|item| uuid(item.attempt.key.packet)).collect();
+    let tenants: Vec<_> = items.iter().map(|item| item.attempt.key.tenant.as_str()).collect();
+    let versions: Vec<_> = items.iter().map(|item| item.version).collect();
+    let times: Vec<_> = items.iter().map(|item| item.now_ms).collect();
+    let counts: Vec<_> = items.iter().map(|item| item.attempt.shares.len() as i64).collect();
+    let sums: Vec<_> = items.iter().map(|item| item.amount).collect();
     let first_places = counts.iter().scan(1, |next, count| Some(std::mem::replace(next, *next + count)));
     let first_places: Vec<i64> = first_places.collect();
-    let items: Vec<_> = shares().map(|(item, _)| item).collect();
+    let numbers: Vec<_> = shares().map(|(number, _)| number).collect();
     let users: Vec<_> = shares().map(|(_, share)| share.user.as_str()).collect();
     let amounts: Vec<_> = shares().map(|(_, share)| share.amount.as_i64()).collect();
     let priorities: Vec<_> =
@@ -180,14 +222,14 @@ async fn statement(client: &Client, claims: &[Claim]) -> Result<Vec<Option<u32>>
                 &counts,
                 &sums,
                 &first_places,
-                &items,
+                &numbers,
                 &users,
                 &amounts,
                 &priorities,
             ],
         )
         .await?;
-    let mut firsts = vec![None; claims.len()];
+    let mut firsts = vec![None; items.len()];
     for row in &rows {
         let mut columns = Columns::of(row);
         let (item, first): (usize, u32) = (columns.number()?, columns.number()?);
@@ -198,25 +240,24 @@ async fn statement(client: &Client, claims: &[Claim]) -> Result<Vec<Option<u32>>
     Ok(firsts)
 }
 
-/// Why a packet did not take shares.
-pub(super) async fn refusal(
-    ledger: &super::PostgresLedger,
-    key: &PacketKey,
-    expected_version: u64,
-    shares: &[Share],
-    now_ms: u64,
-) -> Result<Claimed, StoreError> {
-    let users: Vec<UserId> = shares.iter().map(|share| share.user.clone()).collect();
-    let Some(loaded) = ledger.load(key, &users).await? else {
-        return Ok(Claimed::Refused(Refusal::NotFound));
-    };
+/// Why packets did not take shares.
+async fn refusals(loads: &Loads, refused: &[&Attempt], now_ms: u64) -> Vec<Result<Claimed, StoreError>> {
+    let users = |attempt: &&Attempt| attempt.shares.iter().map(|share| share.user.clone()).collect();
+    let users: Vec<Vec<UserId>> = refused.iter().map(users).collect();
+    let lookups = refused.iter().zip(&users).map(|(attempt, users)| Lookup { key: &attempt.key, users });
+    let found = loads.load_all(&lookups.collect::<Vec<_>>()).await;
+    refused.iter().zip(found).map(|(attempt, found)| Ok(refusal(attempt, found?, now_ms))).collect()
+}
+
+fn refusal(attempt: &Attempt, found: Option<Loaded>, now_ms: u64) -> Claimed {
+    let Some(loaded) = found else { return Claimed::Refused(Refusal::NotFound) };
     if let Some(over) = checks::is_over(&loaded.packet, now_ms) {
-        return Ok(over);
+        return over;
     }
     let has_claimed = |share: &Share| loaded.claims.iter().any(|claim| claim.user == share.user);
-    let refused = checks::claim(&loaded.packet, shares, has_claimed);
-    match refused.filter(|_| loaded.packet.version == expected_version) {
-        Some(refusal) => Ok(Claimed::Refused(refusal)),
-        None => Ok(Claimed::Stale(loaded)),
+    let refused = checks::claim(&loaded.packet, &attempt.shares, has_claimed);
+    match refused.filter(|_| loaded.packet.version == attempt.version) {
+        Some(refusal) => Claimed::Refused(refusal),
+        None => Claimed::Stale(loaded),
     }
 }

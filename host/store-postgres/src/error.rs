@@ -1,4 +1,4 @@
-//! What PostgreSQL says, and what a caller needs to know of it.
+//! Errors of PostgreSQL, mapped to store errors.
 
 use std::error::Error as StdError;
 

@@ -1,4 +1,4 @@
-//! Which history of the books a database tells.
+//! The history of a PostgreSQL database.
 //!
 //! Three things name it. The system's identifier and the timeline: a standby that is promoted and a backup
 //! that is restored with its WAL go on in a timeline of their own. And the number of the table of packets: a

@@ -31,6 +31,7 @@ mod parameters;
 mod pooler;
 mod probe;
 mod read;
+mod record;
 mod registry;
 mod rights;
 mod rows;
@@ -52,14 +53,16 @@ pub use self::registry::PostgresRegistry;
 pub use self::tls::TlsError;
 
 use self::address::{Address, REHEARSAL};
-use self::claim::Claims;
+use self::claim::Writers;
 use self::error::Error;
 use self::load::Loads;
+use self::record::Records;
 use self::sessions::{ANSWER, Client, LONG, Sessions};
-use hongbao_domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
+use hongbao_domain::{Amount, Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
 use hongbao_store::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Ledger, Loaded, Parked, Place,
-    Received, Recorded, Settled, StoreError, checks,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Loaded,
+    Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled, Settlement,
+    StoreError, WalletLedger,
 };
 
 /// Connections of one ledger. Claims and reads are gathered, so few carry much.
@@ -68,7 +71,8 @@ const MOST: usize = 8;
 /// A ledger in PostgreSQL, 14 or later.
 pub struct PostgresLedger {
     sessions: Sessions,
-    claims: Claims,
+    records: Records,
+    claims: Writers,
     loads: Loads,
     history: History,
 }
@@ -96,7 +100,13 @@ impl PostgresLedger {
         let connector = address.connector.learning(history.clone());
         let sessions = Sessions::new(connector, MOST, &rights::LEDGER)
             .map_err(|error| OpenError::Url(error.to_string()))?;
-        Ok(Self { claims: Claims::start(&sessions), loads: Loads::start(&sessions), sessions, history })
+        Ok(Self {
+            records: Records::start(&sessions),
+            claims: Writers::start(&sessions),
+            loads: Loads::start(&sessions),
+            sessions,
+            history,
+        })
     }
 
     /// Makes the books of a database, or brings them to our version; gives how they stood before.
@@ -125,18 +135,26 @@ impl PostgresLedger {
 }
 
 #[async_trait]
-impl Ledger for PostgresLedger {
-    async fn record(
-        &self,
-        tenant: &TenantId,
-        id: PacketId,
-        order: Order,
-        now_ms: u64,
-    ) -> Result<Recorded, StoreError> {
-        checks::order(&order, now_ms)?;
-        self.write(async |client| write::record(client, tenant, id, &order, now_ms).await).await
+impl PacketLedger for PostgresLedger {
+    async fn record_all(&self, packets: Vec<NewPacket>, now_ms: u64) -> Vec<Result<Recorded, StoreError>> {
+        self.records.record_all(packets, now_ms).await
     }
 
+    async fn load_all(&self, lookups: &[Lookup<'_>]) -> Vec<Result<Option<Loaded>, StoreError>> {
+        self.loads.load_all(lookups).await
+    }
+
+    async fn claim_all(&self, attempts: Vec<Attempt>, now_ms: u64) -> Vec<Result<Claimed, StoreError>> {
+        self.claims.claim_all(&self.loads, attempts, now_ms).await
+    }
+
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        self.write(async |client| write::close(client, key, expected_version, now_ms).await).await
+    }
+}
+
+#[async_trait]
+impl PacketLists for PostgresLedger {
     async fn recorded(
         &self,
         tenant: &TenantId,
@@ -146,68 +164,8 @@ impl Ledger for PostgresLedger {
         self.with(ANSWER, async |client| write::recorded(client, tenant, sender, key).await).await
     }
 
-    fn history(&self) -> History {
-        self.history.clone()
-    }
-
-    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
-        self.with(ANSWER, async |client| read::server_ms(client).await).await.map(Some)
-    }
-
-    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
-        self.loads.load(key, users).await
-    }
-
-    async fn claim(
-        &self,
-        key: &PacketKey,
-        expected_version: u64,
-        shares: Vec<Share>,
-        now_ms: u64,
-    ) -> Result<Claimed, StoreError> {
-        match self.claims.claim(key, expected_version, &shares, now_ms).await? {
-            Some(first) => Ok(Claimed::Committed(first)),
-            None => claim::refusal(self, key, expected_version, &shares, now_ms).await,
-        }
-    }
-
-    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
-        self.write(async |client| write::close(client, key, expected_version, now_ms).await).await
-    }
-
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
         self.with(ANSWER, async |client| read::claims(client, key, cursor, limit).await).await
-    }
-
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        self.write(async |client| write::fund(client, tenant, user, amount, key, now_ms).await).await
-    }
-
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
-        self.with(ANSWER, async |client| write::balance(client, tenant, user).await).await
-    }
-
-    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
-        Ok(settle::settle(&self.sessions, limit, now_ms).await?)
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.with(ANSWER, async |client| settle::backlog(client).await).await
-    }
-
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        self.with(ANSWER, async |client| settle::parked(client, limit).await).await
-    }
-
-    async fn unpark(&self) -> Result<u64, StoreError> {
-        self.write(async |client| settle::unpark(client).await).await
     }
 
     async fn due(
@@ -260,6 +218,24 @@ impl Ledger for PostgresLedger {
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
         self.with(ANSWER, async |client| lists::sent(client, tenant, user, before, limit).await).await
     }
+}
+
+#[async_trait]
+impl WalletLedger for PostgresLedger {
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError> {
+        self.write(async |client| write::fund(client, tenant, user, amount, key, now_ms).await).await
+    }
+
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        self.with(ANSWER, async |client| write::balance(client, tenant, user).await).await
+    }
 
     async fn received(
         &self,
@@ -279,6 +255,36 @@ impl Ledger for PostgresLedger {
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         self.with(ANSWER, async |client| lists::statement(client, tenant, user, before, limit).await).await
+    }
+}
+
+#[async_trait]
+impl Settlement for PostgresLedger {
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        Ok(settle::settle(&self.sessions, limit, now_ms).await?)
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.with(ANSWER, async |client| settle::backlog(client).await).await
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.with(ANSWER, async |client| settle::parked(client, limit).await).await
+    }
+
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        self.write(async |client| settle::unpark(client).await).await
+    }
+}
+
+#[async_trait]
+impl AuditLedger for PostgresLedger {
+    fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.with(ANSWER, async |client| read::server_ms(client).await).await.map(Some)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! What somebody looks back on. Each list is a walk along one index (of all partitions, where these
+//! Lists for users. Each list is a walk along one index (of all partitions, where these
 //! do not go by whom is asked about), from its cursor to its limit.
 
 use tokio_postgres::Row;

@@ -1,4 +1,4 @@
-//! Why a ledger cannot be opened.
+//! Errors of opening a ledger.
 
 use std::error::Error as StdError;
 

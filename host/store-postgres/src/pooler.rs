@@ -1,4 +1,4 @@
-//! Finds out whether a pooler gives each transaction a session of its own.
+//! Detection of poolers that do not keep a session for each connection.
 //!
 //! Such a pooler (`pool_mode = transaction` or `statement` of PgBouncer) keeps settings and prepared statements of
 //! ours in sessions that others get, and gives us theirs. Nothing in the protocol tells; so we look whether a session

@@ -1,4 +1,4 @@
-//! Whether the database takes writes: a small one that is committed, and that needs new space.
+//! The write probe of a database: a small write that is committed, and that needs new space.
 //!
 //! A database may answer reads and refuse writes: it is a standby, it was set read-only, its disk or
 //! its tablespace is full. A write into a page that has room would not notice the last of these, so each

@@ -1,4 +1,4 @@
-//! What the user of the ledger's URL must be allowed to do. Somebody may take it away at any time, and what is rarely
+//! The rights that the ledger's user needs. Somebody may take it away at any time, and what is rarely
 //! done, such as a refund, would show it late: so it is asked for, at the start and with the guards.
 
 use super::error::{Error, Unfit};

@@ -1,77 +1,12 @@
-//! Sending, ending and funding: one statement each, which is one transaction.
+//! Ending and funding: one statement each, which is one transaction.
 
 use tokio_postgres::types::ToSql;
 
 use super::error::Error;
-use super::rows::{Columns, audience, packet_columns, stored, uuid};
+use super::rows::{Columns, packet_columns, stored, uuid};
 use super::sessions::Client;
-use hongbao_domain::{Amount, Name, Order, Packet, PacketId, PacketKey, TenantId, UserId};
-use hongbao_store::{Closed, Funded, Receipt, Recorded, StoreError, checks};
-
-/// Writes a packet, unless the sender's key names one or the wallet holds too little.
-pub(super) async fn record(
-    client: &Client,
-    tenant: &TenantId,
-    id: PacketId,
-    order: &Order,
-    now_ms: u64,
-) -> Result<Recorded, Error> {
-    const SQL: &str = "SELECT outcome, packet, held
-                       FROM hongbao.record_packet($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    let (kind, users) = audience(&order.audience);
-    let statement = client.prepare_cached(SQL).await?;
-    let row = client
-        .query_one(
-            &statement,
-            &[
-                &uuid(id),
-                &tenant.as_str(),
-                &order.key.as_str(),
-                &order.room.as_str(),
-                &order.sender.as_str(),
-                &order.strategy.as_str(),
-                &order.total.as_i64(),
-                &i64::from(order.shares),
-                &order.max_share.as_i64(),
-                &kind,
-                &users,
-                &order.greeting,
-                &stored(order.expires_in_ms)?,
-                &stored(now_ms)?,
-            ],
-        )
-        .await
-        .map_err(|error| taken(error.into(), id))?;
-    let mut columns = Columns::of(&row);
-    let outcome: &str = columns.get()?;
-    match outcome {
-        "recorded" => {
-            let expires_at_ms = now_ms.saturating_add(order.expires_in_ms);
-            Ok(Recorded::Recorded(Receipt { id, expires_at_ms }))
-        }
-        "key" => replayed(client, PacketKey { tenant: tenant.clone(), packet: columns.id()? }, order).await,
-        _ => {
-            let _: Option<uuid::Uuid> = columns.get()?;
-            Ok(Recorded::InsufficientFunds(columns.amount()?))
-        }
-    }
-}
-
-/// The sender's key is looked at in the transaction, so the one unique thing left is the id.
-fn taken(error: Error, id: PacketId) -> Error {
-    match error.is_taken() {
-        true => StoreError::Refused(format!("the id {id} is taken")).into(),
-        false => error,
-    }
-}
-
-async fn replayed(client: &Client, key: PacketKey, order: &Order) -> Result<Recorded, Error> {
-    let Some(before) = packet(client, &key).await? else {
-        return Err(StoreError::Corrupt(format!("packet {} is not there", key.packet)).into());
-    };
-    let receipt = Receipt { id: key.packet, expires_at_ms: before.expires_at_ms };
-    Ok(if before.order == *order { Recorded::Replayed(receipt) } else { Recorded::KeyReused })
-}
+use hongbao_domain::{Amount, Name, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_store::{Closed, Funded, StoreError, checks};
 
 /// The packet of this key of its sender.
 pub(super) async fn recorded(
@@ -92,7 +27,7 @@ pub(super) async fn recorded(
     }
 }
 
-async fn packet(client: &Client, key: &PacketKey) -> Result<Option<Packet>, Error> {
+pub(super) async fn packet(client: &Client, key: &PacketKey) -> Result<Option<Packet>, Error> {
     const SQL: &str =
         concat!("SELECT ", packet_columns!(), " FROM hongbao.packets WHERE id = $1 AND tenant = $2");
     let statement = client.prepare_cached(SQL).await?;

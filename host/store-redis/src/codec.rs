@@ -1,4 +1,4 @@
-//! What stands in Redis, as bytes.
+//! Encoding of counters in Redis.
 //!
 //! A counter is two keys with one hash tag, so that a cluster keeps both in one slot:
 //!

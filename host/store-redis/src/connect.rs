@@ -8,7 +8,8 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisResult,
+    TlsMode, Value,
 };
 use tokio::time::timeout;
 
@@ -56,6 +57,17 @@ impl Connection {
         };
         // An answer of a script has no errors inside, so one look is enough.
         if let Value::ServerError(error) = answer { Err(error.into()) } else { Ok(answer) }
+    }
+
+    /// Sends commands to the one server that there is, in one write; gives the answer to each.
+    pub(super) async fn send_all(&mut self, commands: &Pipeline) -> RedisResult<Vec<RedisResult<Value>>> {
+        let answers = match self {
+            Self::Single(connection) => connection.send_packed_commands(commands, 0, commands.len()).await?,
+            Self::Cluster(_) | Self::Node(..) => {
+                return Err((ErrorKind::Client, "the nodes of a cluster are sent their own commands").into());
+            }
+        };
+        Ok(answers.into_iter().map(Value::extract_error).collect())
     }
 
     /// A connection to each master, for what is about all keys.

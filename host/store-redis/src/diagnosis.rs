@@ -1,4 +1,4 @@
-//! What it is that answers at an address, where the client's error does not say it.
+//! Detection of servers that are not Redis.
 //!
 //! The client reports another protocol as a connection that broke, and every refusal while logging in as
 //! a wrong password. So after such an error one more connection is made, by hand, and its first bytes are

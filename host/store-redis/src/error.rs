@@ -189,7 +189,7 @@ impl OpenError {
 }
 
 /// Why a call of a script came to nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// From the server or on the way to it.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Events that many hosts share.
+//! Room events in Redis.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a server, by its own words and by how the way to it fails.
+//! Classification of Redis failures.
 //!
 //! One list for everybody who asks: whoever opens a counter, whoever has to know whether writes are
 //! taken, the log, `/readyz` and the metrics. A sentence names neither addresses nor passwords.

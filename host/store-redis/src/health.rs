@@ -1,4 +1,4 @@
-//! How Redis is doing, as far as this process knows: the one place that decides it, and says it once.
+//! The health of Redis as this process sees it: the only place that determines it, and logs each change once.
 //!
 //! A server that is away shows it by itself: calls fail. One that *answers and refuses writes* does not:
 //! reading a counter goes well, so a user who was told "contended, may open" would be turned away at the

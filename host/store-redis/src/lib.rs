@@ -79,11 +79,13 @@ pub use self::events::RedisEvents;
 use self::codec::field;
 use self::health::{COUNTER, Health};
 use self::link::Link;
-use self::shared::Shared;
+use self::scripts::Script;
+use self::shared::{Answer, Shared};
 use self::url::Address;
 use hongbao_domain::{PacketKey, UserId};
 use hongbao_store::{
-    Counter, CounterState, History, Lease, OpenedSeat, Opening, Report, Seating, StoreError, Swapped, View,
+    Confirmation, Counter, CounterState, History, Lease, Lookup, Opening, Report, Seating, StoreError, Swap,
+    Swapped, View,
 };
 
 /// Whether a URL can be used at all. Connects to nobody.
@@ -161,17 +163,35 @@ impl RedisCounter {
         watch.spawn(Arc::clone(&shared).watch());
         Self { shared, _watch: watch }
     }
-}
 
-fn not_too_many(users: usize) -> Result<(), StoreError> {
-    let refused = || StoreError::Refused(format!("a call is about at most {USERS} users, not {users}"));
-    if users <= USERS { Ok(()) } else { Err(refused()) }
-}
-
-fn fields(command: &mut Cmd, users: &[UserId]) {
-    for user in users {
-        command.arg(field(user));
+    /// Asks about packets and users, as far as one script can be about so many users.
+    async fn ask_all(
+        &self,
+        script: &Script,
+        lookups: &[Lookup<'_>],
+        now_ms: u64,
+        with: impl Fn(usize, &mut Cmd) + Send + Sync,
+    ) -> Vec<Result<Answer, StoreError>> {
+        let fits = |asked: &&Lookup<'_>| asked.users.len() <= USERS;
+        if lookups.iter().all(|asked| fits(&asked)) {
+            return self.shared.ask_all(script, lookups, now_ms, with).await;
+        }
+        let mut answers = Vec::with_capacity(lookups.len());
+        for (element, asked) in lookups.iter().enumerate() {
+            if !fits(&asked) {
+                answers.push(Err(too_many(asked.users.len())));
+                continue;
+            }
+            let with = |_: usize, command: &mut Cmd| with(element, command);
+            answers.extend(self.shared.ask_all(script, std::slice::from_ref(asked), now_ms, with).await);
+        }
+        answers
     }
+}
+
+/// A call of more users than one script can be about.
+fn too_many(users: usize) -> StoreError {
+    StoreError::Refused(format!("a call is about at most {USERS} users, not {users}"))
 }
 
 #[async_trait]
@@ -192,80 +212,96 @@ impl Counter for RedisCounter {
         })
     }
 
-    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
-        not_too_many(users.len())?;
-        let with = |command: &mut Cmd| fields(command.arg("c"), users);
-        self.shared.ask(&self.shared.scripts.load, key, now_ms, with).await?.read(codec::view)
+    async fn load_all(&self, lookups: &[Lookup<'_>], now_ms: u64) -> Vec<Result<Option<View>, StoreError>> {
+        let card = |_: usize, command: &mut Cmd| _ = command.arg("c");
+        let answers = self.ask_all(&self.shared.scripts.load, lookups, now_ms, card).await;
+        answers.into_iter().map(|answer| answer?.read(codec::view)).collect()
     }
 
-    async fn swap(
-        &self,
-        key: &PacketKey,
-        expected_version: u64,
-        take: &[UserId],
-        lease: Lease,
-    ) -> Result<Swapped, StoreError> {
-        not_too_many(take.len())?;
+    async fn swap_all(&self, swaps: &[Swap<'_>], lease: Lease) -> Vec<Result<Swapped, StoreError>> {
         self.shared.promises.saw(lease);
-        if has_twins(take) {
-            let view = self.load(key, take, lease.now_ms).await?;
-            return Ok(view.map_or(Swapped::Missing, Swapped::Stale));
-        }
-        let with = |command: &mut Cmd| fields(command.arg(expected_version).arg(lease.until_ms), take);
-        let answer = self.shared.ask(&self.shared.scripts.swap, key, lease.now_ms, with).await?;
-        if let Value::Int(slots) = answer.value {
-            return Ok(Swapped::Won(u32::try_from(slots).unwrap_or(u32::MAX)));
-        }
-        Ok(answer.read(codec::view)?.map_or(Swapped::Missing, Swapped::Stale))
+        // Who stands twice makes a swap stale; the script counts on nobody doing so, and a version that never was
+        // makes it answer what stands.
+        let version = |swap: &Swap<'_>| if has_twins(swap.take) { u64::MAX } else { swap.version };
+        let lookups: Vec<_> = swaps.iter().map(|swap| Lookup { key: swap.key, users: swap.take }).collect();
+        let with = |element: usize, command: &mut Cmd| {
+            command.arg(swaps.get(element).map(version)).arg(lease.until_ms);
+        };
+        let answers = self.ask_all(&self.shared.scripts.swap, &lookups, lease.now_ms, with).await;
+        let swapped = |answer: Result<Answer, StoreError>| match answer? {
+            Answer { value: Value::Int(slots), .. } => {
+                Ok(Swapped::Won(u32::try_from(slots).unwrap_or(u32::MAX)))
+            }
+            answer => Ok(answer.read(codec::view)?.map_or(Swapped::Missing, Swapped::Stale)),
+        };
+        answers.into_iter().map(swapped).collect()
     }
 
-    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
-        not_too_many(users.len())?;
+    async fn admit_all(&self, groups: &[Lookup<'_>], lease: Lease) -> Vec<Result<(), StoreError>> {
         self.shared.promises.saw(lease);
-        let with = |command: &mut Cmd| fields(command.arg(lease.until_ms), users);
-        self.shared.ask(&self.shared.scripts.admit, key, lease.now_ms, with).await.map(drop)
+        let until = |_: usize, command: &mut Cmd| _ = command.arg(lease.until_ms);
+        let answers = self.ask_all(&self.shared.scripts.admit, groups, lease.now_ms, until).await;
+        answers.into_iter().map(|answer| answer.map(drop)).collect()
     }
 
-    async fn seats(
+    async fn seats_all(
         &self,
-        key: &PacketKey,
-        users: &[UserId],
+        lookups: &[Lookup<'_>],
         now_ms: u64,
-    ) -> Result<Option<Seating>, StoreError> {
-        not_too_many(users.len())?;
+    ) -> Vec<Result<Option<Seating>, StoreError>> {
         // Before the call: it may be well again when the answer comes.
         let was_ill = self.shared.health.is_ill();
-        let with = |command: &mut Cmd| fields(command, users);
-        let answer = self.shared.ask(&self.shared.scripts.load, key, now_ms, with).await?;
-        let seating = answer.read(|answer| codec::seating(answer, now_ms))?;
-        Ok(seating.map(|seating| Seating {
-            lenient: seating.lenient || was_ill || self.shared.promises.is_lenient(key, now_ms),
-            ..seating
-        }))
+        let answers = self.ask_all(&self.shared.scripts.load, lookups, now_ms, |_, _| ()).await;
+        let seating = |(asked, answer): (&Lookup<'_>, Result<Answer, StoreError>)| {
+            let seating = answer?.read(|answer| codec::seating(answer, now_ms))?;
+            let is_lenient = || was_ill || self.shared.promises.is_lenient(asked.key, now_ms);
+            Ok(seating.map(|seating| Seating { lenient: seating.lenient || is_lenient(), ..seating }))
+        };
+        lookups.iter().zip(answers).map(seating).collect()
     }
 
-    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
+    async fn confirm_all(
+        &self,
+        confirmations: &[Confirmation<'_>],
+        now_ms: u64,
+    ) -> Vec<Result<(), StoreError>> {
         // Each seat is confirmed for itself, so parts of many are as good as all at once.
-        for part in opened.chunks(USERS) {
-            let with = |command: &mut Cmd| {
-                for seat in part {
-                    command.arg(field(&seat.user));
-                }
-                for seat in part {
-                    command.arg(seat.amount.get());
-                }
-            };
-            self.shared.tell(&self.shared.scripts.confirm, key, now_ms, with).await?;
+        let mut parts = Vec::with_capacity(confirmations.len());
+        let mut packets = Vec::with_capacity(confirmations.len());
+        for (element, Confirmation { key, opened }) in confirmations.iter().enumerate() {
+            for part in opened.chunks(USERS) {
+                parts.push((element, part));
+                packets.push(*key);
+            }
         }
-        Ok(())
+        let with = |part: usize, command: &mut Cmd| {
+            let seats = parts.get(part).map(|(_, seats)| *seats).unwrap_or_default();
+            for seat in seats {
+                command.arg(field(&seat.user));
+            }
+            for seat in seats {
+                command.arg(seat.amount.get());
+            }
+        };
+        let told = self.shared.tell_all(&self.shared.scripts.confirm, &packets, now_ms, with).await;
+        let mut confirmed: Vec<_> = confirmations.iter().map(|_| Ok(())).collect();
+        for ((element, _), told) in parts.into_iter().zip(told) {
+            if let (Some(slot), Err(error)) = (confirmed.get_mut(element), told) {
+                *slot = Err(error);
+            }
+        }
+        confirmed
     }
 
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {
-        self.shared.tell(&self.shared.scripts.close, key, now_ms, |_| ()).await
+        let told = self.shared.tell_all(&self.shared.scripts.close, &[key], now_ms, |_, _| ()).await;
+        told.into_iter().collect()
     }
 
     async fn state(&self, key: &PacketKey, now_ms: u64) -> Result<Option<CounterState>, StoreError> {
-        self.shared.ask(&self.shared.scripts.state, key, now_ms, |_| ()).await?.read(codec::state)
+        let asked = [Lookup { key, users: &[] }];
+        let answers = self.ask_all(&self.shared.scripts.state, &asked, now_ms, |_, _| ()).await;
+        answers.into_iter().next().map_or(Ok(None), |answer| answer?.read(codec::state))
     }
 
     async fn forget(&self, key: &PacketKey) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! The way to Redis: one connection that all calls share, lost and made again.
+//! The connection to Redis, shared by all calls and re-established when lost.
 //!
 //! The client sends whatever waits in one write and reads the answers in order, so concurrent
 //! calls share round trips without anybody gathering them.
@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, RedisError, Value};
+use futures::future::join_all;
+use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
@@ -25,6 +26,8 @@ use super::url::Place;
 /// So many calls may be on their way; further ones are refused at once. A server that shares its
 /// machine answers as many in a good part of [`RESPONSE`], so more would only wait in vain.
 const CALLS: usize = 8192;
+/// So many commands are one write.
+const AT_ONCE: usize = 512;
 /// The first pause between two attempts to connect. It doubles up to the last.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The last pause.
@@ -108,6 +111,66 @@ impl Link {
     pub(super) async fn call(self: &Arc<Self>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         let _permit = self.calls.try_acquire().map_err(|_| Failure::Busy)?;
         self.call_uncounted(command, key).await
+    }
+
+    /// The same with commands that each have a key, and answers in their order. One server is sent them in one write;
+    /// a cluster's nodes get each their own.
+    pub(super) async fn call_all(
+        self: &Arc<Self>,
+        commands: &[Cmd],
+        keys: &[&str],
+    ) -> Vec<Result<Value, Failure>> {
+        if let ([command], [key]) = (commands, keys) {
+            return vec![self.call(command, key).await];
+        }
+        if self.is_cluster() {
+            return join_all(commands.iter().zip(keys).map(|(command, key)| self.call(command, key))).await;
+        }
+        let mut answers = Vec::with_capacity(commands.len());
+        for part in commands.chunks(AT_ONCE) {
+            answers.extend(match self.call_part(part).await {
+                Ok(answers) => answers,
+                Err(failure) => vec![Err(failure); part.len()],
+            });
+        }
+        answers
+    }
+
+    async fn call_part(self: &Arc<Self>, commands: &[Cmd]) -> Result<Vec<Result<Value, Failure>>, Failure> {
+        let permits = u32::try_from(commands.len()).unwrap_or(u32::MAX);
+        let _permits = self.calls.try_acquire_many(permits).map_err(|_| Failure::Busy)?;
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command.clone());
+        }
+        let started = Instant::now();
+        match self.try_call_all(&pipeline).await {
+            Err(Failure::Redis(error)) if error.is_connection_dropped() => {
+                let left = (CONNECT + RESPONSE).saturating_sub(started.elapsed());
+                timeout(left, self.try_call_all(&pipeline)).await.unwrap_or(Err(Failure::Late))
+            }
+            answers => answers,
+        }
+    }
+
+    async fn try_call_all(
+        self: &Arc<Self>,
+        commands: &Pipeline,
+    ) -> Result<Vec<Result<Value, Failure>>, Failure> {
+        let (mut connection, generation) = self.connection().await?;
+        let answers = match connection.send_all(commands).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.look_at(&connection, generation, &error);
+                return Err(Failure::Redis(error));
+            }
+        };
+        // Answers came, whatever they say.
+        self.heard_ms.store(self.now_ms(), Ordering::Relaxed);
+        let answer = |answer: redis::RedisResult<Value>| {
+            answer.inspect_err(|error| self.look_at(&connection, generation, error)).map_err(Failure::Redis)
+        };
+        Ok(answers.into_iter().map(answer).collect())
     }
 
     /// The same for probes and housekeeping, which must get through where as many calls wait as may, and take

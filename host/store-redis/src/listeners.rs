@@ -1,4 +1,4 @@
-//! Whoever listens, and the one connection that wakes them.
+//! Listeners of rooms, and the connection that wakes them.
 //!
 //! A task holds the connection and is subscribed to what somebody listens to. Listening never waits
 //! for it: a room is woken once its subscription stands, so whoever read the room before that reads

@@ -1,4 +1,4 @@
-//! What stands in Redis of a room, as bytes.
+//! Encoding of room events in Redis.
 //!
 //! A room is two keys with one hash tag, so that a cluster keeps both in one slot:
 //!

@@ -1,4 +1,4 @@
-//! What was promised to users while the counter could not write it down.
+//! Users who were told that they may open while the counter could not record it.
 //!
 //! A call that fails makes a plugin answer "contended, you may open", and no seat says so. Until the
 //! lease ends that such a user would have had, the packet's seats are answered as lenient: here at once,

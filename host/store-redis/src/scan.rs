@@ -1,4 +1,4 @@
-//! Going over all keys of a namespace, on every master.
+//! Iteration over all keys of a namespace, on every master.
 
 use std::sync::Arc;
 

@@ -110,6 +110,24 @@ impl Script {
         }
     }
 
+    /// The same with commands that each have a key; answers in their order.
+    pub(super) async fn run_all(
+        &self,
+        link: &Arc<Link>,
+        commands: &[Cmd],
+        keys: &[&str],
+    ) -> Vec<Result<Value, Failure>> {
+        let mut answers = link.call_all(commands, keys).await;
+        let is_unknown = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::Redis(error)) if is_unknown_script(error));
+        for ((command, key), answer) in commands.iter().zip(keys).zip(&mut answers) {
+            // The first one teaches the server, so the others are asked in the same way only if they were too early.
+            if is_unknown(answer) {
+                *answer = self.run(link, command, key).await;
+            }
+        }
+        answers
+    }
+
     /// Runs it as a probe.
     pub(super) async fn try_out(&self, link: &Arc<Link>, command: &Cmd, key: &str) -> Result<Value, Failure> {
         match link.call_uncounted(command, key).await {

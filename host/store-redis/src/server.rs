@@ -1,4 +1,4 @@
-//! What a server says of itself, by `INFO`.
+//! Facts about a server from `INFO`.
 
 use redis::Value;
 

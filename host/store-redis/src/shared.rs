@@ -21,7 +21,7 @@ use super::scripts::{Script, Scripts};
 use super::server::Info;
 use super::slots::{self, Slots};
 use hongbao_domain::PacketKey;
-use hongbao_store::{Followed, Opening, StoreError};
+use hongbao_store::{Followed, Lookup, Opening, StoreError};
 
 /// Pages of one sweep: a few milliseconds of the server, without the leases that end.
 const SWEPT_PAGES: usize = 20;
@@ -80,44 +80,85 @@ impl Shared {
         answer.inspect_err(|failure| self.health.call_failed(&keys.entry, failure))
     }
 
-    /// Runs a script about a packet, unless writes are refused. `with` adds the arguments after the time.
-    async fn call(
+    /// Runs a script about each packet, unless writes are refused. `with` adds the arguments after the time to the
+    /// command of an element.
+    async fn call_all(
         &self,
         script: &Script,
-        (key, keys): (&PacketKey, &Keys),
+        packets: &[&PacketKey],
         now_ms: u64,
-        with: impl FnOnce(&mut Cmd),
-    ) -> Result<Value, Failure> {
+        with: impl Fn(usize, &mut Cmd),
+    ) -> Vec<(Keys, Result<Value, Failure>)> {
         if self.health.take_healed() {
             self.promises.let_all_through(now_ms);
         }
+        let (mut calls, mut commands) =
+            (Vec::with_capacity(packets.len()), Vec::with_capacity(packets.len()));
+        for (element, key) in packets.iter().enumerate() {
+            let keys = self.keys(key);
+            let refused = self.admit(key, &keys).await.err();
+            if refused.is_none() {
+                let mut command = about(script, &keys);
+                with(element, command.arg(now_ms));
+                commands.push(command);
+            }
+            calls.push((keys, refused));
+        }
+        let asked: Vec<&str> =
+            calls.iter().filter(|(_, refused)| refused.is_none()).map(|(keys, _)| &*keys.entry).collect();
+        let mut answers = script.run_all(&self.link, &commands, &asked).await.into_iter();
+        let answer = |(keys, refused): (Keys, Option<Failure>)| {
+            let answer = match refused {
+                Some(failure) => Err(failure),
+                // There is one for each command.
+                None => answers.next().unwrap_or(Err(Failure::Late)),
+            };
+            let is_asked = !matches!(answer, Err(Failure::Known(_)));
+            let told = answer.inspect_err(|failure| {
+                if is_asked {
+                    self.health.call_failed(&keys.entry, failure);
+                }
+            });
+            (keys, told)
+        };
+        calls.into_iter().map(answer).collect()
+    }
+
+    /// Whether a packet's counter may be asked now.
+    async fn admit(&self, key: &PacketKey, keys: &Keys) -> Result<(), Failure> {
         self.health.gate(&keys.entry)?;
         // What is behind is not asked, if the background task has not come to it yet.
         if self.promises.has_to_forget(key) {
             self.forget(keys).await?;
             self.promises.done(key, Deed::Forget);
         }
-        let mut command = about(script, keys);
-        with(command.arg(now_ms));
-        self.run(script, &command, keys).await
+        Ok(())
     }
 
-    /// The same, for the caller.
-    pub(super) async fn ask(
+    /// The same for the caller: about packets and users of each, whose fields come after what `with` adds.
+    pub(super) async fn ask_all(
         &self,
         script: &Script,
-        key: &PacketKey,
+        lookups: &[Lookup<'_>],
         now_ms: u64,
-        with: impl FnOnce(&mut Cmd),
-    ) -> Result<Answer, StoreError> {
-        let keys = self.keys(key);
-        match self.call(script, (key, &keys), now_ms, with).await {
+        with: impl Fn(usize, &mut Cmd),
+    ) -> Vec<Result<Answer, StoreError>> {
+        let packets: Vec<_> = lookups.iter().map(|asked| asked.key).collect();
+        let arguments = |element: usize, command: &mut Cmd| {
+            with(element, command);
+            for user in lookups.get(element).map(|asked| asked.users).unwrap_or_default() {
+                command.arg(field(user));
+            }
+        };
+        let answers = self.call_all(script, &packets, now_ms, arguments).await;
+        let answer = |(key, (keys, answer)): (&PacketKey, (Keys, Result<Value, Failure>))| match answer {
             Ok(value) => Ok(Answer { value, key: keys.entry }),
             Err(failure) => {
                 self.doubt(key, now_ms, &failure);
                 Err(failure.about(&keys.entry))
             }
-        }
+        };
+        packets.into_iter().zip(answers).map(answer).collect()
     }
 
     /// A command that is forbidden may stop a script in its middle, after a seat was written down and
@@ -128,23 +169,25 @@ impl Shared {
         }
     }
 
-    /// The same, for a change without which the counter is behind the ledger.
-    pub(super) async fn tell(
+    /// The same for changes without which the counters are behind the ledger.
+    pub(super) async fn tell_all(
         &self,
         script: &Script,
-        key: &PacketKey,
+        packets: &[&PacketKey],
         now_ms: u64,
-        with: impl FnOnce(&mut Cmd),
-    ) -> Result<(), StoreError> {
-        let keys = self.keys(key);
-        let told = self.call(script, (key, &keys), now_ms, with).await;
-        // A slow answer means that it was done, most likely, and a busy server has enough to do.
-        if let Err(failure) = &told
-            && failure.fault().is_some_and(|fault| fault != Fault::Slow)
-        {
-            self.promises.is_behind(key, now_ms);
-        }
-        told.map(drop).map_err(|failure| failure.about(&keys.entry))
+        with: impl Fn(usize, &mut Cmd),
+    ) -> Vec<Result<(), StoreError>> {
+        let told = self.call_all(script, packets, now_ms, with).await;
+        let tell = |(key, (keys, told)): (&&PacketKey, (Keys, Result<Value, Failure>))| {
+            // A slow answer means that it was done, most likely, and a busy server has enough to do.
+            if let Err(failure) = &told
+                && failure.fault().is_some_and(|fault| fault != Fault::Slow)
+            {
+                self.promises.is_behind(key, now_ms);
+            }
+            told.map(drop).map_err(|failure| failure.about(&keys.entry))
+        };
+        packets.iter().zip(told).map(tell).collect()
     }
 
     /// Does what a counter does, by the code and by the digest: both ways have to be allowed.

@@ -1,4 +1,4 @@
-//! TLS to Redis: its files, and what can be wrong with it.
+//! TLS to Redis: files and errors.
 //!
 //! Server certificates are verified, with the name or the address that is connected to: that of the URL,
 //! or the one by which sentinels or a cluster announce a server. There is no way to leave that out, and no

@@ -1,4 +1,4 @@
-//! Where Redis is, from a URL.
+//! Parsing of Redis URLs.
 //!
 //! The forms are those of the field: `redis://` as every client has it, `redis+sentinel://` and
 //! `redis+cluster://` with the hosts separated by commas, each with `rediss` for TLS. What is not

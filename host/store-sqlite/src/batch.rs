@@ -7,7 +7,7 @@ use rusqlite::{Connection, ffi};
 use super::error::Error;
 use super::guard::Guard;
 use hongbao_store::StoreError;
-use hongbao_store::committer::Job;
+use hongbao_store::job::Job;
 
 /// Carries out writes in one transaction and answers once it is on the disk.
 pub(super) fn write(db: &Connection, guard: &mut Guard, mut jobs: Vec<Job<Connection>>) {

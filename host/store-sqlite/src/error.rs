@@ -1,4 +1,4 @@
-//! What SQLite says, and what a caller needs to know of it.
+//! Errors of SQLite, mapped to store errors.
 
 use rusqlite::ErrorCode;
 

@@ -3,7 +3,7 @@
 //!
 //! Write-ahead logging with `synchronous=FULL`: what is acknowledged has been flushed to the
 //! disk. One thread writes, whatever has gathered in one transaction (see
-//! [`committer`](hongbao_store::committer)); a few read, each batch from one snapshot, and never
+//! [`gatherer`](hongbao_store::gatherer)); a few read, each batch from one snapshot, and never
 //! wait for the writer. Several processes may have the same directory open: each transaction
 //! takes the database's lock before its first read.
 //!
@@ -35,6 +35,7 @@ mod write;
 use std::path::Path;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use rusqlite::Connection;
 
 pub use self::open::OpenError;
@@ -43,10 +44,11 @@ pub use self::registry::SqliteRegistry;
 use self::error::Error;
 use self::guard::Guard;
 use self::sessions::Sessions;
-use hongbao_domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
+use hongbao_domain::{Amount, Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
 use hongbao_store::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Ledger, Loaded, Parked, Place,
-    Received, Recorded, Settled, StoreError, checks,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Loaded,
+    Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled, Settlement,
+    StoreError, WalletLedger, checks,
 };
 
 /// Threads that read.
@@ -126,19 +128,39 @@ impl SqliteLedger {
 }
 
 #[async_trait]
-impl Ledger for SqliteLedger {
-    async fn record(
-        &self,
-        tenant: &TenantId,
-        id: PacketId,
-        order: Order,
-        now_ms: u64,
-    ) -> Result<Recorded, StoreError> {
-        checks::order(&order, now_ms)?;
-        let tenant = tenant.clone();
-        self.write(move |db| write::record(db, &tenant, id, &order, now_ms)).await
+impl PacketLedger for SqliteLedger {
+    async fn record_all(&self, packets: Vec<NewPacket>, now_ms: u64) -> Vec<Result<Recorded, StoreError>> {
+        // Each is an operation of its own, which may fail alone; the writer takes them together.
+        let record = async |NewPacket { key, order }: NewPacket| {
+            checks::order(&order, now_ms)?;
+            self.write(move |db| write::record(db, &key.tenant, key.packet, &order, now_ms)).await
+        };
+        join_all(packets.into_iter().map(record)).await
     }
 
+    async fn load_all(&self, lookups: &[Lookup<'_>]) -> Vec<Result<Option<Loaded>, StoreError>> {
+        let asked: Vec<_> = lookups.iter().map(|asked| (asked.key.clone(), asked.users.to_vec())).collect();
+        let load = move |db: &Connection| {
+            Ok(asked.iter().map(|(key, users)| Ok(read::load(db, key, users)?)).collect())
+        };
+        StoreError::to_each(self.read(load).await, lookups.len())
+    }
+
+    async fn claim_all(&self, attempts: Vec<Attempt>, now_ms: u64) -> Vec<Result<Claimed, StoreError>> {
+        let claim = async |Attempt { key, version, shares }: Attempt| {
+            self.write(move |db| write::claim(db, &key, version, &shares, now_ms)).await
+        };
+        join_all(attempts.into_iter().map(claim)).await
+    }
+
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        let key = key.clone();
+        self.write(move |db| write::close(db, &key, expected_version, now_ms)).await
+    }
+}
+
+#[async_trait]
+impl PacketLists for SqliteLedger {
     async fn recorded(
         &self,
         tenant: &TenantId,
@@ -149,71 +171,9 @@ impl Ledger for SqliteLedger {
         self.read(move |db| write::find_by_key(db, &tenant, &sender, &key)).await
     }
 
-    fn history(&self) -> History {
-        self.history.clone()
-    }
-
-    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
-        Ok(None)
-    }
-
-    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
-        let (key, users) = (key.clone(), users.to_vec());
-        self.read(move |db| read::load(db, &key, &users)).await
-    }
-
-    async fn claim(
-        &self,
-        key: &PacketKey,
-        expected_version: u64,
-        shares: Vec<Share>,
-        now_ms: u64,
-    ) -> Result<Claimed, StoreError> {
-        let key = key.clone();
-        self.write(move |db| write::claim(db, &key, expected_version, &shares, now_ms)).await
-    }
-
-    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
-        let key = key.clone();
-        self.write(move |db| write::close(db, &key, expected_version, now_ms)).await
-    }
-
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
         let key = key.clone();
         self.read(move |db| read::claims(db, &key, cursor, limit)).await
-    }
-
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        let (tenant, user, key) = (tenant.clone(), user.clone(), key.cloned());
-        self.write(move |db| write::fund(db, &tenant, &user, amount, key.as_ref(), now_ms)).await
-    }
-
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
-        let (tenant, user) = (tenant.clone(), user.clone());
-        self.read(move |db| rows::balance(db, &tenant, &user)).await
-    }
-
-    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
-        self.write(move |db| settle::settle(db, limit, now_ms)).await
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.survey(settle::backlog).await
-    }
-
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        self.survey(move |db| settle::parked(db, limit)).await
-    }
-
-    async fn unpark(&self) -> Result<u64, StoreError> {
-        self.write(settle::unpark).await
     }
 
     async fn due(
@@ -269,6 +229,26 @@ impl Ledger for SqliteLedger {
         let (tenant, user) = (tenant.clone(), user.clone());
         self.read(move |db| lists::sent(db, &tenant, &user, before, limit)).await
     }
+}
+
+#[async_trait]
+impl WalletLedger for SqliteLedger {
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError> {
+        let (tenant, user, key) = (tenant.clone(), user.clone(), key.cloned());
+        self.write(move |db| write::fund(db, &tenant, &user, amount, key.as_ref(), now_ms)).await
+    }
+
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.read(move |db| rows::balance(db, &tenant, &user)).await
+    }
 
     async fn received(
         &self,
@@ -290,6 +270,36 @@ impl Ledger for SqliteLedger {
     ) -> Result<Vec<Entry>, StoreError> {
         let (tenant, user) = (tenant.clone(), user.clone());
         self.read(move |db| lists::statement(db, &tenant, &user, before, limit)).await
+    }
+}
+
+#[async_trait]
+impl Settlement for SqliteLedger {
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        self.write(move |db| settle::settle(db, limit, now_ms)).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.survey(settle::backlog).await
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.survey(move |db| settle::parked(db, limit)).await
+    }
+
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        self.write(settle::unpark).await
+    }
+}
+
+#[async_trait]
+impl AuditLedger for SqliteLedger {
+    fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! What somebody looks back on. Each list is a walk along one index, from its cursor to its limit.
+//! Lists for users. Each list is a walk along one index, from its cursor to its limit.
 
 use rusqlite::{Connection, Params, Row};
 

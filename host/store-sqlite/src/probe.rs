@@ -1,4 +1,4 @@
-//! Whether the file takes writes: a small one that is committed, and that needs new pages.
+//! The write probe of a file: a small write that is committed, and that needs new pages.
 
 use rusqlite::Connection;
 

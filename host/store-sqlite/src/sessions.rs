@@ -11,21 +11,22 @@ use super::migrate::Series;
 use super::open::OpenError;
 use super::{batch, open};
 use hongbao_store::StoreError;
-use hongbao_store::committer::{Committer, CommitterError, Job, Limits};
+use hongbao_store::gatherer::{Bounds, Gatherer, GathererError};
+use hongbao_store::job::Job;
 
 /// A queue of this length is worked off in about a second on a slow disk.
-const WRITES: Limits = Limits { queue: 8192, batch: 1024 };
+const WRITES: Bounds = Bounds { queue: 8192, batch: 1024 };
 /// Batches of reads are small, so that a snapshot does not keep the log from being recycled.
-const READS: Limits = Limits { queue: 8192, batch: 256 };
+const READS: Bounds = Bounds { queue: 8192, batch: 256 };
 
 /// An open database: its file, and the threads with their connections.
 pub(super) struct Sessions {
     path: PathBuf,
     /// Before the writer, since the last connection to close tidies up and must be able to write.
-    readers: Vec<Committer<Job<Connection>>>,
+    readers: Vec<Gatherer<Job<Connection>>>,
     /// Whose turn it is.
     turn: AtomicUsize,
-    writer: Committer<Job<Connection>>,
+    writer: Gatherer<Job<Connection>>,
 }
 
 impl Sessions {
@@ -41,7 +42,7 @@ impl Sessions {
         let mut guard = Guard::new(&path, series).map_err(|error| OpenError::other(&path, error))?;
         let readers = (0..readers).map(|_| reader(&path, name)).collect::<Result<_, _>>()?;
         let writer = format!("{name}-writer");
-        let writer = Committer::start(&writer, WRITES, move |jobs| batch::write(&db, &mut guard, jobs))
+        let writer = Gatherer::on_thread(&writer, WRITES, move |jobs| batch::write(&db, &mut guard, jobs))
             .map_err(|error| OpenError::other(&path, error))?;
         Ok(Self { path, readers, turn: AtomicUsize::new(0), writer })
     }
@@ -64,13 +65,13 @@ impl Sessions {
         question: impl Fn(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, StoreError> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.readers.len().max(1);
-        let reader = self.readers.get(turn).ok_or(CommitterError::Ended)?;
+        let reader = self.readers.get(turn).ok_or(GathererError::Ended)?;
         reader.run(move |db| Ok(question(db)?)).await
     }
 }
 
-fn reader(path: &Path, name: &str) -> Result<Committer<Job<Connection>>, OpenError> {
+fn reader(path: &Path, name: &str) -> Result<Gatherer<Job<Connection>>, OpenError> {
     let db = open::reader(path)?;
-    let thread = Committer::start(&format!("{name}-reader"), READS, move |jobs| batch::read(&db, jobs));
+    let thread = Gatherer::on_thread(&format!("{name}-reader"), READS, move |jobs| batch::read(&db, jobs));
     thread.map_err(|error| OpenError::other(path, error))
 }

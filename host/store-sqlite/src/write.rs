@@ -1,4 +1,4 @@
-//! Operations that change the books. Each runs inside the committer's transaction: it decides
+//! Operations that change the books. Each runs inside the gatherer's transaction: it decides
 //! on what that transaction sees, writes, and is undone alone if a write is refused.
 
 use rusqlite::{Connection, OptionalExtension, params};

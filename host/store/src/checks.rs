@@ -1,4 +1,4 @@
-//! The rules of a claim and of an order, the same for every ledger, and of what a registry is given.
+//! Validation that all stores share: rules of claims, of orders and of registry entries.
 //! Databases hold them once more, as constraints; here they become answers that say which rule it was.
 
 use std::collections::HashSet;

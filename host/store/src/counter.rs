@@ -1,9 +1,10 @@
-//! The cache's contract.
+//! `Counter`, the contract of the cache.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::ledger::{Lookup, the_only};
 use super::{History, Report, StoreError};
 use hongbao_domain::{Amount, Audience, PacketKey, UserId};
 
@@ -92,7 +93,27 @@ pub struct Seating {
     pub lenient: bool,
 }
 
-/// Answer to [`Counter::swap`].
+/// Users who take seats of one packet, all or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Swap<'a> {
+    /// Of which packet.
+    pub key: &'a PacketKey,
+    /// At which version it was seen; at another one nobody is seated.
+    pub version: u64,
+    /// Who takes a slot and a seat each.
+    pub take: &'a [UserId],
+}
+
+/// Claims of one packet, whose seats become permanent.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirmation<'a> {
+    /// Of which packet.
+    pub key: &'a PacketKey,
+    /// Who claimed how much.
+    pub opened: &'a [OpenedSeat],
+}
+
+/// Answer to [`Counter::swap_all`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swapped {
     /// The users hold their seats; so many slots are left.
@@ -119,36 +140,36 @@ pub struct CounterState {
 /// The cache. It may lose everything at any time and may be wrong: that costs traffic, never
 /// money. Time is the caller's: a lease that has ended by the given time counts as ended, and
 /// its slot as free, whether or not anything was swept.
+///
+/// Calls about lists answer one result for each element, in the same order: elements are independent. The methods
+/// about one packet ask about a list of one.
 #[async_trait]
 pub trait Counter: Send + Sync + 'static {
     /// Starts a counter if there is none; one that is there stays as it is.
     async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError>;
 
-    /// Reads a counter; None where it is missing.
-    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError>;
+    /// Reads counters; None for one that is missing.
+    async fn load_all(&self, lookups: &[Lookup<'_>], now_ms: u64) -> Vec<Result<Option<View>, StoreError>>;
 
-    /// Takes a slot and a seat for each user, all or none, if the version is the expected one.
-    async fn swap(
-        &self,
-        key: &PacketKey,
-        expected_version: u64,
-        take: &[UserId],
-        lease: Lease,
-    ) -> Result<Swapped, StoreError>;
+    /// Takes a slot and a seat for each user; of each packet all or none, if its version is the expected one.
+    async fn swap_all(&self, swaps: &[Swap<'_>], lease: Lease) -> Vec<Result<Swapped, StoreError>>;
 
     /// Seats the users without taking slots. Those who hold a seat keep it.
-    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError>;
+    async fn admit_all(&self, groups: &[Lookup<'_>], lease: Lease) -> Vec<Result<(), StoreError>>;
 
-    /// Reads the seats alone; None where the counter is missing.
-    async fn seats(
+    /// Reads the seats alone; None for a counter that is missing.
+    async fn seats_all(
         &self,
-        key: &PacketKey,
-        users: &[UserId],
+        lookups: &[Lookup<'_>],
         now_ms: u64,
-    ) -> Result<Option<Seating>, StoreError>;
+    ) -> Vec<Result<Option<Seating>, StoreError>>;
 
     /// Makes seats permanent. A claim whose seat is not known gets one, and takes a slot.
-    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError>;
+    async fn confirm_all(
+        &self,
+        confirmations: &[Confirmation<'_>],
+        now_ms: u64,
+    ) -> Vec<Result<(), StoreError>>;
 
     /// Ends a counter: no slots any more.
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError>;
@@ -179,4 +200,40 @@ pub trait Counter: Send + Sync + 'static {
 
     /// Whether counters can be read and written now; as cheap as finding out can be.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// [`load_all`](Self::load_all) of one packet.
+    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
+        the_only(self.load_all(&[Lookup { key, users }], now_ms).await)
+    }
+
+    /// [`swap_all`](Self::swap_all) of one packet.
+    async fn swap(
+        &self,
+        key: &PacketKey,
+        expected_version: u64,
+        take: &[UserId],
+        lease: Lease,
+    ) -> Result<Swapped, StoreError> {
+        the_only(self.swap_all(&[Swap { key, version: expected_version, take }], lease).await)
+    }
+
+    /// [`admit_all`](Self::admit_all) of one packet.
+    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
+        the_only(self.admit_all(&[Lookup { key, users }], lease).await)
+    }
+
+    /// [`seats_all`](Self::seats_all) of one packet.
+    async fn seats(
+        &self,
+        key: &PacketKey,
+        users: &[UserId],
+        now_ms: u64,
+    ) -> Result<Option<Seating>, StoreError> {
+        the_only(self.seats_all(&[Lookup { key, users }], now_ms).await)
+    }
+
+    /// [`confirm_all`](Self::confirm_all) of one packet.
+    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
+        the_only(self.confirm_all(&[Confirmation { key, opened }], now_ms).await)
+    }
 }

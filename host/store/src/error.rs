@@ -1,4 +1,4 @@
-//! Why a store did not do what it was asked.
+//! Errors of stores.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -81,6 +81,15 @@ impl StoreError {
         match self {
             Self::Unavailable(source) => source.downcast_ref(),
             _ => None,
+        }
+    }
+
+    /// What a list came to, for each of its so many elements: an error of all is each one's.
+    #[must_use]
+    pub fn to_each<T>(outcome: Result<Vec<Result<T, Self>>, Self>, elements: usize) -> Vec<Result<T, Self>> {
+        match outcome {
+            Ok(answers) => answers,
+            Err(error) => std::iter::repeat_with(|| Err(error.again())).take(elements).collect(),
         }
     }
 

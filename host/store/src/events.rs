@@ -1,4 +1,4 @@
-//! The news' contract.
+//! `Events`, the contract of room events.
 
 use async_trait::async_trait;
 use tokio::sync::watch;

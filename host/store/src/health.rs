@@ -1,4 +1,4 @@
-//! How a store is doing: what the last check came to, and what calls said since then.
+//! The health of a store: the result of the last check, and of calls since then.
 //!
 //! A check asks the store for a small durable write, so it is shared: at most one runs at a time, and
 //! its report stands for [`FRESH`]. However many probes ask, the store is asked once a second. A call

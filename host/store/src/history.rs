@@ -1,4 +1,4 @@
-//! Which history of the books a ledger tells.
+//! The history of a ledger: a name that changes when the ledger loses its latest entries.
 //!
 //! A ledger may lose its last moments and go on: a standby that was behind is promoted, a backup is
 //! restored. What a cache counted then is of a history that never was: it knows of claims and packets

@@ -1,4 +1,5 @@
-//! The truth's contract.
+//! `Ledger`, the contract of the source of truth, divided by use: a wrapper implements only the part that it watches,
+//! and packets may live in another database than wallets.
 
 use async_trait::async_trait;
 
@@ -23,7 +24,16 @@ pub struct Receipt {
     pub expires_at_ms: u64,
 }
 
-/// Answer to [`Ledger::record`].
+/// An order to write down under an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPacket {
+    /// Which packet it becomes. The caller makes the id.
+    pub key: PacketKey,
+    /// What its sender ordered.
+    pub order: Order,
+}
+
+/// Answer to [`PacketLedger::record_all`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// Written, and the sender debited.
@@ -36,7 +46,7 @@ pub enum Recorded {
     InsufficientFunds(Amount),
 }
 
-/// Answer to [`Ledger::fund`].
+/// Answer to [`WalletLedger::fund`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Funded {
     /// Credited. What the wallet holds then.
@@ -45,6 +55,15 @@ pub enum Funded {
     Replayed(Amount),
     /// The key was used for another user or another amount. Nothing moved.
     KeyReused,
+}
+
+/// A question about a packet and these of its users.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// Which packet.
+    pub key: &'a PacketKey,
+    /// Whose claims; may be empty.
+    pub users: &'a [UserId],
 }
 
 /// A packet, and the claims of those users who were asked for, in the order of claiming.
@@ -75,7 +94,18 @@ pub enum Refusal {
     Twice,
 }
 
-/// Answer to [`Ledger::claim`].
+/// Shares to be claimed of one packet, all or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Of which packet.
+    pub key: PacketKey,
+    /// At which version it was seen; at another one nothing is claimed.
+    pub version: u64,
+    /// In the order of their sequences.
+    pub shares: Vec<Share>,
+}
+
+/// Answer to [`PacketLedger::claim_all`].
 #[expect(clippy::large_enum_variant, reason = "there is one a call, never a list of them")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
@@ -89,7 +119,7 @@ pub enum Claimed {
     Refused(Refusal),
 }
 
-/// Answer to [`Ledger::close`].
+/// Answer to [`PacketLedger::close`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// This much went back to the sender now.
@@ -285,20 +315,67 @@ impl Discrepancy {
     }
 }
 
-/// The truth. It refuses by itself what would break an invariant, and what it has acknowledged
-/// is durable as far as the backend is. Every call that changes something may be repeated after
-/// a lost reply. Time is the caller's.
+/// The packet side: what a send and an open need. It refuses by itself what would break an invariant, and what it
+/// has acknowledged is durable as far as the backend is. Every call that changes something may be repeated after a
+/// lost reply. Time is the caller's, in milliseconds since the Unix epoch.
+///
+/// Calls are about lists, and answer one result for each element, in the same order: elements are independent,
+/// and one that fails leaves the others as they are. A backend with one transaction for many carries a list out in
+/// one. The methods about one packet ask about a list of one.
 #[async_trait]
-pub trait Ledger: Send + Sync + 'static {
-    /// Writes a packet under `id` and debits its sender, in one transaction.
+pub trait PacketLedger: Send + Sync + 'static {
+    /// Writes packets and debits their senders; each with its debit in one transaction.
+    async fn record_all(&self, packets: Vec<NewPacket>, now_ms: u64) -> Vec<Result<Recorded, StoreError>>;
+
+    /// Reads packets and the claims of these users; None for one that there is not.
+    async fn load_all(&self, lookups: &[Lookup<'_>]) -> Vec<Result<Option<Loaded>, StoreError>>;
+
+    /// Claims shares of packets; of each packet all or none, if its version is the expected one.
+    async fn claim_all(&self, attempts: Vec<Attempt>, now_ms: u64) -> Vec<Result<Claimed, StoreError>>;
+
+    /// Ends a packet that is past its time and refunds what is left.
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError>;
+
+    /// [`record_all`](Self::record_all) of one packet.
     async fn record(
         &self,
         tenant: &TenantId,
         id: PacketId,
         order: Order,
         now_ms: u64,
-    ) -> Result<Recorded, StoreError>;
+    ) -> Result<Recorded, StoreError> {
+        let key = PacketKey { tenant: tenant.clone(), packet: id };
+        the_only(self.record_all(vec![NewPacket { key, order }], now_ms).await)
+    }
 
+    /// [`load_all`](Self::load_all) of one packet.
+    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
+        the_only(self.load_all(&[Lookup { key, users }]).await)
+    }
+
+    /// [`claim_all`](Self::claim_all) of one packet.
+    async fn claim(
+        &self,
+        key: &PacketKey,
+        expected_version: u64,
+        shares: Vec<Share>,
+        now_ms: u64,
+    ) -> Result<Claimed, StoreError> {
+        let attempt = Attempt { key: key.clone(), version: expected_version, shares };
+        the_only(self.claim_all(vec![attempt], now_ms).await)
+    }
+}
+
+/// The answer to a list of one.
+pub(crate) fn the_only<T>(answers: Vec<Result<T, StoreError>>) -> Result<T, StoreError> {
+    debug_assert_eq!(answers.len(), 1, "one answer for each element");
+    let missing = || Err(StoreError::Corrupt("a store answered about nothing".into()));
+    answers.into_iter().next().unwrap_or_else(missing)
+}
+
+/// Packets and claims, looked up and listed.
+#[async_trait]
+pub trait PacketLists: Send + Sync + 'static {
     /// The packet that was recorded under this key of its sender; None where there is none.
     async fn recorded(
         &self,
@@ -307,55 +384,8 @@ pub trait Ledger: Send + Sync + 'static {
         key: &Name,
     ) -> Result<Option<(PacketId, Packet)>, StoreError>;
 
-    /// Reads a packet and the claims of these users; None where there is no such packet.
-    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError>;
-
-    /// Claims shares, all or none, if the version is the expected one.
-    async fn claim(
-        &self,
-        key: &PacketKey,
-        expected_version: u64,
-        shares: Vec<Share>,
-        now_ms: u64,
-    ) -> Result<Claimed, StoreError>;
-
-    /// Ends a packet that is past its time and refunds what is left.
-    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError>;
-
     /// Claims in their order, those after sequence `cursor`, at most `limit`.
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError>;
-
-    /// Credits a wallet from outside. A key names one funding of its tenant for ever, written in
-    /// the transaction that moves the money; without a key each call is another funding. Refused
-    /// where the wallet would pass [`Amount::MAX`] or the amount is nothing: then the key stays free.
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError>;
-
-    /// What a wallet holds; nothing where there is none.
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError>;
-
-    /// Credits at most `limit` claims to their owners' wallets, of all tenants. The order is that
-    /// of claiming, but a large claim goes before normal ones that are up to
-    /// [`LARGE_HEAD_START_MS`] older: the large go first, and nobody waits for ever. Each claim
-    /// once, whoever asks and however often, and several processes at once. A claim that cannot
-    /// be credited is tried again later, see [`RETRY_MS`], and the others go on; after the last
-    /// of these it is parked.
-    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError>;
-
-    /// What settlement has before it.
-    async fn backlog(&self) -> Result<Backlog, StoreError>;
-
-    /// At most `limit` parked claims of all tenants, in the order of claiming.
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError>;
-
-    /// Puts every parked claim back in the queue, as if it had never been tried; gives how many.
-    async fn unpark(&self) -> Result<u64, StoreError>;
 
     /// At most `limit` open packets that are past their time, of one tenant or of all, those after
     /// `cursor`, the oldest first.
@@ -385,7 +415,7 @@ pub trait Ledger: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<PacketId>, StoreError>;
 
-    /// The same packets as [`Ledger::recent`], as they stand now.
+    /// The same packets as [`recent`](Self::recent), as they stand now.
     async fn recent_packets(
         &self,
         tenant: &TenantId,
@@ -403,6 +433,25 @@ pub trait Ledger: Send + Sync + 'static {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<(PacketId, Packet)>, StoreError>;
+}
+
+/// The wallet side: what users hold and were given.
+#[async_trait]
+pub trait WalletLedger: Send + Sync + 'static {
+    /// Credits a wallet from outside. A key names one funding of its tenant for ever, written in
+    /// the transaction that moves the money; without a key each call is another funding. Refused
+    /// where the wallet would pass [`Amount::MAX`] or the amount is nothing: then the key stays free.
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError>;
+
+    /// What a wallet holds; nothing where there is none.
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError>;
 
     /// Claims of a user, settled or not: those below `before`, at most `limit`, the latest first.
     async fn received(
@@ -422,7 +471,32 @@ pub trait Ledger: Send + Sync + 'static {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError>;
+}
 
+/// What lies between: claims on their way to wallets.
+#[async_trait]
+pub trait Settlement: Send + Sync + 'static {
+    /// Credits at most `limit` claims to their owners' wallets, of all tenants. The order is that
+    /// of claiming, but a large claim goes before normal ones that are up to
+    /// [`LARGE_HEAD_START_MS`] older: the large go first, and nobody waits for ever. Each claim
+    /// once, whoever asks and however often, and several processes at once. A claim that cannot
+    /// be credited is tried again later, see [`RETRY_MS`], and the others go on; after the last
+    /// of these it is parked.
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError>;
+
+    /// What settlement has before it.
+    async fn backlog(&self) -> Result<Backlog, StoreError>;
+
+    /// At most `limit` parked claims of all tenants, in the order of claiming.
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError>;
+
+    /// Puts every parked claim back in the queue, as if it had never been tried; gives how many.
+    async fn unpark(&self) -> Result<u64, StoreError>;
+}
+
+/// The books as a whole.
+#[async_trait]
+pub trait AuditLedger: Send + Sync + 'static {
     /// Which history of the books it tells, as far as it knows: see [`History`].
     fn history(&self) -> History;
 
@@ -440,3 +514,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// movements, balances against postings. Empty when all is well.
     async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError>;
 }
+
+/// All of it, as a backend offers it. Whatever has the parts is one.
+pub trait Ledger: PacketLedger + PacketLists + WalletLedger + Settlement + AuditLedger {}
+
+impl<L: PacketLedger + PacketLists + WalletLedger + Settlement + AuditLedger> Ledger for L {}

@@ -1,4 +1,4 @@
-//! Where state lives: a [`Counter`] that may forget and a [`Ledger`] that may not; beside them a
+//! Storage contracts and in-memory stores: a [`Counter`] that may forget and a [`Ledger`] that may not; beside them a
 //! [`Registry`] of the service's own records.
 //!
 //! Backends know nothing of plugins or components. Every backend, and every wrapper around
@@ -6,9 +6,8 @@
 
 #![warn(missing_docs)]
 
-pub mod announced;
+pub mod change_feed;
 pub mod checks;
-pub mod committer;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod counter;
@@ -18,14 +17,17 @@ pub mod finished;
 pub mod gatherer;
 mod health;
 mod history;
+pub mod job;
 mod ledger;
 pub mod memory;
+pub mod packet_cache;
 pub mod patience;
 pub mod private;
 mod registry;
 
 pub use counter::{
-    Card, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
+    Card, Confirmation, Counter, CounterState, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swap,
+    Swapped, View,
 };
 pub use error::{StoreError, WritesRefused};
 pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
@@ -33,10 +35,19 @@ pub use health::{CHECK_TIME, FRESH, Health, Report, Standing};
 pub use history::Followed;
 pub use history::History;
 pub use ledger::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Ledger, Loaded,
-    Parked, Place, Queue, RETRY_MS, Receipt, Received, Recorded, Refusal, Settled,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded,
+    LARGE_HEAD_START_MS, Ledger, Loaded, Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Queue,
+    RETRY_MS, Receipt, Received, Recorded, Refusal, Settled, Settlement, WalletLedger,
 };
 pub use registry::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
     RUNNING_MS, Registry, RequestKey, TenantRecord,
 };
+
+/// The parts of a ledger and of a counter, to be called on a backend by its own type: `use hongbao_store::prelude::*`.
+pub mod prelude {
+    pub use super::{
+        AuditLedger as _, Counter as _, Ledger as _, PacketLedger as _, PacketLists as _, Settlement as _,
+        WalletLedger as _,
+    };
+}

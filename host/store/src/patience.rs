@@ -1,4 +1,4 @@
-//! How long a store waits for what it is made of. Each wait is shorter than the one around it, and all
+//! Time limits of stores. Each wait is shorter than the one around it, and all
 //! of them are shorter than what a plugin's call has for its stores by default (4.5 s), so that it is
 //! the store that gives up first, with its own words, and not its caller.
 

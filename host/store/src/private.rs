@@ -1,4 +1,4 @@
-//! Files and directories that are one user's alone: the books say who has how much, and compiled code is run as it is.
+//! Files and directories that only their owner can access: the books say who has how much, and compiled code is run as it is.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io;

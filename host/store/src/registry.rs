@@ -1,4 +1,4 @@
-//! The service's own records, beside the money: who may call, what was answered, what administrators
+//! `Registry`, the contract of the service's own records: who may call, what was answered, what administrators
 //! did, which tenants and plugins there are.
 
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! Stores whose answers go wrong on purpose, below the real code and above the real stores.
+//! Fault injection: store wrappers whose answers fail on demand.
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use hongbao_domain::{
-    Amount, Claim, Event, EventId, Name, Order, Packet, PacketId, PacketKey, RoomKey, Share, TenantId, UserId,
+    Amount, Claim, Event, EventId, Name, Packet, PacketId, PacketKey, RoomKey, TenantId, UserId,
 };
 use hongbao_store::{
-    Audit, Backlog, Claimed, Closed, Counter, CounterState, Discrepancy, Due, Entry, Events, Funded, History,
-    Lease, Ledger, Loaded, OpenedSeat, Opening, Parked, Place, Received, Recorded, Report, Seating, Settled,
-    Since, StoreError, Swapped, View, WritesRefused,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Confirmation, Counter, CounterState, Discrepancy,
+    Due, Entry, Events, Funded, History, Lease, Ledger, Loaded, Lookup, NewPacket, Opening, PacketLedger,
+    PacketLists, Parked, Place, Received, Recorded, Report, Seating, Settled, Settlement, Since, StoreError,
+    Swap, Swapped, View, WalletLedger, WritesRefused,
 };
 use tokio::sync::watch;
 
@@ -93,6 +94,23 @@ impl<S: ?Sized> Faulty<S> {
         self.pass(call).await
     }
 
+    /// The same about a list: what happens to the call happens to each element.
+    async fn change_all<T>(
+        &self,
+        elements: usize,
+        call: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        StoreError::to_each(self.change(async { Ok(call.await) }).await, elements)
+    }
+
+    async fn pass_all<T>(
+        &self,
+        elements: usize,
+        call: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        StoreError::to_each(self.pass(async { Ok(call.await) }).await, elements)
+    }
+
     pub(super) async fn pass<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
@@ -123,33 +141,33 @@ impl Counter for Faulty<dyn Counter> {
     async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError> {
         self.change(self.store.open(key, opening, now_ms)).await
     }
-    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
-        self.pass(self.store.load(key, users, now_ms)).await
+    async fn load_all(&self, lookups: &[Lookup<'_>], now_ms: u64) -> Vec<Result<Option<View>, StoreError>> {
+        self.pass_all(lookups.len(), self.store.load_all(lookups, now_ms)).await
     }
-    async fn swap(
-        &self,
-        key: &PacketKey,
-        version: u64,
-        take: &[UserId],
-        lease: Lease,
-    ) -> Result<Swapped, StoreError> {
+    async fn swap_all(&self, swaps: &[Swap<'_>], lease: Lease) -> Vec<Result<Swapped, StoreError>> {
         // A version that never was makes the real store answer as it does to a lost race.
-        let version = if self.is(Fault::Contended) { u64::MAX } else { version };
-        self.change(self.store.swap(key, version, take, lease)).await
+        let is_contended = self.is(Fault::Contended);
+        let version = |version| if is_contended { u64::MAX } else { version };
+        let swaps: Vec<_> =
+            swaps.iter().map(|swap| Swap { version: version(swap.version), ..*swap }).collect();
+        self.change_all(swaps.len(), self.store.swap_all(&swaps, lease)).await
     }
-    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
-        self.change(self.store.admit(key, users, lease)).await
+    async fn admit_all(&self, groups: &[Lookup<'_>], lease: Lease) -> Vec<Result<(), StoreError>> {
+        self.change_all(groups.len(), self.store.admit_all(groups, lease)).await
     }
-    async fn seats(
+    async fn seats_all(
         &self,
-        key: &PacketKey,
-        users: &[UserId],
+        lookups: &[Lookup<'_>],
         now_ms: u64,
-    ) -> Result<Option<Seating>, StoreError> {
-        self.pass(self.store.seats(key, users, now_ms)).await
+    ) -> Vec<Result<Option<Seating>, StoreError>> {
+        self.pass_all(lookups.len(), self.store.seats_all(lookups, now_ms)).await
     }
-    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
-        self.change(self.store.confirm(key, opened, now_ms)).await
+    async fn confirm_all(
+        &self,
+        confirmations: &[Confirmation<'_>],
+        now_ms: u64,
+    ) -> Vec<Result<(), StoreError>> {
+        self.change_all(confirmations.len(), self.store.confirm_all(confirmations, now_ms)).await
     }
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {
         self.change(self.store.close(key, now_ms)).await
@@ -183,16 +201,37 @@ impl Counter for Faulty<dyn Counter> {
 }
 
 #[async_trait]
-impl Ledger for Faulty<dyn Ledger> {
-    async fn record(
-        &self,
-        tenant: &TenantId,
-        id: PacketId,
-        order: Order,
-        now_ms: u64,
-    ) -> Result<Recorded, StoreError> {
-        self.change(self.store.record(tenant, id, order, now_ms)).await
+impl PacketLedger for Faulty<dyn Ledger> {
+    async fn record_all(&self, packets: Vec<NewPacket>, now_ms: u64) -> Vec<Result<Recorded, StoreError>> {
+        let count = packets.len();
+        self.change_all(count, self.store.record_all(packets, now_ms)).await
     }
+    async fn load_all(&self, lookups: &[Lookup<'_>]) -> Vec<Result<Option<Loaded>, StoreError>> {
+        // Reading has no effect to lose the answer of.
+        if self.is(Fault::ReplyLost) {
+            return self.store.load_all(lookups).await;
+        }
+        self.pass_all(lookups.len(), self.store.load_all(lookups)).await
+    }
+    async fn claim_all(&self, mut attempts: Vec<Attempt>, now_ms: u64) -> Vec<Result<Claimed, StoreError>> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(deed) = first {
+            deed.await;
+        }
+        if self.is(Fault::Contended) {
+            attempts.iter_mut().for_each(|attempt| attempt.version = u64::MAX);
+        }
+        let count = attempts.len();
+        self.change_all(count, self.store.claim_all(attempts, now_ms)).await
+    }
+    async fn close(&self, key: &PacketKey, version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        let version = if self.is(Fault::Contended) { u64::MAX } else { version };
+        self.change(self.store.close(key, version, now_ms)).await
+    }
+}
+
+#[async_trait]
+impl PacketLists for Faulty<dyn Ledger> {
     async fn recorded(
         &self,
         tenant: &TenantId,
@@ -201,64 +240,8 @@ impl Ledger for Faulty<dyn Ledger> {
     ) -> Result<Option<(PacketId, Packet)>, StoreError> {
         self.pass(self.store.recorded(tenant, sender, key)).await
     }
-    fn history(&self) -> History {
-        self.store.history()
-    }
-    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
-        self.pass(self.store.server_ms()).await
-    }
-    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
-        // Reading has no effect to lose the answer of.
-        if self.is(Fault::ReplyLost) {
-            return self.store.load(key, users).await;
-        }
-        self.pass(self.store.load(key, users)).await
-    }
-    async fn claim(
-        &self,
-        key: &PacketKey,
-        version: u64,
-        shares: Vec<Share>,
-        now_ms: u64,
-    ) -> Result<Claimed, StoreError> {
-        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(deed) = first {
-            deed.await;
-        }
-        let version = if self.is(Fault::Contended) { u64::MAX } else { version };
-        self.change(self.store.claim(key, version, shares, now_ms)).await
-    }
-    async fn close(&self, key: &PacketKey, version: u64, now_ms: u64) -> Result<Closed, StoreError> {
-        let version = if self.is(Fault::Contended) { u64::MAX } else { version };
-        self.change(self.store.close(key, version, now_ms)).await
-    }
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
         self.pass(self.store.claims(key, cursor, limit)).await
-    }
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        self.change(self.store.fund(tenant, user, amount, key, now_ms)).await
-    }
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
-        self.pass(self.store.balance(tenant, user)).await
-    }
-    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
-        self.change(self.store.settle(limit, now_ms)).await
-    }
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.pass(self.store.backlog()).await
-    }
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        self.pass(self.store.parked(limit)).await
-    }
-    async fn unpark(&self) -> Result<u64, StoreError> {
-        self.change(self.store.unpark()).await
     }
     async fn due(
         &self,
@@ -304,6 +287,23 @@ impl Ledger for Faulty<dyn Ledger> {
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
         self.pass(self.store.sent(tenant, user, before, limit)).await
     }
+}
+
+#[async_trait]
+impl WalletLedger for Faulty<dyn Ledger> {
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError> {
+        self.change(self.store.fund(tenant, user, amount, key, now_ms)).await
+    }
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        self.pass(self.store.balance(tenant, user)).await
+    }
     async fn received(
         &self,
         tenant: &TenantId,
@@ -321,6 +321,32 @@ impl Ledger for Faulty<dyn Ledger> {
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         self.pass(self.store.statement(tenant, user, before, limit)).await
+    }
+}
+
+#[async_trait]
+impl Settlement for Faulty<dyn Ledger> {
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        self.change(self.store.settle(limit, now_ms)).await
+    }
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.pass(self.store.backlog()).await
+    }
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        self.pass(self.store.parked(limit)).await
+    }
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        self.change(self.store.unpark()).await
+    }
+}
+
+#[async_trait]
+impl AuditLedger for Faulty<dyn Ledger> {
+    fn history(&self) -> History {
+        self.store.history()
+    }
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.pass(self.store.server_ms()).await
     }
     async fn check(&self) -> Result<(), StoreError> {
         self.checked.fetch_add(1, Ordering::SeqCst);

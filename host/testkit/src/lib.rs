@@ -1,5 +1,5 @@
-//! For the tests of whoever embeds this: everything in memory, a clock that stands still until it is
-//! moved, draws that are the same each time, and stores that fail when told to.
+//! Test doubles for applications that embed a host: in-memory stores that fail on demand, a clock that only
+//! moves when told to, and draws from a seed.
 //!
 //! ```
 //! use hongbao_domain::{Amount, Grabbed, UserId};
@@ -12,12 +12,12 @@
 //! let packet = kit.packet(&tenant, "alice", 1_000, 5).await?;
 //! let bob = UserId::new("bob")?;
 //!
-//! // The cache is away: whoever taps may go on, and the ledger decides.
+//! // The cache is unavailable: users may go on to open, and the ledger decides.
 //! kit.counter.set(Fault::Down);
 //! assert_eq!(tenant.grab(packet, bob.clone()).await?, Grabbed::Contended);
 //! kit.counter.set(Fault::None);
 //!
-//! // A day later what nobody took is back with alice.
+//! // A day later the remainder is refunded to alice.
 //! kit.clock.advance(24 * 60 * 60 * 1000);
 //! tenant.expire_due().await?;
 //! assert_eq!(tenant.balance(&UserId::new("alice")?).await?, Amount::new(1_000)?);
@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! Whoever writes a [`Counter`] or a [`Ledger`] of their own runs
+//! To test a [`Counter`] or a [`Ledger`] of your own, run
 //! [`conformance`](hongbao_store::conformance) on it.
 
 #![warn(missing_docs)]
@@ -51,7 +51,7 @@ use hongbao_store::{Counter, Ledger, StoreError};
 /// 2026-02-16, the eve of a year of the horse.
 const EVE_MS: u64 = 1_771_200_000_000;
 
-/// A host in memory, and the things around it that a test wants to touch.
+/// A host in memory, with access to its stores and clock.
 pub struct Kit {
     /// The host.
     pub host: Host,
@@ -65,7 +65,7 @@ pub struct Kit {
     keys: AtomicU64,
 }
 
-/// Why a [`Kit`] did not do what it was told.
+/// Errors of a [`Kit`].
 #[derive(Debug, thiserror::Error)]
 pub enum KitError {
     /// The host could not be built.
@@ -150,3 +150,8 @@ impl Kit {
         }
     }
 }
+
+/// The README's example is tested as documentation is.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! Records of a service whose answers go wrong on purpose.
+//! Fault injection for registries.
 
 use async_trait::async_trait;
 

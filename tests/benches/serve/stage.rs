@@ -9,7 +9,7 @@ use hongbao_host::domain::{
 };
 use hongbao_host::runtime::{Announcer, Host, Tenant, TenantConfig, TenantEntry, TenantsFile};
 use hongbao_host::server::{Listening, NewKey, RateSettings, Seal, Service, ServiceSettings};
-use hongbao_host::store::announced::Announced;
+use hongbao_host::store::change_feed::ChangeFeed;
 use hongbao_host::store::finished::FinishedCache;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
 use hongbao_host::store::postgres::{PostgresLedger, PostgresRegistry};
@@ -66,8 +66,13 @@ pub struct Stage {
 
 impl Stage {
     pub async fn start(stores: Stores) -> Self {
-        let (announced, changes) = Announced::new(Arc::clone(&stores.ledger));
-        let host = Host::builder().counter(stores.counter).ledger(Arc::new(announced)).build().unwrap();
+        let (feed, changes) = ChangeFeed::new(Arc::<dyn Ledger>::clone(&stores.ledger));
+        let host = Host::builder()
+            .counter(stores.counter)
+            .ledger(Arc::clone(&stores.ledger))
+            .packets(Arc::new(feed))
+            .build()
+            .unwrap();
         let announcer =
             Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), host.clock());
         let id = TenantId::new("acme").unwrap();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, Name, Order, PacketId, Policy, Strategy, TenantId, UserId};
 use hongbao_host::runtime::{Host, Tenant};
+use hongbao_host::store::packet_cache::PacketCache;
 use hongbao_host::store::{Counter, Ledger, Recorded};
 use hongbao_tests::chat::{alone, amount, everything, user};
 
@@ -17,10 +18,12 @@ pub const ON_ONE: usize = 6_000;
 /// One user's tap on one packet.
 pub type Tap = (PacketId, UserId);
 
-/// A tenant for measuring: everything is as it is by default, but packets may be larger.
+/// A tenant for measuring: everything is as `hongbao serve` has it, but packets may be larger.
 pub fn tenant(counter: Arc<dyn Counter>, ledger: Arc<dyn Ledger>) -> Tenant {
     let policy = Policy { max_shares: 1_000_000, ..Policy::default() };
-    alone(Host::builder().counter(counter).ledger(ledger), everything().policy(policy)).1
+    let packets = PacketCache::new(Arc::<dyn Ledger>::clone(&ledger), ledger.history());
+    let host = Host::builder().counter(counter).ledger(ledger).packets(Arc::new(packets));
+    alone(host, everything().policy(policy)).1
 }
 
 /// Packets that are in the ledger, each of so many shares.

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Grabbed, Opened, PacketId, TenantId, UserId};
-use hongbao_host::store::Ledger as _;
+use hongbao_host::store::prelude::*;
 
 use super::books::Books;
 use super::check::{Harm, Wrong, compare};

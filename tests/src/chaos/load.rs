@@ -14,7 +14,8 @@ use hongbao_host::domain::{
 };
 use hongbao_host::imports::{Clock, SteadyClock, Uptime};
 use hongbao_host::runtime::{Host, Pace, Tenant, Workers};
-use hongbao_host::store::Ledger as _;
+use hongbao_host::store::prelude::*;
+
 use hongbao_host::store::finished::FinishedCache;
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::redis::RedisCounter;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hongbao_host::domain::{Amount, TenantId};
 use hongbao_host::runtime::{Host, Tenant};
-use hongbao_host::store::Ledger;
+use hongbao_host::store::prelude::*;
+
 use hongbao_host::store::postgres::PostgresLedger;
 use hongbao_host::store::redis::RedisCounter;
 use tokio::runtime::Runtime;

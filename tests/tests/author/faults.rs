@@ -6,7 +6,7 @@ use hongbao_host::domain::{Grabbed, Opened, Policy, SendError, Sent};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_host::store::{Counter, Ledger};
 use hongbao_testkit::{Fault, Faulty};
-use hongbao_tests::chat::{Chat, amount, request, user};
+use hongbao_tests::chat::{Chat, amount, plugin, request, user};
 
 use crate::build::halving;
 
@@ -62,6 +62,45 @@ async fn without_the_cache_the_ledger_decides_alone() {
         assert!(matches!(chat.open(packet, name).await, Opened::Opened(_)));
     }
     assert_eq!(chat.open(packet, "dave").await, Opened::Exhausted);
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn without_the_cache_who_comes_too_late_in_a_batch_hears_so() {
+    let Switched { chat, counter, .. } = switched().await;
+    let packet = chat.lucky(1_000, 2).await;
+    counter.set(Fault::Down);
+    let users = ["bob", "carol", "dave"].map(user).to_vec();
+    let opened = chat.tenant.open_batch(vec![(packet, users)]).await.unwrap();
+    assert!(matches!(opened[..2], [Opened::Opened(_), Opened::Opened(_)]), "{opened:?}");
+    assert_eq!(opened[2], Opened::Exhausted);
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn an_overloaded_cache_moves_no_load_to_the_ledger() {
+    let Switched { chat, counter, ledger } = switched().await;
+    let packet = chat.lucky(1_000, 2).await;
+    counter.set(Fault::Overloaded);
+    // Whatever reached the ledger would be answered otherwise.
+    ledger.set(Fault::Down);
+    assert_eq!(chat.grab(packet, "bob").await, Grabbed::Busy);
+    assert_eq!(chat.open(packet, "bob").await, Opened::Busy);
+    counter.set(Fault::None);
+    ledger.set(Fault::None);
+    assert_eq!(chat.take(packet, "bob").await.amount, amount(500));
+    chat.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_packet_of_another_plugin_is_not_drawn_by_this_rule() {
+    let chat = Chat::default();
+    let packet = chat.equal(1_000, 4).await;
+    chat.tenant.upgrade(halving()).await.unwrap();
+    assert_eq!(chat.grab(packet, "bob").await, Grabbed::Admitted);
+    assert_eq!(chat.open(packet, "bob").await, Opened::Unavailable);
+    chat.tenant.upgrade(plugin()).await.unwrap();
+    assert!(matches!(chat.open(packet, "bob").await, Opened::Opened(share) if share.amount == amount(250)));
     chat.assert_conserved().await;
 }
 

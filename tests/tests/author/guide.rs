@@ -118,9 +118,10 @@ fn the_guide_quotes_what_the_host_says() {
 fn gather(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => gather(&path, text),
-            false => text.push_str(&fs::read_to_string(path).unwrap()),
+        if path.is_dir() {
+            gather(&path, text);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            text.push_str(&fs::read_to_string(path).unwrap());
         }
     }
 }

@@ -10,7 +10,7 @@ use hongbao_host::runtime::{Host, PluginSource, TenantConfig};
 use hongbao_tests::chat::{Chat, amount, request, user};
 
 use crate::build::{directory, halving, root};
-use crate::rule::share;
+use crate::rule::amounts;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -26,13 +26,7 @@ async fn chat() -> Chat {
 }
 
 fn divide(total: u64, shares: u32, most: u64) -> Vec<u64> {
-    let mut left = total;
-    let drawn = (1..=shares).rev().map(|shares| {
-        let share = share(left, shares, 1, most);
-        left -= share;
-        share
-    });
-    drawn.collect()
+    amounts(total, shares, 1, most).collect()
 }
 
 #[test]
@@ -63,13 +57,9 @@ fn every_packet_is_divided_to_the_last_cent() {
 #[test]
 fn no_share_is_below_the_floor() {
     for (total, shares, floor) in [(100, 5, 20), (1_000, 5, 100), (1_000, 7, 3), (60, 3, 10)] {
-        let mut left = total;
-        for shares in (1..=shares).rev() {
-            let drawn = share(left, shares, floor, 20_000);
-            assert!(drawn >= floor, "{drawn} of {total} in {shares}");
-            left -= drawn;
-        }
-        assert_eq!(left, 0);
+        let drawn: Vec<u64> = amounts(total, shares, floor, 20_000).collect();
+        assert!(drawn.iter().all(|share| *share >= floor), "{drawn:?} of {total}");
+        assert_eq!(drawn.iter().sum::<u64>(), total, "{total} in {shares}");
     }
 }
 
@@ -300,7 +290,7 @@ async fn whatever_is_typed_has_an_answer() {
         "/halving 1 101",
         "/halving 0.01 2",
         "/halving 0 1",
-        "/halving 1 1 a\nb",
+        "/halving 1 1 a\u{7}b",
         "/halving 99 1",
     ];
     for text in texts {
@@ -324,14 +314,20 @@ async fn whatever_is_typed_has_an_answer() {
         chat.tenant.action(card.packet.unwrap(), action.to_owned(), by)
     };
     assert_eq!(press("show", "bob").await.unwrap(), sent, "the room's card");
-    for action in ["grab", "open", "details", "x"] {
-        assert_eq!(press(action, "bob").await.unwrap().len(), 1, "{action}");
+    let said = press("open", "bob").await.unwrap();
+    let [Reply::Card(own)] = said.as_slice() else { panic!("{said:?}") };
+    assert_eq!((own.title.as_str(), own.private), ("5.00 CNY", true));
+    for action in ["grab", "details", "x"] {
+        let said = press(action, "bob").await.unwrap();
+        assert!(
+            matches!(said.as_slice(), [Reply::Problem(problem)] if problem.code == "unknown-action"),
+            "{action}: {said:?}"
+        );
     }
     let said = press("show", "carol").await.unwrap();
     let [Reply::Card(open)] = said.as_slice() else { panic!("{said:?}") };
     assert_eq!((open.theme, open.private), (Theme::Sealed, false));
     assert!(!format!("{open:?}").contains("5.00"), "bob's share is bob's until all are taken: {open:?}");
-    press("grab", "carol").await.unwrap();
     for _ in 0..2 {
         let said = press("open", "carol").await.unwrap();
         let [Reply::Card(own), Reply::Card(room)] = said.as_slice() else { panic!("{said:?}") };
@@ -339,5 +335,7 @@ async fn whatever_is_typed_has_an_answer() {
         assert_eq!((room.theme, room.private, room.fields.len()), (Theme::Finished, false, 4));
         assert_eq!(press("show", "dave").await.unwrap(), said[1..], "the room's card again");
     }
+    let said = press("open", "dave").await.unwrap();
+    assert!(matches!(said.as_slice(), [Reply::Problem(problem)] if problem.code == "exhausted"), "{said:?}");
     chat.assert_conserved().await;
 }

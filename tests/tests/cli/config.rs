@@ -102,7 +102,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             "[tenants.a]\nlimits = { batch = 5, requests_per_second = 0 }",
             65,
-            "line 2, column 23: tenants.a.limits: requests_per_second must be at least 1",
+            "line 2, column 45: tenants.a.limits.requests_per_second: it must be at least 1; left out it is no limit",
         ),
         (
             "[tenants.a]\n\n[tenants.a.policy]\nmax_sahres = 1",

@@ -1,4 +1,4 @@
-//! Money: the mistakes that others made, each with a test, and the invariants under a crowd.
+//! Money: the mistakes that others made, each with a test, the invariants under a crowd, and how amounts are shown.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,3 +12,4 @@ mod crowd;
 mod faults;
 mod mistakes;
 mod overload;
+mod shown;

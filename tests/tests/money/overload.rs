@@ -165,7 +165,7 @@ async fn who_waits_in_vain_for_a_place_is_busy_and_nothing_was_done() {
     let packet = stage.chat.lucky(1_000, 3).await;
     stage.chat.grab(packet, "bob").await;
     let config = stage.chat.tenant.config();
-    let limits = Limits { calls_in_flight: 1, ..config.limits };
+    let limits = Limits { calls_in_flight: 1, ..config.settings.limits };
     stage.chat.tenant.configure(config.limits(limits)).await.unwrap();
     stage.ledger.set(Fault::Hangs);
     let (tenant, begun) = (&stage.chat.tenant, Instant::now());

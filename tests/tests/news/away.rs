@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Priority, Share, TenantId};
-use hongbao_host::store::{Claimed, Ledger as _};
+use hongbao_host::store::Claimed;
+use hongbao_host::store::prelude::*;
 use hongbao_testkit::Fault;
 use tokio::time::{sleep, timeout};
 
@@ -82,7 +83,7 @@ async fn an_end_is_told_of_a_call_that_was_cancelled() {
 async fn a_record_that_was_in_doubt_and_not_made_tells_nothing() {
     let bench = Bench::new();
     bench.books.set(Fault::Down);
-    let recorded = bench.ledger.record(&TenantId::default(), key(1).packet, order(1, 10, 2), NOW).await;
+    let recorded = bench.packets.record(&TenantId::default(), key(1).packet, order(1, 10, 2), NOW).await;
     assert!(recorded.is_err());
     bench.books.set(Fault::None);
     sleep(Duration::from_millis(1_500)).await;

@@ -1,4 +1,4 @@
-//! A ledger that is announced, and rooms that are told.
+//! A ledger with a change feed, and rooms that are told.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +9,11 @@ use hongbao_host::domain::{
 };
 use hongbao_host::imports::{Clock as _, ManualClock};
 use hongbao_host::runtime::Announcer;
-use hongbao_host::store::announced::Announced;
+use hongbao_host::store::change_feed::ChangeFeed;
 use hongbao_host::store::memory::{MemoryEvents, MemoryLedger};
-use hongbao_host::store::{Claimed, Closed, Events, Ledger, Recorded, StoreError};
+use hongbao_host::store::{
+    Claimed, Closed, Events, Ledger, PacketLedger, Recorded, StoreError, WalletLedger as _,
+};
 use hongbao_testkit::Faulty;
 use tokio::time::sleep;
 
@@ -20,9 +22,9 @@ pub const LIFE_MS: u64 = 60_000;
 const BEGINNING: EventId = EventId { ms: 0, sequence: 0 };
 
 pub struct Bench {
-    /// As the host has it.
-    pub ledger: Arc<dyn Ledger>,
-    /// The same books below the wrapper.
+    /// The packet side as the host has it.
+    pub packets: Arc<dyn PacketLedger>,
+    /// The same books below the feed.
     pub books: Arc<Faulty<dyn Ledger>>,
     /// The same books as the announcer reads them.
     pub read: Arc<Faulty<dyn Ledger>>,
@@ -66,14 +68,14 @@ impl Bench {
     fn on(books: Arc<Faulty<dyn Ledger>>, read: Arc<Faulty<dyn Ledger>>, rooms: Arc<MemoryEvents>) -> Self {
         let told = Faulty::<dyn Events>::new(Arc::<MemoryEvents>::clone(&rooms));
         let clock = Arc::new(ManualClock::new(NOW));
-        let (ledger, changes) = Announced::new(Arc::<Faulty<dyn Ledger>>::clone(&books));
+        let (feed, changes) = ChangeFeed::new(Arc::<Faulty<dyn Ledger>>::clone(&books));
         let announcer = Announcer::start(
             changes,
             Arc::<Faulty<dyn Ledger>>::clone(&read),
             Arc::<Faulty<dyn Events>>::clone(&told),
             Arc::<ManualClock>::clone(&clock),
         );
-        Self { ledger: Arc::new(ledger), books, read, told, rooms, clock, announcer }
+        Self { packets: Arc::new(feed), books, read, told, rooms, clock, announcer }
     }
 
     /// Stops the announcer; gives what is left.
@@ -92,18 +94,18 @@ impl Bench {
 
     pub async fn send(&self, number: u128, total: u64, shares: u32) -> PacketKey {
         let (tenant, order) = (TenantId::default(), order(number, total, shares));
-        self.ledger.fund(&tenant, &order.sender, order.total, None, NOW).await.unwrap();
-        let recorded = self.ledger.record(&tenant, key(number).packet, order, NOW).await.unwrap();
+        self.books.fund(&tenant, &order.sender, order.total, None, NOW).await.unwrap();
+        let recorded = self.packets.record(&tenant, key(number).packet, order, NOW).await.unwrap();
         assert!(matches!(recorded, Recorded::Recorded(_)));
         key(number)
     }
 
     /// Claims at the present version.
     pub async fn try_claim(&self, key: &PacketKey, name: &str, minor: u64) -> Result<Claimed, StoreError> {
-        let version = self.ledger.load(key, &[]).await?.unwrap().packet.version;
+        let version = self.packets.load(key, &[]).await?.unwrap().packet.version;
         let share = Share { user: user(name), amount: amount(minor), priority: Priority::Normal };
         let now = self.clock.now_ms();
-        self.ledger.claim(key, version, vec![share], now).await
+        self.packets.claim(key, version, vec![share], now).await
     }
 
     pub async fn claim(&self, key: &PacketKey, name: &str, minor: u64) {
@@ -112,8 +114,8 @@ impl Bench {
     }
 
     pub async fn expire(&self, key: &PacketKey) {
-        let version = self.ledger.load(key, &[]).await.unwrap().unwrap().packet.version;
-        let closed = self.ledger.close(key, version, NOW + LIFE_MS).await.unwrap();
+        let version = self.packets.load(key, &[]).await.unwrap().unwrap().packet.version;
+        let closed = self.packets.close(key, version, NOW + LIFE_MS).await.unwrap();
         assert!(matches!(closed, Closed::Refunded(_)), "{closed:?}");
     }
 }

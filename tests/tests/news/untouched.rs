@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hongbao_host::domain::{Details, Grabbed, Name, Opened, Policy};
 use hongbao_host::imports::SystemClock;
 use hongbao_host::runtime::Announcer;
-use hongbao_host::store::announced::Announced;
+use hongbao_host::store::change_feed::ChangeFeed;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger};
 use hongbao_host::store::{Events, Ledger};
 use hongbao_testkit::{Fault, Faulty};
@@ -26,17 +26,17 @@ struct Story {
 /// A chat whose rooms are told by stores with this fault; None where nobody announces anything.
 async fn story(fault: Option<Fault>) -> Story {
     let books: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
-    let (ledger, announcer) = match fault {
-        None => (books, None),
+    let counter = Arc::new(MemoryCounter::new());
+    let (chat, announcer) = match fault {
+        None => (Chat::new(counter, books, Policy::default()), None),
         Some(fault) => {
             let events = Faulty::<dyn Events>::new(Arc::new(MemoryEvents::new()));
             events.set(fault);
-            let (ledger, changes) = Announced::new(Arc::clone(&books));
-            let announcer = Announcer::start(changes, books, events, Arc::new(SystemClock));
-            (Arc::new(ledger) as Arc<dyn Ledger>, Some(announcer))
+            let (feed, changes) = ChangeFeed::new(Arc::<dyn Ledger>::clone(&books));
+            let announcer = Announcer::start(changes, Arc::clone(&books), events, Arc::new(SystemClock));
+            (Chat::fed(counter, books, Arc::new(feed)), Some(announcer))
         }
     };
-    let chat = Chat::new(Arc::new(MemoryCounter::new()), ledger, Policy::default());
     let told = tell(&chat).await;
     drop(announcer);
     told

@@ -106,3 +106,31 @@ async fn an_order_that_cannot_be_is_said_in_a_sentence() {
     assert_eq!(wallet["balance"], 100_000);
     stage.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_table_has_every_code_of_the_specification() {
+    let stage = Stage::start().await;
+    let specification = stage.get("/openapi.json", "").await.ok();
+    let description = specification["info"]["description"].as_str().unwrap();
+    let operations = include_str!("../../../docs/operations.md");
+    let rows: Vec<Vec<_>> = description
+        .lines()
+        .skip_while(|line| !line.starts_with("| code | status |"))
+        .skip(2)
+        .take_while(|line| line.starts_with("| `"))
+        .map(|line| line.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect())
+        .collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        let [code, status, _, again] = row.as_slice() else { panic!("{row:?}") };
+        let again = match *again {
+            "passes later" => "later",
+            "passes after a change" => "after a change",
+            "never passes" => "never",
+            _ => panic!("{row:?}"),
+        };
+        let row = format!("| {code} | {status} | {again} | ");
+        assert!(operations.contains(&row), "docs/operations.md lacks {row}");
+    }
+    stage.stop().await;
+}

@@ -11,7 +11,7 @@ use hongbao_host::runtime::{Announcer, Compiler, Host, HostBuilder, Pace, Tenant
 use hongbao_host::server::{
     DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles,
 };
-use hongbao_host::store::announced::Announced;
+use hongbao_host::store::change_feed::ChangeFeed;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
 use hongbao_host::store::{Counter, Events, Ledger, Registry};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -155,8 +155,13 @@ impl Stage {
         tls: Option<TlsFiles>,
         demo: Option<DemoSettings>,
     ) -> Self {
-        let (announced, changes) = Announced::new(Arc::clone(&stores.ledger));
-        let host = host.counter(Arc::clone(&stores.counter)).ledger(Arc::new(announced)).build().unwrap();
+        let (feed, changes) = ChangeFeed::new(Arc::<dyn Ledger>::clone(&stores.ledger));
+        let host = host
+            .counter(Arc::clone(&stores.counter))
+            .ledger(Arc::clone(&stores.ledger))
+            .packets(Arc::new(feed))
+            .build()
+            .unwrap();
         let announcer =
             Announcer::start(changes, Arc::clone(&stores.ledger), Arc::clone(&stores.events), host_clock);
         let scopes = [Scope::Operator].into_iter().collect();

@@ -99,11 +99,14 @@ async fn what_is_no_plugin_is_refused_and_the_old_one_serves_on() {
     let less = json!({"grants": ["ledger"]});
     let refused = stage.put("/v1/tenants/acme/settings", &stage.operator, less).await;
     assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (422, "not-granted"));
-    let wrong = json!({"policy": {"max_shares": 0}});
-    assert_eq!(
-        stage.put("/v1/tenants/acme/settings", &stage.operator, wrong).await.problem(),
-        "invalid-argument"
-    );
+    for (wrong, code) in [
+        (json!({"policy": {"max_shares": 0}}), "invalid-argument"),
+        (json!({"policy": {"max_share": u64::MAX}}), "malformed"),
+        (json!({"grants": ["net"]}), "malformed"),
+    ] {
+        let refused = stage.put("/v1/tenants/acme/settings", &stage.operator, wrong).await;
+        assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (400, code), "{refused:?}");
+    }
     assert_eq!(serving(&stage, &keys).await, embedded);
     let again = stage.once("/v1/tenants", &stage.operator, "again", json!({"tenant": "acme"})).await;
     assert_eq!((again.status.as_u16(), again.problem().as_str()), (409, "tenant-exists"));

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use hongbao_host::domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
+use hongbao_host::store::Ledger;
 use hongbao_host::store::memory::MemoryLedger;
+use hongbao_host::store::prelude::*;
 use hongbao_host::store::sqlite::SqliteLedger;
-use hongbao_host::store::{Due, Ledger, StoreError};
+use hongbao_host::store::{Due, StoreError};
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 

@@ -112,7 +112,7 @@ async fn by_default_the_embedded_plugin_is_granted_what_it_asks_for_and_a_foreig
     let host = host();
     let unsaid = || TenantConfig::new(TenantId::new("one").unwrap());
     let tenant = host.add(unsaid(), plugin()).await.unwrap();
-    assert_eq!((tenant.grants(), tenant.config().grants), (plugin().asks(), None));
+    assert_eq!((tenant.grants(), tenant.config().settings.grants), (plugin().asks(), None));
     lucky(&tenant, 100, 1).await;
     let error = tenant.upgrade(another(1)).await.unwrap_err();
     assert!(matches!(error, TenantError::NotGranted(missing) if missing == plugin().asks()), "{error}");

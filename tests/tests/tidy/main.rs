@@ -11,6 +11,7 @@ mod contract;
 mod documents;
 mod layers;
 mod leftovers;
+mod packages;
 mod plugin;
 mod reading;
 mod shape;

@@ -1,4 +1,4 @@
-//! What may stand on the command line.
+//! The command line: arguments and their help.
 
 mod plugin;
 
@@ -14,22 +14,22 @@ use hongbao_domain::Strategy;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0   done
-  1   the books or the counters do not agree (audit, reconcile, demo, play, plugin run)
-  64  the command line or a setting is wrong
-  65  input is malformed: a line of a log or a script, a packet that cannot be, a file that is no plugin
-  66  a file or a ledger that should be read is not there
-  69  a store does not answer now, and may later
+  0   success
+  1   the ledger or the counters are inconsistent (audit, reconcile, demo, play, plugin run)
+  64  the command line or a setting is invalid
+  65  input is malformed: a line of a log or a script, an impossible packet, a file that is not a plugin
+  66  an input file or a ledger does not exist
+  69  a store is unavailable at the moment
   70  the plugin or the program itself failed
-  73  the data directory cannot be used or is in use, or a file is there already
+  73  the data directory cannot be used or is in use, or an output file exists
   74  output cannot be written, or input cannot be read
-  78  a store cannot be used until somebody mends it: its password, rights, version or schema
+  78  a store is misconfigured: its password, rights, version or schema
 
-69 may pass by itself, and after 70 and 74 another try may do; the others stay until somebody changes something.
+69 may pass without intervention, and a retry may help after 70 and 74; all others need a change.
 
 Environment: HONGBAO_LEDGER, HONGBAO_DATA, HONGBAO_COUNTER, HONGBAO_TENANT and HONGBAO_CONFIG are used
-where the options of the same names are not given. HONGBAO_LOG filters the log, such as info,plugin=debug.
-Spaces and line feeds around a value are cut off, and an empty variable is not set.";
+if the option of the same name is not given. HONGBAO_LOG filters the log, such as info,plugin=debug.
+Spaces and line feeds around a value are removed; an empty variable counts as not set.";
 
 /// A red packet (微信红包) system: a WebAssembly plugin and the host that runs it.
 #[derive(Debug, Parser)]
@@ -42,27 +42,27 @@ pub(super) struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) plugin: Option<PathBuf>,
 
-    /// Say more on standard error; repeat for even more
+    /// Log more on standard error; repeat to log even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Serve the HTTP API, and with --demo a chat page to try it
+    /// Serve the HTTP API; with --demo, also a chat page to try it
     #[command(after_help = "Examples:
-  hongbao serve --demo                 # then open the page that it names
-  hongbao serve --demo --demo-public --listen 0.0.0.0:8080   # for everybody around
+  hongbao serve --demo                 # then open the printed address
+  hongbao serve --demo --demo-public --listen 0.0.0.0:8080   # reachable from other machines
   hongbao serve --data ./books
   hongbao serve --config /etc/hongbao/hongbao.toml
   hongbao serve --counter redis://localhost --ledger postgres://localhost/books
 
-Without a ledger of its own it keeps one in ./hongbao-data, and with --demo in memory.
-SIGTERM and Ctrl-C let requests finish; with TLS, SIGHUP reads the certificate again.
-A data directory is used by one service at a time.")]
+Without --data or --ledger, the ledger is in ./hongbao-data, or in memory with --demo.
+SIGTERM and Ctrl-C let requests finish; with TLS, SIGHUP reloads the certificate.
+Only one service at a time can use a data directory.")]
     Serve(ServeArgs),
 
-    /// Make, list and revoke API keys of a service
+    /// Create, list and revoke API keys of a service
     #[command(after_help = "Examples:
   hongbao key create --label ops --operator --data ./hongbao-data
   hongbao key create --label backend --scope member --scope fund --tenant acme --data ./hongbao-data
@@ -70,13 +70,13 @@ A data directory is used by one service at a time.")]
   hongbao key revoke 0123456789abcdef --tenant acme --data ./hongbao-data")]
     Key(KeyArgs),
 
-    /// Look whether a configuration file is right
+    /// Check a configuration file
     #[command(after_help = "Examples:
   hongbao config check hongbao.toml
-  hongbao config check hongbao.toml --connect   # also asks the stores")]
+  hongbao config check hongbao.toml --connect   # also connects to the stores")]
     Config(ConfigArgs),
 
-    /// Hundreds of users grab and open several packets at once; every cent is accounted for
+    /// Simulate hundreds of users who grab and open several packets at once, then audit the ledger
     #[command(after_help = "Examples:
   hongbao demo
   hongbao demo --users 2000 --seed 8
@@ -84,50 +84,50 @@ A data directory is used by one service at a time.")]
   hongbao demo --json | jq .audit
   hongbao demo --counter redis://localhost --ledger postgres://localhost/books
 
-On servers it keeps to the tenant `sandbox` and the namespace `hongbao-sandbox`, since it moves the clock.")]
+The demo moves the clock. On servers it therefore uses the tenant `sandbox` and the namespace `hongbao-sandbox`.")]
     Demo(DemoArgs),
 
-    /// Replay a log of chat events, one JSON object a line
+    /// Replay a log of chat events, one JSON object per line
     #[command(after_help = "Examples:
   hongbao play events.jsonl
   hongbao play events.jsonl --data ./books --seed 8
   echo '{\"op\":\"fund\",\"user\":\"alice\",\"amount\":10000}' | hongbao play -
 
 Events: fund, send, grab, open, details, together, advance, settle, balance, lose-cache,
-reconcile, audit. The clock of a play stands still until `advance` moves it. On servers a play keeps
-to the tenant `sandbox` and the namespace `hongbao-sandbox` for that reason.")]
+reconcile, audit. The clock only moves with `advance`. On servers `play` therefore uses the tenant
+`sandbox` and the namespace `hongbao-sandbox`.")]
     Play(PlayArgs),
 
-    /// Draw many packets through the plugin and show what each position gets
+    /// Simulate many packets with the plugin and show the amounts by position
     #[command(after_help = "Examples:
   hongbao simulate --strategy double-average --total 1000 --shares 10 --packets 20000
   hongbao simulate --strategy wechat-observed --total 60 --shares 15 --packets 5000 --json")]
     Simulate(SimulateArgs),
 
-    /// Add up the books
+    /// Audit a ledger: recompute all sums and report whether money was created or lost
     #[command(after_help = "Examples:
   hongbao audit --data ./books
   hongbao audit --ledger postgres://localhost/books --tenant acme")]
     Audit(AuditArgs),
 
-    /// Compare everything that should agree: counters, packets, claims, movements, balances
+    /// Compare counters, packets, claims, movements and balances with each other
     #[command(after_help = "Examples:
   hongbao reconcile --data ./books --json
   hongbao reconcile --ledger postgres://localhost/books --counter redis://localhost --repair")]
     Reconcile(ReconcileArgs),
 
-    /// Credit the claims that wait, or list those that could not be credited
+    /// Settle pending claims, or list those that could not be credited
     #[command(after_help = "Examples:
   hongbao settle --ledger postgres://localhost/books
   hongbao settle --ledger postgres://localhost/books --parked
   hongbao settle --ledger postgres://localhost/books --retry")]
     Settle(SettleArgs),
 
-    /// Make the books of a database, or bring them to this program's version
+    /// Create the ledger's schema in a database, or migrate it to the version of this program
     #[command(after_help = "Example:\n  hongbao migrate --ledger postgres://localhost/books")]
     Migrate(MigrateArgs),
 
-    /// Look at plugin files, judge them, make them, and try them
+    /// Inspect, validate, pack and run plugins
     #[command(after_help = "Examples:
   hongbao plugin inspect plugin.wasm
   hongbao plugin validate ./plugins/hongbao
@@ -152,7 +152,7 @@ pub(super) struct CompilePluginArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// How many users tap
+    /// Number of users who tap
     #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]
     pub(super) users: u32,
 
@@ -170,15 +170,15 @@ pub(super) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    /// Address to listen on; port 0 picks a free port [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(super) listen: Option<SocketAddr>,
 
-    /// Serve a chat page, on which anybody may join as whoever they like
+    /// Serve a chat page where anybody may join under any name
     #[arg(long)]
     pub(super) demo: bool,
 
-    /// Let the demo listen on an address that others can reach
+    /// Allow the demo on an address that other machines can reach
     #[arg(long, requires = "demo")]
     pub(super) demo_public: bool,
 
@@ -193,11 +193,11 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(super) tls_certificate: Option<PathBuf>,
 
-    /// Its private key, a PEM file
+    /// Private key of the certificate, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(super) tls_key: Option<PathBuf>,
 
-    /// How the log is written
+    /// Format of the log
     #[arg(long, value_enum, value_name = "FORM")]
     pub(super) log: Option<LogForm>,
 }
@@ -228,21 +228,21 @@ pub(super) struct KeyArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Make a key; it is shown this once
+    /// Create a key; it is printed once and cannot be shown again
     Create {
-        /// For people, to tell keys apart
+        /// Name by which people tell keys apart
         #[arg(long, value_name = "TEXT")]
         label: String,
 
-        /// The operator's, for tenants and the service itself
+        /// Create an operator's key, which manages tenants and the service
         #[arg(long, conflicts_with_all = ["scope", "tenant"])]
         operator: bool,
 
-        /// What the tenant's key may be used for: member, fund, admin
+        /// Scope of the tenant's key: member, fund or admin; may be repeated
         #[arg(long, value_name = "SCOPE", required_unless_present = "operator")]
         scope: Vec<String>,
 
-        /// Days until it is refused; never by default
+        /// Days until the key expires; without it, the key never does
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=36_500))]
         days: Option<u64>,
 
@@ -260,7 +260,7 @@ pub(super) enum KeyCommand {
     },
     /// Revoke a key; hosts refuse it within five seconds
     Revoke {
-        /// Its public part: the 16 digits after hb_
+        /// Public part of the key: the 16 digits after hb_
         #[arg(value_name = "ID")]
         id: String,
 
@@ -281,13 +281,13 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Read a configuration file as serve would, and say what it means
+    /// Read a configuration file as `hongbao serve` does, and print its stores and tenants
     Check {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
 
-        /// Also ask the stores whether they can be used
+        /// Also connect to the stores and check that they can be used
         #[arg(long)]
         connect: bool,
     },
@@ -306,15 +306,14 @@ pub(super) struct PlayArgs {
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
 
-    /// Print nothing but JSON: no closing sentence on standard error
+    /// Print only JSON: no summary on standard error
     #[arg(long)]
     pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
-    /// How shares are drawn: one of the plugin's strategies, such as double-average, wechat-observed, line-cut or
-    /// equal
+    /// Strategy of the plugin, such as double-average, wechat-observed, line-cut or equal
     #[arg(long, value_name = "NAME")]
     pub(super) strategy: Strategy,
 
@@ -322,11 +321,11 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_name = "T")]
     pub(super) total: u64,
 
-    /// Shares of each packet
+    /// Number of shares of each packet
     #[arg(long, value_name = "N")]
     pub(super) shares: u32,
 
-    /// How many packets
+    /// Number of packets
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) packets: u64,
 
@@ -354,7 +353,7 @@ pub(super) struct ReconcileArgs {
     #[command(flatten)]
     pub(super) stores: StoreArgs,
 
-    /// Forget counters that do not agree, and refund packets that are overdue
+    /// Delete counters that differ from the ledger, and refund packets that are overdue
     #[arg(long)]
     pub(super) repair: bool,
 
@@ -368,11 +367,11 @@ pub(super) struct SettleArgs {
     #[command(flatten)]
     pub(super) stores: StoreArgs,
 
-    /// List the claims that could not be credited, and settle nothing
+    /// Only list the claims that could not be credited
     #[arg(long, conflicts_with = "retry")]
     pub(super) parked: bool,
 
-    /// Put parked claims back in the queue first
+    /// First put parked claims back into the queue
     #[arg(long)]
     pub(super) retry: bool,
 
@@ -399,17 +398,15 @@ pub(super) struct StoreArgs {
     #[arg(long, value_name = "URL")]
     pub(super) ledger: Option<String>,
 
-    /// Keep counters in Redis: redis://, redis+sentinel:// or redis+cluster://, by TLS with rediss
-    /// in place of redis
+    /// Keep counters in Redis: redis://, redis+sentinel:// or redis+cluster://; with TLS, rediss in place of redis
     #[arg(long, value_name = "URL")]
     pub(super) counter: Option<String>,
 
-    /// Whose packets these are
+    /// Tenant that the command works on
     #[arg(long, value_name = "NAME")]
     pub(super) tenant: Option<String>,
 
-    /// Read what is not named here from a TOML file: data or ledger, counter, tenant, and the
-    /// tables plugins and tenants
+    /// TOML file for settings that are not given here: data or ledger, counter, tenant, and the tables plugins and tenants
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! What is said of `hongbao plugin`.
+//! Arguments of `hongbao plugin`.
 
 use std::path::PathBuf;
 
@@ -19,43 +19,43 @@ pub(crate) enum PluginCommand {
   hongbao plugin inspect plugin.wasm
   hongbao plugin inspect ./plugins/hongbao --json | jq .needs
 
-Ends with 0 for everything that can be read as WebAssembly; `hongbao plugin validate` is the judge.")]
+Exit code 0 for every readable WebAssembly file; use `hongbao plugin validate` to check whether it fits.")]
     Inspect(FileArgs),
 
-    /// Judge whether a file is a plugin for this host
+    /// Check whether a file is a plugin that this host can load
     #[command(after_help = "Examples:
   hongbao plugin validate plugin.wasm
   hongbao plugin validate ./plugins/hongbao --json")]
     Validate(FileArgs),
 
-    /// Make a component of a core module that was built with wit-bindgen
+    /// Make a component from a core module that was built with wit-bindgen
     #[command(after_help = "Examples:
   cargo build --release --target wasm32-unknown-unknown
   hongbao plugin pack target/wasm32-unknown-unknown/release/my_plugin.wasm -o plugin.wasm
   hongbao plugin pack target/wasm32-unknown-unknown/release/my_plugin.wasm -o my_plugin/
 
-A name that ends with a slash, or is a directory, becomes a plugin directory: plugin.wasm, and a
-plugin.toml with what the plugin says of itself.")]
+If the output is a directory or ends with a slash, a plugin directory is made: plugin.wasm, and a
+plugin.toml with the name and version from the plugin's manifest.")]
     Pack(PackArgs),
 
-    /// Try a plugin in a little chat, in memory, with play money
+    /// Try a plugin in a chat in memory, with play money
     #[command(after_help = "Examples:
   hongbao plugin run ./plugins/hongbao
   hongbao plugin run plugin.wasm --script eve.txt --seed 8
   echo 'alice: /hongbao help' | hongbao plugin run plugin.wasm
 
-What may happen, one a line:
+Lines of a script:
   alice: /hongbao to @bob 8.88 Cheers    a message, which may mention people
-  卡罗@zh: /红包 帮助                    by somebody who reads another language than English
-  bob: press grab                        a button of the latest card that bob sees and that has it
+  卡罗@zh: /红包 帮助                    the same, from a user whose language is not English
+  bob: press grab                        a button, on the latest card visible to bob that has it
   bob: press open 2                      a button, on the packet of card 2
   +25h                                   time passes; packets expire
-  again                                  the last message or press once more, as after a lost answer
-  lose-cache                             the cache forgets everything
-  # and whatever else                    nothing
+  again                                  repeats the last message or press, as after a lost answer
+  lose-cache                             the cache loses all data
+  # any text                             a comment
 
-The plugin is granted what it asks for. Ends with 65 where a line could not be followed, and with 70
-where the plugin failed.")]
+The plugin is granted everything that it imports. Exit code 65 if a line of the script is invalid, 70 if
+the plugin failed.")]
     Run(RunArgs),
 }
 
@@ -76,11 +76,11 @@ pub(crate) struct PackArgs {
     #[arg(value_name = "MODULE")]
     pub(crate) module: PathBuf,
 
-    /// Where the component goes
+    /// Output file, or directory if the name ends with a slash
     #[arg(short, long, value_name = "FILE|DIR/")]
     pub(crate) output: PathBuf,
 
-    /// Write over files that are there already
+    /// Overwrite existing files
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -91,11 +91,11 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "FILE|DIR")]
     pub(crate) path: PathBuf,
 
-    /// Read what happens from this file instead of standard input
+    /// Read the script from this file instead of standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
 
-    /// What everybody's wallet begins with, in minor units
+    /// Initial balance of every wallet, in minor units
     #[arg(long, value_name = "AMOUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(..=Amount::MAX.get()))]
     pub(crate) fund: u64,
 
@@ -103,7 +103,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// Print one JSON object for each thing that happens
+    /// Print one JSON object for each event
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,4 +1,4 @@
-//! Real time, with a leap.
+//! The demo's clock: real time, plus an offset.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

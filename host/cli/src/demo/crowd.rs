@@ -1,4 +1,4 @@
-//! Hundreds of people with a thumb on the same card.
+//! The demo's users, who tap packets concurrently.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

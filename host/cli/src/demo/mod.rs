@@ -1,4 +1,4 @@
-//! `hongbao demo`: a New Year's Eve in small, through the real plugin and a real ledger.
+//! `hongbao demo`: a simulated New Year's Eve with the real plugin and a real ledger.
 
 mod clock;
 mod crowd;

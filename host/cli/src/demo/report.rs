@@ -1,4 +1,4 @@
-//! The demo as a story on a terminal, or as one JSON document.
+//! The demo's report, as text or as one JSON document.
 
 use std::io::{Write as _, stdout};
 

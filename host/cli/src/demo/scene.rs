@@ -1,4 +1,4 @@
-//! What is sent, and what becomes of it.
+//! The demo's packets and their results.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! The answer to an event, as a line of JSON.
+//! Answers to events, one JSON object per line.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What may happen in a chat, as a line of a log.
+//! Events of a chat log, one per line.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! The members of an event as they stand in a line. Serde's own tagged enums would buffer them, and take
+//! Parsing of the members of an event. Serde's own tagged enums would buffer them, and take
 //! an array for an object then; so all of them are read first, and each event takes its own.
 
 use serde::Deserialize;

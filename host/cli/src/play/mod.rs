@@ -1,4 +1,4 @@
-//! `hongbao play`: a log of chat events in, one answer a line out, as soon as it is known.
+//! `hongbao play`: replays a log of chat events and prints one answer per line.
 
 mod answer;
 mod event;

@@ -1,4 +1,4 @@
-//! Events, put into practice.
+//! The execution of events.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! `hongbao plugin inspect`: what a file is, as far as it can be read.
+//! `hongbao plugin inspect`: describes a plugin file as far as it can be read.
 
 use std::io::{Write as _, stdout};
 

@@ -1,4 +1,4 @@
-//! `hongbao plugin`: what a plugin file is, whether it fits, how one is made, and how it behaves.
+//! `hongbao plugin`: inspects, validates, packs and runs plugins.
 
 mod inspect;
 mod pack;

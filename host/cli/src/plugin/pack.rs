@@ -1,4 +1,4 @@
-//! `hongbao plugin pack`: a component or a plugin directory, made of what a compiler gives.
+//! `hongbao plugin pack`: makes a component or a plugin directory from a core module.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _, stdout};

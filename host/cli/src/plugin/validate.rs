@@ -1,4 +1,4 @@
-//! `hongbao plugin validate`: one line for a plugin that fits, one sentence for one that does not.
+//! `hongbao plugin validate`: checks whether a plugin fits this host.
 
 use std::io::{Write as _, stdout};
 

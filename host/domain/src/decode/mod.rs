@@ -1,5 +1,4 @@
-//! Texts from outside become values here: JSON and TOML, with everything that a careless reader lets
-//! pass refused in a sentence.
+//! Strict parsing of JSON and TOML from outside, with errors that name the place and the reason.
 //!
 //! Serde's derived types take an array for a struct, its elements for the fields in their order, so that
 //! `[100000]` would fund a wallet and `[]` reset all settings. [`Strict`] stands between a format and the

@@ -1,4 +1,4 @@
-//! Bytes as a text in UTF-8, with or without a byte-order mark.
+//! Decoding of UTF-8 text, with or without a byte-order mark.
 //!
 //! Editors of Windows, PowerShell and Excel write the mark. It says nothing in UTF-8, and in front of a
 //! JSON object, a TOML key or a PEM block it would make the first of them unreadable.

@@ -1,4 +1,4 @@
-//! Where in a document something stands: the keys and places that lead to it, and in TOML the line.
+//! The position of an error in a document: the path of keys and indices, and in TOML the line.
 
 use std::fmt;
 

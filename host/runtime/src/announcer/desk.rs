@@ -1,4 +1,4 @@
-//! What waits to be told, and when: the announcer's memory, without its hands.
+//! The announcer's queue: which packets wait to be posted, and when each is due.
 //!
 //! It is bounded. When it is full, the least loss is dropped: first packets that rest and have nothing
 //! new, then the oldest progress, then the oldest packet of which nobody knows yet how it stands, and
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use hongbao_domain::PacketKey;
-use hongbao_store::announced::{Change, ChangeKind};
+use hongbao_store::change_feed::{Change, ChangeKind};
 
 /// How long packets wait.
 #[derive(Clone, Copy)]

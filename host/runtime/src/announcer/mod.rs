@@ -1,6 +1,6 @@
-//! Tells rooms how their packets stand.
+//! The announcer: posts the state of changed packets to their rooms.
 //!
-//! A [ledger that says what changed](hongbao_store::announced) names packets; the announcer reads how
+//! A [ledger that says what changed](hongbao_store::change_feed) names packets; the announcer reads how
 //! each stands and posts that to its room. Nobody waits for it, and nothing depends on it.
 //!
 //! **Coalescing.** A packet's first change is told at once, then it rests for [`REST`]: whatever
@@ -33,7 +33,7 @@ use self::telling::{Outcome, Teller};
 use crate::imports::Clock;
 use crate::seldom::Seldom;
 use hongbao_domain::{PacketKey, TenantId};
-use hongbao_store::announced::Changes;
+use hongbao_store::change_feed::Changes;
 use hongbao_store::{Events, Ledger};
 
 /// A packet is told of at most so often.
@@ -61,8 +61,8 @@ const PAUSES: Pauses = Pauses {
     last: Duration::from_secs(5),
 };
 
-/// The background task that tells rooms. Dropping it stops it where it is, which loses news and
-/// nothing else; [`Announcer::stop`] lets it tell what waits.
+/// The background task that posts events to rooms. Dropping it stops it immediately, which loses pending
+/// events and nothing else; [`Announcer::stop`] posts them first.
 pub struct Announcer {
     task: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -97,13 +97,13 @@ impl Announcer {
         Self { task, stop, dropped }
     }
 
-    /// How many packets' news were dropped since too many waited, at the ledger or here.
+    /// The number of changes that were dropped because a queue was full, at the ledger or here.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Tells what waits and ends. Where a store is away, it gives up after some seconds.
+    /// Posts what is pending and stops. If a store is unavailable, it gives up after some seconds.
     pub async fn stop(mut self) {
         // A task that is gone already needs no word.
         let _ = self.stop.send(true);

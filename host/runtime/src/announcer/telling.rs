@@ -1,4 +1,4 @@
-//! Telling a room of one packet.
+//! Posting the state of one packet to its room.
 
 use std::error::Error;
 use std::sync::Arc;

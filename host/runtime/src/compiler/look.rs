@@ -1,4 +1,4 @@
-//! A look at a component before it is compiled: how much code there is, and of which shape.
+//! Inspection of a component before it is compiled: amount and shape of its code.
 //!
 //! It walks over the sections and judges sizes alone, which takes some milliseconds. What breaks the
 //! rules of WebAssembly is left to the compiler, which has the words for it.

@@ -1,4 +1,4 @@
-//! The compiler of plugins: how many at once, in which process, and what one of them may take.
+//! The compiler of plugins: concurrency, separate processes and their limits.
 //!
 //! A plugin is somebody else's, and compiling it takes more time and memory than anything else that a host
 //! does for one tenant. So a look comes first (`look`), then a queue with turns between tenants (`queue`),
@@ -22,16 +22,16 @@ use super::{Engine, code_cache};
 use hongbao_domain::TenantId;
 use queue::Queue;
 
-/// What compiling plugins may take.
+/// Limits of compiling plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileLimits {
-    /// How many plugins are compiled at once; at least one.
+    /// Maximum number of concurrent compilations; at least one.
     pub at_once: usize,
-    /// Longest time for one plugin. Kept where a process of its own compiles it.
+    /// Time limit for one plugin. Enforced only in a separate process.
     pub time: Duration,
-    /// Most memory for one plugin, in bytes. Kept where a process of its own compiles it.
+    /// Memory limit for one plugin, in bytes. Enforced only in a separate process.
     pub memory_bytes: u64,
-    /// Most code of one plugin, in bytes of WebAssembly.
+    /// Maximum code size of one plugin, in bytes of WebAssembly.
     pub code_bytes: u64,
 }
 
@@ -41,7 +41,7 @@ impl Default for CompileLimits {
     }
 }
 
-/// How a host compiles plugins. Cheap to clone; clones share one queue.
+/// The compiler of plugins. Cheap to clone; clones share one queue.
 #[derive(Clone)]
 pub struct Compiler {
     limits: CompileLimits,
@@ -56,28 +56,28 @@ impl Default for Compiler {
 }
 
 impl Compiler {
-    /// On threads of this process. What was begun there cannot be stopped: time and memory have no limit,
-    /// but the number at once and the size of the code have.
+    /// Compiles on threads of this process. Such a compilation cannot be stopped: there is no limit on time and
+    /// memory, only on concurrency and code size.
     #[must_use]
     pub fn in_this_process(limits: CompileLimits) -> Self {
         Self { limits, program: None, queue: Queue::new(limits.at_once) }
     }
 
-    /// Each in a process of its own, which is killed at a limit and when nobody waits for it any more.
-    /// `program` answers to the arguments of [`compile_for_parent`] as `hongbao` does, and is of the same
+    /// Compiles each plugin in a process of its own, which is killed at a limit, or when nobody waits for it any
+    /// more. `program` must accept the arguments of [`compile_for_parent`], as `hongbao` does, and be of the same
     /// version as this library.
     #[must_use]
     pub fn in_processes(program: PathBuf, limits: CompileLimits) -> Self {
         Self { program: Some(program.into()), ..Self::in_this_process(limits) }
     }
 
-    /// What compiling may take.
+    /// The limits.
     #[must_use]
     pub const fn limits(&self) -> &CompileLimits {
         &self.limits
     }
 
-    /// Plugins that are compiled now, and those that wait for it.
+    /// The numbers of plugins that are being compiled and that wait.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {
         self.queue.count()

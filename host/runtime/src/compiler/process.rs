@@ -1,4 +1,4 @@
-//! A plugin is compiled in a process of its own: bounds that the system keeps, and an end that is certain.
+//! Compilation in a child process: limits enforced by the operating system, and guaranteed termination.
 //!
 //! The parent writes the component to the child's standard input, its length first, and keeps the pipe open:
 //! a child whose parent is gone ends by that. The child answers with one byte for what came of it, and the

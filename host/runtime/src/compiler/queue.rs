@@ -1,4 +1,4 @@
-//! Who is compiled next: as many at once as may be, and of those who wait the tenant that has taken least.
+//! The compiler's queue: limited concurrency, and fair to the tenant that has used least.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

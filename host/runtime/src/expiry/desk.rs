@@ -1,4 +1,4 @@
-//! What is to be refunded: a place for each tenant, in turns.
+//! The refund queue: a place for each tenant, scheduled round-robin.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Refunds in the background: of all tenants beside each other, and of each one only so many at once.
+//! Background refunds of expired packets, of all tenants concurrently, with a limit for each tenant.
 //!
 //! A look at the ledger puts packets that are past their time on a desk (`desk`), each into its tenant's
 //! place. What is on the desk is refunded in turns between tenants, so one with very many packets that end at
@@ -97,7 +97,7 @@ async fn look(host: &Host, walk: &mut Walk, desk: &mut Desk, log: &mut Seldom<Ki
             desk.put(due, now);
         }
     };
-    match walk.go(&*host.shared().ledger, now.ms, on_the_desk).await {
+    match walk.go(&*host.shared().ledger.lists, now.ms, on_the_desk).await {
         Ok(was_all) => desk.forget(now, was_all),
         // The ledger's health says once what is wrong with it.
         Err(error) if error.may_pass() => tracing::debug!(code = error.code(), "expiry waits: {error}"),

@@ -1,4 +1,4 @@
-//! Refunds everything that is past its time, once and when asked.
+//! A single pass that refunds all expired packets, on request.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ impl Refunds {
         let (mut refunds, now_ms) = (Self::default(), shared.clock.now_ms());
         let mut cursor = None;
         loop {
-            let due = shared.ledger.due(of, now_ms, cursor, AT_ONCE).await?;
+            let due = shared.ledger.lists.due(of, now_ms, cursor, AT_ONCE).await?;
             let (is_last, last) = (due.len() < AT_ONCE as usize, due.last().cloned());
             let mut by_tenant = BTreeMap::<_, Vec<_>>::new();
             due.into_iter().for_each(|due| by_tenant.entry(due.key.tenant.clone()).or_default().push(due));

@@ -1,7 +1,7 @@
-//! Walks over what the ledger says is due, a stretch at a time: so much of the backlog, and all that is new.
+//! Pagination over due packets: a part of the backlog at a time, and everything that became due since.
 
 use hongbao_domain::{PacketId, PacketKey, TenantId};
-use hongbao_store::{Due, Ledger, StoreError};
+use hongbao_store::{Due, PacketLists, StoreError};
 
 /// Packets of one question to the ledger.
 const PAGE: u32 = 1000;
@@ -27,7 +27,7 @@ impl Walk {
     /// of in this one.
     pub(super) async fn go(
         &mut self,
-        ledger: &dyn Ledger,
+        ledger: &dyn PacketLists,
         now_ms: u64,
         mut tell: impl FnMut(Due),
     ) -> Result<bool, StoreError> {
@@ -45,7 +45,7 @@ impl Walk {
 
 /// Tells of what is due after a packet; gives the last one if there may be more.
 async fn stretch(
-    ledger: &dyn Ledger,
+    ledger: &dyn PacketLists,
     now_ms: u64,
     mut after: Option<Due>,
     tell: &mut impl FnMut(Due),

@@ -1,4 +1,4 @@
-//! Why a plugin was stopped.
+//! Errors that stop a plugin.
 
 use hongbao_domain::{AmountError, Grant, IdError, Limit};
 

@@ -1,4 +1,4 @@
-//! What one call is about, and what the stores said in it.
+//! The state of one call: its packets and users, and what the stores answered.
 //!
 //! A plugin names packets and users by their places here, so it can name no others. What it answers is a decision;
 //! the amounts, places and ids that belong to it are taken from here.
@@ -11,7 +11,7 @@ use hongbao_domain::{
     Amount, Grabbed, Message, Opened, OpenedShare, Packet, PacketId, PacketKey, Request, SendError, Sent,
     TenantId, UserId,
 };
-use hongbao_store::{Loaded, Seat, View};
+use hongbao_store::{Loaded, Lookup, Seat, View};
 
 /// What a call is for.
 #[derive(Default)]
@@ -132,6 +132,12 @@ impl Call {
             least = place.saturating_add(1);
         }
         Ok(())
+    }
+
+    /// A question about a packet of the call and all its users.
+    pub(super) fn lookup(&self, place: u32) -> Result<Lookup<'_>, Breach> {
+        let packet = self.packet(place)?;
+        Ok(Lookup { key: &packet.key, users: self.users_of(packet) })
     }
 
     pub(super) fn users_of(&self, packet: &PacketInCall) -> &[UserId] {

@@ -1,4 +1,4 @@
-//! Why a store could not do what a plugin asked for, in the words of the contract.
+//! Store errors, mapped to failures of the contract.
 
 use hongbao_store::StoreError;
 

@@ -1,4 +1,4 @@
-//! Memory and tables: growth past the limits is refused, and remembered. A plugin may have several memories; the limit
+//! Limits on memory and tables: growth above them is refused, and recorded. A plugin may have several memories; the limit
 //! is for all of them together, and that of a table for each.
 //!
 //! A refusal alone is not an error: WebAssembly's `memory.grow` answers -1. What a plugin makes of it

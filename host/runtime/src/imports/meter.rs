@@ -1,4 +1,4 @@
-//! How long a plugin computed in one call, told apart from how long it waited.
+//! The CPU meter of a call: time that a plugin computed, without the time that it waited.
 //!
 //! The epoch ticks whether a plugin computes or waits. Of a wait the plugin sees one tick at most, when
 //! it goes on, however long it was; so that is what a wait makes up for, and a plugin that asks a store

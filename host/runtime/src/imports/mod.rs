@@ -1,4 +1,4 @@
-//! Where the contract meets the host: WIT values become domain values here, and nowhere else.
+//! The glue between contract and host: WIT values become domain values here, and nowhere else.
 //!
 //! Each version of the contract that is not compatible with the one before has a module of its own, named after
 //! it; what they share stands beside them. `call::Call` describes a call: its packets, its users, and what the stores
@@ -9,6 +9,7 @@
 mod ambient;
 mod breach;
 mod call;
+mod context;
 mod failure;
 mod memory;
 mod meter;
@@ -24,12 +25,13 @@ mod version;
 
 pub use ambient::{Clock, Entropy, ManualClock, Skew, SystemClock, Uptime};
 pub(crate) use breach::Breach;
+pub(crate) use context::{StoreHealth, TenantContext};
 pub(crate) use memory::{MOST_MEMORIES, MOST_MODULES, TABLES_FOR_EACH};
 pub(crate) use meter::TICK_MS;
 pub(crate) use open_packets::{OpenPackets, Place};
 pub(crate) use orders::asks_for;
 pub(crate) use origin::{of_message, of_request};
-pub(crate) use state::{InstanceState, Surroundings};
+pub(crate) use state::InstanceState;
 pub use steady::SteadyClock;
-pub(crate) use stores::{Deadline, StoreHealth};
+pub(crate) use stores::Deadline;
 pub(crate) use version::{Calls, Exports, Linked};

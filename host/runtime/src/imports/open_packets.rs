@@ -1,10 +1,10 @@
-//! How many packets of a tenant are open: a quota that needs no count for each send.
+//! The quota of open packets of a tenant, which needs no count for each send.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hongbao_domain::TenantId;
-use hongbao_store::{Ledger, StoreError};
+use hongbao_store::{PacketLists, StoreError};
 
 /// After so long the ledger is asked again, since packets end and other hosts send.
 const FRESH_MS: u64 = 60_000;
@@ -78,7 +78,7 @@ impl OpenPackets {
     pub(crate) async fn has_room(
         &self,
         tenant: &TenantId,
-        ledger: &dyn Ledger,
+        ledger: &dyn PacketLists,
         most: u32,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
@@ -89,7 +89,7 @@ impl OpenPackets {
     pub(crate) async fn take(
         self: &Arc<Self>,
         tenant: &TenantId,
-        ledger: &dyn Ledger,
+        ledger: &dyn PacketLists,
         most: u32,
         now_ms: u64,
     ) -> Result<Option<Place>, StoreError> {
@@ -101,7 +101,7 @@ impl OpenPackets {
     async fn ask(
         &self,
         tenant: &TenantId,
-        ledger: &dyn Ledger,
+        ledger: &dyn PacketLists,
         most: u64,
         now_ms: u64,
         taken: u64,
@@ -157,7 +157,7 @@ impl Drop for Place {
 }
 
 /// How many packets are open, at most so many.
-async fn count(tenant: &TenantId, ledger: &dyn Ledger, most: u64) -> Result<u64, StoreError> {
+async fn count(tenant: &TenantId, ledger: &dyn PacketLists, most: u64) -> Result<u64, StoreError> {
     let (mut counted, mut cursor) = (0, None);
     loop {
         let found = ledger.open_packets(tenant, cursor, AT_ONCE).await?;

@@ -1,4 +1,4 @@
-//! Orders: what a plugin may record, and what was asked for before.
+//! Validation of orders: what a plugin may record, against what was requested.
 //!
 //! The ledger refuses what breaks the books. It cannot know what a call was about: that alice asked for 88.88 and
 //! not for 88,888. The host knows, and adds by itself whose order it is.

@@ -1,4 +1,4 @@
-//! Under which key an order stands in the ledger: requests and chat messages have keys of their own.
+//! Keys of orders in the ledger: separate for requests and chat messages.
 //!
 //! A request's key is unique among the requests of its sender. A message's id is unique in its room alone:
 //! most platforms count messages anew in every room. The ledger has one space of keys for each sender, so

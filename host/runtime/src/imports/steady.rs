@@ -1,4 +1,4 @@
-//! A clock whose jumps decide nothing.
+//! A clock that is checked, and whose jumps have no effect.
 //!
 //! The machine's clock may be set at any time: by hand, by a broken time server, by a hypervisor. So it
 //! is compared with two others: the time since the process began, which nobody can set, and the clock of

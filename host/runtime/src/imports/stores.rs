@@ -1,4 +1,4 @@
-//! How a call asks the stores: within the call's own time.
+//! Store access of a call, within the call's deadline.
 //!
 //! One deadline is passed down, and each wait is shorter than the one around it:
 //!
@@ -19,24 +19,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
-
-use super::state::Surroundings;
-use hongbao_store::{Counter, Health, StoreError};
-
-/// How the stores of a host are doing.
-#[derive(Debug)]
-pub(crate) struct StoreHealth {
-    pub(crate) ledger: Health,
-    pub(crate) counter: Health,
-}
-
-impl StoreHealth {
-    pub(crate) fn of(counter: &dyn Counter) -> Self {
-        let new = if counter.health().is_some() { Health::of_watched } else { Health::new };
-        Self { ledger: Health::new("ledger"), counter: new("counter") }
-    }
-}
+use super::context::TenantContext;
+use hongbao_store::{Health, StoreError};
 
 /// When a call must have its answer, and until when its plugin may ask stores.
 #[derive(Clone, Copy, Debug)]
@@ -70,13 +54,13 @@ impl Deadline {
 /// The stores, as one call asks them.
 #[derive(Clone, Copy)]
 pub(super) struct Stores<'c> {
-    pub(super) around: &'c Surroundings,
+    pub(super) context: &'c TenantContext,
     deadline: Deadline,
 }
 
 impl<'c> Stores<'c> {
-    pub(super) const fn new(around: &'c Surroundings, deadline: Deadline) -> Self {
-        Self { around, deadline }
+    pub(super) const fn new(context: &'c TenantContext, deadline: Deadline) -> Self {
+        Self { context, deadline }
     }
 
     pub(super) async fn ledger<T>(
@@ -84,8 +68,27 @@ impl<'c> Stores<'c> {
         asking: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let answer = ask(self.deadline.left_for_stores(), asking).await;
-        self.around.health.ledger.note(&answer);
+        self.context.health.ledger.note(&answer);
         answer
+    }
+
+    /// The same about a list of so many elements.
+    pub(super) async fn ledger_all<T>(
+        &self,
+        elements: usize,
+        asking: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        let answers = ask(self.deadline.left_for_stores(), async { Ok(asking.await) }).await;
+        noted(&self.context.health.ledger, answers, elements)
+    }
+
+    pub(super) async fn counter_all<T>(
+        &self,
+        elements: usize,
+        asking: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        let answers = ask(self.deadline.left_for_stores() / 2, async { Ok(asking.await) }).await;
+        noted(&self.context.health.counter, answers, elements)
     }
 
     pub(super) async fn counter<T>(
@@ -93,9 +96,21 @@ impl<'c> Stores<'c> {
         asking: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let answer = ask(self.deadline.left_for_stores() / 2, asking).await;
-        self.around.health.counter.note(&answer);
+        self.context.health.counter.note(&answer);
         answer
     }
+}
+
+/// The answers about each element, of which the store's health is told.
+fn noted<T>(
+    health: &Health,
+    answers: Result<Vec<Result<T, StoreError>>, StoreError>,
+    elements: usize,
+) -> Vec<Result<T, StoreError>> {
+    let answers = StoreError::to_each(answers, elements);
+    debug_assert_eq!(answers.len(), elements, "a store answers about each element");
+    answers.iter().for_each(|answer| health.note(answer));
+    answers
 }
 
 /// Past the end a store is not asked at all: a future that was never polled did nothing.
@@ -122,36 +137,6 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
-/// Asks all at the same time; the answers in their order. What is answered at once costs nothing more.
-pub(super) async fn all<F: Future>(mut asks: impl Iterator<Item = F>) -> Vec<F::Output> {
-    if asks.size_hint() == (1, Some(1)) {
-        // The most frequent one is spared an allocation.
-        return match asks.next() {
-            Some(ask) => vec![ask.await],
-            None => Vec::new(),
-        };
-    }
-    let (mut answers, mut pending) = (Vec::with_capacity(asks.size_hint().0), Vec::new());
-    for (place, ask) in asks.enumerate() {
-        let mut ask = Box::pin(ask);
-        match poll_once(ask.as_mut()).await {
-            Poll::Ready(answer) => answers.push(Some(answer)),
-            Poll::Pending => {
-                answers.push(None);
-                pending.push(async move { (place, ask.await) });
-            }
-        }
-    }
-    if !pending.is_empty() {
-        for (place, answer) in join_all(pending).await {
-            if let Some(empty) = answers.get_mut(place) {
-                *empty = Some(answer);
-            }
-        }
-    }
-    answers.into_iter().flatten().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,19 +160,6 @@ mod tests {
         });
         assert_eq!(late.await.unwrap_err().code(), "unavailable");
         assert!(!was_asked.get());
-    }
-
-    #[tokio::test]
-    async fn all_answers_come_in_the_order_of_the_questions() {
-        let ask = |number: u64| async move {
-            if number.is_multiple_of(3) {
-                tokio::time::sleep(Duration::from_millis(30 - number)).await;
-            }
-            number
-        };
-        assert_eq!(all((0..30).map(ask)).await, (0..30).collect::<Vec<_>>());
-        assert_eq!(all((0..1).map(ask)).await, [0]);
-        assert_eq!(all((0..0).map(ask)).await, Vec::<u64>::new());
     }
 
     #[test]

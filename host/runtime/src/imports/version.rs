@@ -1,4 +1,4 @@
-//! The versions of the contract that this host speaks, and what a plugin of each gives.
+//! The versions of the contract that this host supports, and the exports of a plugin of each.
 //!
 //! Every plugin is of one version; from here on upwards nobody needs to know which.
 

@@ -1,4 +1,4 @@
-//! The contract, as far as a plugin must keep it to be loaded at all.
+//! The check of a component against the contract, as far as loading requires it.
 //!
 //! Versions follow semver (semver.org): within 0.2 a later version only adds, so a host of 0.2.1 runs a plugin of 0.2.0.
 //! A plugin of a later version than the host's may call what the host does not have, and is refused.

@@ -1,4 +1,5 @@
-//! Plugins that took too much to compile. The same bytes would take as much again, and keep others from the compiler.
+//! The list of plugins that exceeded a limit of compilation, which are not compiled again for a while.
+//! The same bytes would take as much again, and keep others from the compiler.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

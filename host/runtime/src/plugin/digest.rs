@@ -1,4 +1,4 @@
-//! What a component is known by.
+//! `Digest`: the SHA-256 that identifies a component.
 
 use std::fmt;
 use std::str::FromStr;

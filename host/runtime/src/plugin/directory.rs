@@ -1,4 +1,4 @@
-//! A plugin directory: a component, and a `plugin.toml` that says which.
+//! Plugin directories: a component and a `plugin.toml` with its digest.
 //!
 //! The file is written by an operator and names what it trusts, so nothing in it is guessed: an
 //! unknown key, a path that leads out and another digest are refused before the component is

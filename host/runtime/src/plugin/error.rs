@@ -1,4 +1,4 @@
-//! Why something is no plugin for this host, each with what to do about it.
+//! Errors of loading a plugin, each with a remedy.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes, before anything of it is parsed.
+//! The kind of a file by its first bytes, before it is parsed.
 
 use super::{Plugin, PluginError};
 

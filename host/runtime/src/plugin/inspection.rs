@@ -1,4 +1,4 @@
-//! What a file says of itself, whether it fits or not.
+//! The report on a plugin file, whether or not it fits this host.
 
 use wasmtime::Module;
 

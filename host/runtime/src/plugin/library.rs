@@ -1,4 +1,4 @@
-//! Every plugin that the process has loaded.
+//! `Plugins`: all plugins that the process has loaded.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -16,9 +16,9 @@ use crate::Compiler;
 use crate::code_cache::CodeCache;
 use hongbao_domain::TenantId;
 
-/// Loads plugins, and compiles those of one digest once, however many ask for it.
+/// Loads plugins, and compiles each digest once, however many callers need it.
 ///
-/// What nobody uses any more is dropped when the next one is loaded.
+/// Unused plugins are dropped when the next one is loaded.
 pub struct Plugins {
     engine: Engine,
     compiler: Compiler,
@@ -52,50 +52,49 @@ impl Plugins {
         }
     }
 
-    /// With compiled code that outlives the process.
+    /// Keeps compiled plugins in this cache.
     #[must_use]
     pub fn with_cache(self, cache: Arc<CodeCache>) -> Self {
         Self { cache: Some(cache), ..self }
     }
 
-    /// With this compiler, which compiles in this process where nothing else is said.
+    /// Uses this compiler. The default compiles in this process.
     #[must_use]
     pub fn with_compiler(self, compiler: Compiler) -> Self {
         Self { compiler, ..self }
     }
 
-    /// What compiles them.
+    /// The engine that compiles them.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// How they are compiled.
+    /// The compiler.
     #[must_use]
     pub const fn compiler(&self) -> &Compiler {
         &self.compiler
     }
 
-    /// Where compiled code is kept, if it is.
+    /// The cache of compiled plugins, if there is one.
     #[must_use]
     pub fn cache(&self) -> Option<&CodeCache> {
         self.cache.as_deref()
     }
 
-    /// Reads and compiles a plugin where no task of the async runtime is kept waiting. One whose
-    /// digest is loaded already comes at once.
+    /// Reads and compiles a plugin, without blocking the async runtime. A digest that is loaded already is
+    /// returned at once.
     ///
     /// # Errors
-    /// When it cannot be read, or is no plugin for this host.
+    /// When it cannot be read, or does not fit this host.
     pub async fn load(&self, source: PluginSource) -> Result<Plugin, PluginError> {
         self.load_by(source, Asker::default()).await
     }
 
-    /// The same for a tenant, who takes turns with others at the compiler, and waits for it so long at
-    /// most.
+    /// The same for a tenant: the compiler is shared fairly between tenants, and the wait for it is limited.
     ///
     /// # Errors
-    /// Those of [`load`](Self::load), and [`PluginError::Busy`] where it was not its turn in time.
+    /// Those of [`load`](Self::load), and [`PluginError::Busy`] when the compiler was not free in time.
     pub async fn load_for(
         &self,
         tenant: &TenantId,
@@ -105,11 +104,11 @@ impl Plugins {
         self.load_by(source, Asker { tenant: Some(tenant.clone()), wait }).await
     }
 
-    /// A plugin that needs no compiling: it is the embedded one, or loaded, or in the cache. None where it
-    /// would have to be compiled.
+    /// Loads a plugin that need not be compiled: the embedded one, or one that is loaded or in the cache. None if
+    /// it would have to be compiled.
     ///
     /// # Errors
-    /// When it cannot be read, or is no plugin for this host.
+    /// When it cannot be read, or does not fit this host.
     pub async fn load_ready(&self, source: PluginSource) -> Result<Option<Plugin>, PluginError> {
         let (digest, PluginFile { bytes, manifest }) = read(source).await?;
         if digest == Plugin::embedded_digest() {
@@ -126,13 +125,13 @@ impl Plugins {
         Ok(Some(plugin.with_manifest(manifest)))
     }
 
-    /// What compiling took, of all plugins that were not in the cache.
+    /// The total time of compilations.
     #[must_use]
     pub fn compile_time(&self) -> Duration {
         Duration::from_nanos(self.compile_ns.load(Ordering::Relaxed))
     }
 
-    /// How many different plugins are held.
+    /// The number of loaded plugins.
     #[must_use]
     pub fn count(&self) -> usize {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,4 @@
-//! A plugin on its way from bytes to something that instances are made of: measured, compiled,
-//! checked against the contract.
+//! `Plugin`: a component that was measured, compiled and checked against the contract.
 
 mod contract;
 mod costly;
@@ -55,23 +54,23 @@ impl Plugin {
     /// The plugin that this crate was built with.
     pub const EMBEDDED: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hongbao.wasm"));
 
-    /// The largest component that is looked at, in bytes.
+    /// The maximum size of a component, in bytes.
     pub const MAX_BYTES: u64 = 16 << 20;
 
     /// Compiles the embedded plugin.
     ///
     /// # Errors
-    /// Never, as long as the build is whole; see [`Plugin::from_bytes`].
+    /// None, unless the build is broken; see [`Plugin::from_bytes`].
     pub fn embedded(engine: &Engine) -> Result<Self, PluginError> {
         Self::from_bytes(engine, Self::EMBEDDED)
     }
 
-    /// Compiles a component and checks that it fits. Nothing of it runs yet. This takes a core for
-    /// some tenths of a second; [`Plugins`] does it where nobody waits, and once for each digest.
+    /// Compiles a component and checks that it fits, without running it. This takes a core for some tenths
+    /// of a second; [`Plugins`] does it without blocking the async runtime, and once for each digest.
     ///
     /// # Errors
-    /// When it is too large or no component, imports what this host does not give, lacks an
-    /// export, or speaks another version of the contract.
+    /// When it is too large or not a component, imports what this host does not provide, lacks an
+    /// export, or uses an incompatible version of the contract.
     pub fn from_bytes(engine: &Engine, bytes: &[u8]) -> Result<Self, PluginError> {
         Self::measure(bytes)?;
         Self::of(engine, &compile(engine, bytes)?, Digest::of(bytes), bytes.len() as u64)
@@ -126,19 +125,19 @@ impl Plugin {
         &self.facts.imports
     }
 
-    /// What it has to be granted: the interfaces of the host that it imports.
+    /// The grants that it needs: the interfaces of the host that it imports.
     #[must_use]
     pub fn asks(&self) -> Grants {
         contract::asks(self.imports())
     }
 
-    /// Whether people can talk to it: whether it is of the world `plugin`, and not of `core`.
+    /// Whether it exports `chat`: it implements the world `plugin`, not only `core`.
     #[must_use]
     pub const fn has_chat(&self) -> bool {
         self.linked.has_chat()
     }
 
-    /// What its `plugin.toml` says of it; none where it was not loaded from a plugin directory.
+    /// Its `plugin.toml`; none if it was not loaded from a plugin directory.
     #[must_use]
     pub fn manifest(&self) -> Option<&PluginManifest> {
         self.manifest.as_deref()

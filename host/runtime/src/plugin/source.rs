@@ -1,4 +1,4 @@
-//! Where a plugin's bytes are.
+//! The sources of a plugin's bytes.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -7,41 +7,41 @@ use std::path::{Path, PathBuf};
 
 use super::{Plugin, PluginError, PluginManifest, directory};
 
-/// Where a plugin is.
+/// The source of a plugin.
 #[derive(Clone, Debug)]
 pub enum PluginSource {
-    /// In this program.
+    /// The plugin that is embedded in this program.
     Embedded,
-    /// In memory.
+    /// A component in memory.
     Bytes(Vec<u8>),
-    /// In a file of its own.
+    /// A component file.
     File(PathBuf),
-    /// In a directory with a `plugin.toml`.
+    /// A directory with a `plugin.toml`.
     Directory(PathBuf),
 }
 
-/// What was found at a source: no more than bytes yet.
+/// The contents of a source, not parsed yet.
 #[derive(Debug)]
 pub struct PluginFile {
-    /// Of the component, if it is one.
+    /// The component, if it is one.
     pub bytes: Cow<'static, [u8]>,
-    /// Of a plugin directory. The bytes have its digest then.
+    /// The manifest of a plugin directory. The bytes then have its digest.
     pub manifest: Option<PluginManifest>,
 }
 
 impl PluginSource {
-    /// A directory where there is one, and a file otherwise.
+    /// The directory at this path if there is one, otherwise the file.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         if path.is_dir() { Self::Directory(path) } else { Self::File(path) }
     }
 
-    /// Reads what is there, and blocks the thread for it. Nothing is parsed but `plugin.toml`.
+    /// Reads the source, and blocks the thread meanwhile. Only `plugin.toml` is parsed.
     ///
     /// # Errors
     /// When it cannot be read or is too large, and when a directory breaks the rules of
-    /// `plugin.toml` or holds another component than that one says.
+    /// `plugin.toml` or contains another component than that names.
     pub fn read(self) -> Result<PluginFile, PluginError> {
         let (bytes, manifest) = match self {
             Self::Embedded => (Cow::Borrowed(Plugin::EMBEDDED), None),

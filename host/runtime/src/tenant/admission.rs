@@ -1,4 +1,4 @@
-//! Whether a tenant's requests are taken: suspensions, its rate, its quota of open packets.
+//! Admission of a tenant's requests: suspensions, rate limit, quota of open packets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -136,8 +136,8 @@ impl Tenant {
     /// Whether there is room for one more open packet.
     pub(super) async fn has_room(&self) -> Result<(), CallError> {
         self.not_suspended()?;
-        let around = self.around();
-        let asked = around.has_room().await;
+        let context = self.context();
+        let asked = context.has_room().await;
         self.inner.shared.health.ledger.note(&asked);
         if asked? {
             return Ok(());
@@ -145,7 +145,7 @@ impl Tenant {
         let limit = Limit::OpenPackets;
         let why = format!(
             "{} open, which is as many as the tenant may have; some have to end first",
-            counted(around.limits.open_packets.into(), "packet is", "packets are")
+            counted(context.limits.open_packets.into(), "packet is", "packets are")
         );
         Err(CallError::Quota { limit, why: why.into() }).inspect_err(|error| self.refused(error))
     }

@@ -1,4 +1,4 @@
-//! A tenant's money, past its plugin: wallets, audits, refunds, and packets as the room sees them.
+//! Operations on a tenant's ledger without its plugin: wallets, audits, refunds, packets as a room sees them.
 
 use super::Tenant;
 use crate::shared::Shared;
@@ -14,7 +14,7 @@ pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, 
     let Shared { ledger, counter, clock, clock_watch, health, .. } = shared;
     clock_watch.trust()?;
     for _ in 0..TRIES {
-        let loaded = ledger.load(key, &[]).await;
+        let loaded = ledger.packets.load(key, &[]).await;
         health.ledger.note(&loaded);
         let Some(Loaded { packet, .. }) = loaded? else { return Ok(Expired::NotFound) };
         match packet.status {
@@ -23,7 +23,7 @@ pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, 
             Status::Open if clock.now_ms() < packet.expires_at_ms => return Ok(Expired::NotDue),
             Status::Open => {}
         }
-        let closed = ledger.close(key, packet.version, clock.now_ms()).await;
+        let closed = ledger.packets.close(key, packet.version, clock.now_ms()).await;
         health.ledger.note(&closed);
         let expired = match closed? {
             Closed::Refunded(amount) => Expired::Refunded(amount),
@@ -40,10 +40,10 @@ pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, 
 }
 
 impl Tenant {
-    /// Credits a wallet from outside; gives the new balance.
+    /// Credits a wallet with money from outside; returns the new balance.
     ///
     /// # Errors
-    /// When the amount is nothing, the wallet would pass [`Amount::MAX`], or the ledger is away.
+    /// When the amount is zero, the wallet would exceed [`Amount::MAX`], or the ledger is unavailable.
     pub async fn fund(&self, user: &UserId, amount: Amount) -> Result<Amount, StoreError> {
         match self.fund_by(user, amount, None).await? {
             Funded::Funded(held) | Funded::Replayed(held) => Ok(held),
@@ -51,8 +51,8 @@ impl Tenant {
         }
     }
 
-    /// Credits a wallet from outside, once for each key of this tenant: whoever has had no answer
-    /// asks again with the same key.
+    /// Credits a wallet with money from outside, once for each key of this tenant: after a lost answer,
+    /// retry with the same key.
     ///
     /// # Errors
     /// As [`Tenant::fund`]. A key whose funding was refused is still free.
@@ -62,37 +62,37 @@ impl Tenant {
 
     async fn fund_by(&self, user: &UserId, amount: Amount, key: Option<&Name>) -> Result<Funded, StoreError> {
         let shared = &self.inner.shared;
-        let funded = shared.ledger.fund(&self.inner.id, user, amount, key, self.now_ms()).await;
+        let funded = shared.ledger.wallets.fund(&self.inner.id, user, amount, key, self.now_ms()).await;
         shared.health.ledger.note(&funded);
         funded
     }
 
-    /// What a wallet holds.
+    /// The balance of a wallet.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn balance(&self, user: &UserId) -> Result<Amount, StoreError> {
-        self.inner.shared.ledger.balance(&self.inner.id, user).await
+        self.inner.shared.ledger.wallets.balance(&self.inner.id, user).await
     }
 
-    /// The sums of the books.
+    /// The sums of the tenant's ledger.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn audit(&self) -> Result<Audit, StoreError> {
-        self.inner.shared.ledger.audit(&self.inner.id).await
+        self.inner.shared.ledger.audit.audit(&self.inner.id).await
     }
 
-    /// What in the books does not agree; empty when all is well.
+    /// Inconsistencies in the ledger; empty if there are none.
     ///
     /// # Errors
     /// When the ledger is away.
     pub async fn verify(&self) -> Result<Vec<Discrepancy>, StoreError> {
-        self.inner.shared.ledger.verify(&self.inner.id).await
+        self.inner.shared.ledger.audit.verify(&self.inner.id).await
     }
 
-    /// Refunds every packet that is past its time. One that cannot be refunded is not in the way
-    /// of the next: it is told of in the answer, and tried again by the next sweep.
+    /// Refunds every expired packet. A failed refund does not stop the others: it is reported in the answer,
+    /// and retried by the next sweep.
     ///
     /// # Errors
     /// When the ledger cannot say which packets are due, or the host's clock is off.
@@ -111,7 +111,7 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer. Asking again is safe.
     pub async fn expire(&self, packet: PacketId) -> Result<Expired, CallError> {
-        let (shared, key) = (&self.inner.shared, self.around().key(packet));
+        let (shared, key) = (&self.inner.shared, self.context().key(packet));
         self.answer(Operation::Expire, refund(shared, &key)).await
     }
 
@@ -120,13 +120,13 @@ impl Tenant {
     /// # Errors
     /// When the call has no answer.
     pub async fn details(&self, packet: PacketId) -> Result<Option<Details>, CallError> {
-        let (shared, key) = (&self.inner.shared, self.around().key(packet));
+        let (shared, key) = (&self.inner.shared, self.context().key(packet));
         let read = async {
-            let loaded = shared.ledger.load(&key, &[]).await;
+            let loaded = shared.ledger.packets.load(&key, &[]).await;
             shared.health.ledger.note(&loaded);
             let Some(Loaded { packet, .. }) = loaded? else { return Ok(None) };
             // A claim may commit between the two reads; the answer stays with what the first one saw.
-            let claims = shared.ledger.claims(&key, 0, packet.claimed_shares).await;
+            let claims = shared.ledger.lists.claims(&key, 0, packet.claimed_shares).await;
             shared.health.ledger.note(&claims);
             Ok(Some(Details::of(packet, claims?, self.now_ms())))
         };

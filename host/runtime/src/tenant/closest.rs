@@ -1,4 +1,4 @@
-//! The command that somebody meant.
+//! Suggestions for mistyped commands.
 
 use super::Tenant;
 use hongbao_domain::command;

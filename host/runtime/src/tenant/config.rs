@@ -1,71 +1,55 @@
 //! What an operator says of a tenant.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use crate::{CallError, Plugin};
-use hongbao_domain::{Grants, Limits, Policy, TenantId};
+use hongbao_domain::{Grants, Limits, Policy, TenantId, TenantSettings};
 
-/// What an operator says of a tenant.
+/// The configuration of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantConfig {
-    /// Its name in the stores. Never seen by a plugin.
+    /// Its name in the stores. Plugins never see it.
     pub id: TenantId,
-    /// Interfaces of the host that its plugin may call, if it asks for them. None grants the embedded
-    /// plugin what it asks for, since it is a part of the host, and nothing to any other: what a foreign
-    /// plugin may do is for somebody to say.
-    pub grants: Option<Grants>,
-    /// Limits and defaults for packets.
-    pub policy: Policy,
-    /// Limits for the plugin.
-    pub limits: Limits,
-    /// Settings that mean something to its plugin alone, by their keys: what `policy.get` gives.
-    pub settings: Arc<BTreeMap<String, String>>,
+    /// Its grants, policy, limits and settings of its plugin. Where no grants are named, the embedded plugin, which is
+    /// part of the host, is granted all that it imports, and any other plugin nothing.
+    pub settings: TenantSettings,
 }
 
 impl TenantConfig {
-    /// A tenant of this name: the default grants, WeChat's policy, the default limits.
+    /// A tenant of this name with the default grants, WeChat's policy and the default limits.
     #[must_use]
     pub fn new(id: TenantId) -> Self {
-        Self {
-            id,
-            grants: None,
-            policy: Policy::default(),
-            limits: Limits::default(),
-            settings: Arc::default(),
-        }
+        Self { id, settings: TenantSettings::default() }
     }
 
-    /// With these grants and no others, whichever plugin serves.
+    /// Sets the grants, for whichever plugin serves.
     #[must_use]
     pub const fn grants(mut self, grants: Grants) -> Self {
-        self.grants = Some(grants);
+        self.settings.grants = Some(grants);
         self
     }
 
-    /// What is granted to a plugin that asks for this.
+    /// The grants of a plugin with these imports.
     #[must_use]
     pub fn granted(&self, plugin: &Plugin, asks: Grants) -> Grants {
         let by_default = if plugin.is_embedded() { asks } else { Grants::NONE };
-        self.grants.unwrap_or(by_default)
+        self.settings.grants.unwrap_or(by_default)
     }
 
-    /// With this policy.
+    /// Sets the policy.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.settings.policy = policy;
         self
     }
 
-    /// With these limits.
+    /// Sets the limits.
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 }
 
-/// Why a tenant could not be added or changed. All stays as it was.
+/// Why a tenant could not be added or changed. Nothing has changed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TenantError {
     /// There is a tenant of this name.

@@ -1,4 +1,5 @@
-//! What a tenant's users look back on. Lists are pages, the latest first; what a page ends with is
+//! Lists of a tenant's users: packets, claims, statements.
+//! Lists are pages, the latest first; what a page ends with is
 //! where the next one begins.
 
 use super::Tenant;
@@ -17,7 +18,7 @@ impl Tenant {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
-        self.inner.shared.ledger.recent_packets(&self.inner.id, room, before, limit).await
+        self.inner.shared.ledger.lists.recent_packets(&self.inner.id, room, before, limit).await
     }
 
     /// At most `limit` packets that a user sent, with ids below `before`, as they stand now.
@@ -30,7 +31,7 @@ impl Tenant {
         before: Option<PacketId>,
         limit: u32,
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
-        self.inner.shared.ledger.sent(&self.inner.id, user, before, limit).await
+        self.inner.shared.ledger.lists.sent(&self.inner.id, user, before, limit).await
     }
 
     /// At most `limit` shares that a user received, below `before`: see [`Received::place`].
@@ -43,7 +44,7 @@ impl Tenant {
         before: Option<Place>,
         limit: u32,
     ) -> Result<Vec<Received>, StoreError> {
-        self.inner.shared.ledger.received(&self.inner.id, user, before, limit).await
+        self.inner.shared.ledger.wallets.received(&self.inner.id, user, before, limit).await
     }
 
     /// At most `limit` movements of a user's wallet, with ids below `before`. A share is among them
@@ -57,6 +58,6 @@ impl Tenant {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
-        self.inner.shared.ledger.statement(&self.inner.id, user, before, limit).await
+        self.inner.shared.ledger.wallets.statement(&self.inner.id, user, before, limit).await
     }
 }

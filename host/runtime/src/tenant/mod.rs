@@ -34,13 +34,13 @@ use super::breaker::Breaker;
 use super::metrics::TenantMetrics;
 use super::shared::Shared;
 use super::{CallError, Operation, Plugin};
-use crate::imports::{Calls, Surroundings};
+use crate::imports::{Calls, TenantContext};
 use hongbao_domain::{
     Grabbed, Grants, Limits, Manifest, Message, Opened, PacketId, Policy, Presser, Reply, Request, SendError,
     Sent, Strategy, TenantId, UserId,
 };
 
-/// A red packet system for one tenant of a [`Host`](super::Host). Cheap to clone.
+/// A tenant of a [`Host`](super::Host): sends, grabs and opens its packets. Cheap to clone.
 #[derive(Clone)]
 pub struct Tenant {
     inner: Arc<Inner>,
@@ -101,32 +101,32 @@ impl Tenant {
         &self.inner.id
     }
 
-    /// What was said of it last.
+    /// Its current configuration.
     #[must_use]
     pub fn config(&self) -> TenantConfig {
         self.serving().config.clone()
     }
 
-    /// Its limits and defaults for packets.
+    /// Its rules and defaults for packets.
     #[must_use]
     pub fn policy(&self) -> Policy {
-        self.serving().config.policy.clone()
+        self.serving().config.settings.policy.clone()
     }
 
-    /// What it and its plugin may take.
+    /// The resource limits of the tenant and its plugin.
     #[must_use]
     pub fn limits(&self) -> Limits {
         *self.serving().limits()
     }
 
-    /// Interfaces of the host that the plugin which serves it now may call.
+    /// The interfaces of the host that its current plugin may call.
     #[must_use]
     pub fn grants(&self) -> Grants {
         let serving = self.serving();
         serving.config.granted(&serving.plugin, serving.manifest.asks)
     }
 
-    /// What its plugin says of itself.
+    /// Its plugin's manifest.
     #[must_use]
     pub fn manifest(&self) -> Arc<Manifest> {
         Arc::clone(&self.serving().manifest)
@@ -138,17 +138,17 @@ impl Tenant {
         self.serving().plugin.clone()
     }
 
-    /// How many callers wait.
+    /// The number of waiting callers.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.inner.waiting.count()
     }
 
-    /// Sends a packet, once for each key of its sender; its money leaves the wallet at once.
+    /// Sends a packet, once for each key of its sender; the total is debited from the wallet immediately.
     ///
     /// # Errors
-    /// The inner one is the plugin's or the ledger's refusal, the outer one a call that has no
-    /// answer: ask again with the same key.
+    /// The inner error is a refusal by the plugin or the ledger. The outer error means that there is no
+    /// answer: retry with the same key.
     pub async fn send(&self, request: Request) -> Result<Result<Sent, SendError>, CallError> {
         let strategies = &self.manifest().strategies;
         let known = request.strategy.as_ref().map_or(Ok(()), |strategy| strategies.check(strategy));
@@ -177,26 +177,26 @@ impl Tenant {
     /// Tries to take a seat.
     ///
     /// # Errors
-    /// When the call has no answer. Asking again is safe.
+    /// When the call has no answer. A retry is safe.
     pub async fn grab(&self, packet: PacketId, user: UserId) -> Result<Grabbed, CallError> {
         let grab: Act<_, _, _> = |calls, taps| calls.grab(taps).boxed();
         self.join(Operation::Grab, |inner| &inner.grabs, packet, user, grab).await
     }
 
-    /// Claims a share; the amount is drawn now. What is answered is in the ledger.
+    /// Claims a share; the amount is drawn now. The answer is in the ledger before it is returned.
     ///
     /// # Errors
-    /// When the call has no answer. Asking again is safe, and tells what a lost answer told.
+    /// When the call has no answer. A retry is safe, and returns the same result as the lost answer.
     pub async fn open(&self, packet: PacketId, user: UserId) -> Result<Opened, CallError> {
         let open: Act<_, _, _> = |calls, taps| calls.open(taps).boxed();
         self.join(Operation::Open, |inner| &inner.opens, packet, user, open).await
     }
 
-    /// Takes seats for many users of many packets in one call, past the batcher. Answers in the order of the packets
-    /// and their users. A user who stands at a packet twice is answered as if by one call after the other.
+    /// Takes seats for many users of many packets in one call, without the batcher. The answers are in the order of
+    /// the packets and their users. A user who occurs twice at a packet is answered as if by two calls in sequence.
     ///
     /// # Errors
-    /// When the call has no answer. Asking again is safe.
+    /// When the call has no answer. A retry is safe.
     pub async fn grab_batch(&self, taps: Vec<(PacketId, Vec<UserId>)>) -> Result<Vec<Grabbed>, CallError> {
         self.ask_all(Operation::Grab, taps, |calls, taps| calls.grab(taps).boxed()).await
     }
@@ -204,15 +204,15 @@ impl Tenant {
     /// Claims shares for many users of many packets in one call, as [`grab_batch`](Self::grab_batch).
     ///
     /// # Errors
-    /// When the call has no answer. Asking again is safe.
+    /// When the call has no answer. A retry is safe.
     pub async fn open_batch(&self, taps: Vec<(PacketId, Vec<UserId>)>) -> Result<Vec<Opened>, CallError> {
         self.ask_all(Operation::Open, taps, |calls, taps| calls.open(taps).boxed()).await
     }
 
-    /// Answers a [`command`](hongbao_domain::command()); nothing where it is not the plugin's.
+    /// Answers a [`command`](hongbao_domain::command()); empty if the command is not the plugin's.
     ///
     /// # Errors
-    /// When the call has no answer. Asking again with the same message is safe.
+    /// When the call has no answer. A retry with the same message is safe.
     pub async fn command(&self, message: Message) -> Result<Vec<Reply>, CallError> {
         message.check().map_err(|why| CallError::Invalid(why.into()))?;
         let Some(message) = message.into_command(&self.manifest().languages) else {
@@ -227,7 +227,7 @@ impl Tenant {
     /// Answers a user who pressed a button of a packet's card.
     ///
     /// # Errors
-    /// When the call has no answer. Asking again is safe.
+    /// When the call has no answer. A retry is safe.
     pub async fn action(
         &self,
         packet: PacketId,
@@ -240,7 +240,7 @@ impl Tenant {
         self.join(Operation::Action, |inner| &inner.presses, (packet, action), by, act).await
     }
 
-    /// The shares of an imaginary packet in minor units, or the sentence that says why not.
+    /// Draws the shares of an imaginary packet, in minor units; the inner error is a sentence with the reason.
     ///
     /// # Errors
     /// When the call has no answer.
@@ -260,8 +260,8 @@ impl Tenant {
         Arc::clone(&self.inner.serving.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn around(&self) -> Arc<Surroundings> {
-        Arc::clone(&self.serving().around)
+    pub(super) fn context(&self) -> Arc<TenantContext> {
+        Arc::clone(&self.serving().context)
     }
 
     /// One call of the plugin.

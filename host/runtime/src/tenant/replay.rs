@@ -1,4 +1,4 @@
-//! Sends that are asked again after something has changed.
+//! Repeated sends after a change of plugin or settings.
 //!
 //! A sender's key names one packet for ever, and whoever asks again is told of it. A policy may have changed
 //! meanwhile, or the plugin: then the plugin refuses today what it sent yesterday, before anybody has looked at
@@ -78,7 +78,7 @@ impl Tenant {
 
     async fn recorded(&self, sender: &UserId, key: &Name) -> Result<Option<(PacketId, Packet)>, CallError> {
         let shared = &self.inner.shared;
-        let recorded = shared.ledger.recorded(&self.inner.id, sender, key).await;
+        let recorded = shared.ledger.lists.recorded(&self.inner.id, sender, key).await;
         shared.health.ledger.note(&recorded);
         Ok(recorded?)
     }

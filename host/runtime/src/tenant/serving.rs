@@ -1,4 +1,4 @@
-//! What a tenant runs now: a version of its plugin, under its grants, policy and limits.
+//! The immutable value that serves a tenant: a plugin, its grants, policy and limits.
 //!
 //! It never changes. A change makes another one, which takes over for new calls, while those under
 //! way finish on the one that they began with.
@@ -13,7 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{TenantConfig, TenantError};
-use crate::imports::{Calls, Deadline, Surroundings};
+use crate::imports::{Calls, Deadline, TenantContext};
 use crate::instance::{Done, Instance};
 use crate::pool::Owner;
 use crate::shared::Shared;
@@ -28,7 +28,7 @@ pub(crate) struct Serving {
     pub(super) plugin: Plugin,
     pub(super) manifest: Arc<Manifest>,
     pub(super) config: TenantConfig,
-    pub(super) around: Arc<Surroundings>,
+    pub(super) context: Arc<TenantContext>,
     in_flight: Semaphore,
     rate: Option<Arc<DefaultDirectRateLimiter>>,
     /// Another one serves: instances are not kept any more.
@@ -45,29 +45,30 @@ impl Serving {
         if !plugin.engine().is(&shared.engine) {
             return Err(TenantError::OtherEngine);
         }
-        config.policy.validate().and_then(|()| config.limits.validate()).map_err(TenantError::Invalid)?;
+        let limits = config.settings.limits;
+        config.settings.validate().map_err(|error| TenantError::Invalid(error.why))?;
         let asks = plugin.asks();
         let missing = asks.without(config.granted(&plugin, asks));
         if !missing.is_empty() {
             return Err(TenantError::NotGranted(missing));
         }
         // Until it has said what it is, it is given nothing.
-        let around = surroundings(shared, &config, Grants::NONE, None);
-        let limit = Duration::from_millis(config.limits.call_ms);
+        let context = context_of(shared, &config, Grants::NONE, None);
+        let limit = Duration::from_millis(limits.call_ms);
         let ask = async {
             let room = shared.pool.room(plugin.places()).await?;
-            let mut instance = Instance::make(&plugin, Arc::new(around), room).await?;
+            let mut instance = Instance::make(&plugin, Arc::new(context), room).await?;
             instance.call(Deadline::after(limit), move |calls| Box::pin(calls.manifest(asks))).await.answer
         };
         let said = tokio::time::timeout(limit, ask).await;
-        let said = said.unwrap_or(Err(CallError::TimedOut(config.limits.call_ms)));
+        let said = said.unwrap_or(Err(CallError::TimedOut(limits.call_ms)));
         let manifest = plugin.share_manifest(said.map_err(TenantError::NoManifest)?);
         if let Some(written) = plugin.manifest() {
             same(written, &manifest).map_err(TenantError::OtherManifest)?;
         }
-        let around = Arc::new(surroundings(shared, &config, asks, Some(manifest.strategies.clone())));
-        let in_flight = Semaphore::new(config.limits.calls_in_flight as usize);
-        let rate = config.limits.requests_per_second;
+        let context = Arc::new(context_of(shared, &config, asks, Some(manifest.strategies.clone())));
+        let in_flight = Semaphore::new(limits.calls_in_flight as usize);
+        let rate = limits.requests_per_second;
         let rate = rate.map(|rate| Arc::new(DefaultDirectRateLimiter::direct(Quota::per_second(rate))));
         let owner = shared.new_owner();
         Ok(Self {
@@ -75,7 +76,7 @@ impl Serving {
             plugin,
             manifest,
             config,
-            around,
+            context,
             in_flight,
             rate,
             is_retired: AtomicBool::new(false),
@@ -91,7 +92,7 @@ impl Serving {
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.config.limits
+        &self.config.settings.limits
     }
 
     /// Counts on where another one counted, if the rate is the same: else every upgrade would begin a new second.
@@ -152,7 +153,7 @@ impl Serving {
         let work = async {
             let mut instance = match taken {
                 Ok(instance) => instance,
-                Err(room) => Instance::make(&self.plugin, Arc::clone(&self.around), room).await?,
+                Err(room) => Instance::make(&self.plugin, Arc::clone(&self.context), room).await?,
             };
             let done = instance.call(deadline, act).await;
             let is_worn = instance.calls() >= self.limits().calls_per_instance;
@@ -174,23 +175,24 @@ impl Serving {
 }
 
 /// What a plugin of this tenant may reach that has these grants and these strategies.
-fn surroundings(
+fn context_of(
     shared: &Shared,
     config: &TenantConfig,
     grants: Grants,
     strategies: Option<Strategies>,
-) -> Surroundings {
-    Surroundings {
+) -> TenantContext {
+    TenantContext {
         tenant: config.id.clone(),
         counter: Arc::clone(&shared.counter),
-        ledger: Arc::clone(&shared.ledger),
+        packets: Arc::clone(&shared.ledger.packets),
+        lists: Arc::clone(&shared.ledger.lists),
         clock: Arc::clone(&shared.clock),
         entropy: Arc::clone(&shared.entropy),
-        policy: config.policy.clone(),
+        policy: config.settings.policy.clone(),
         strategies,
-        settings: Arc::clone(&config.settings),
+        settings: config.settings.settings.clone(),
         grants,
-        limits: config.limits,
+        limits: config.settings.limits,
         open_packets: shared.open_packets(&config.id),
         health: Arc::clone(&shared.health),
     }

@@ -1,4 +1,4 @@
-//! A tenant's changes: another plugin, other settings. Only this tenant is touched.
+//! Upgrades, rollbacks and changes of settings of a tenant. Only this tenant is touched.
 
 use std::sync::{Arc, PoisonError};
 

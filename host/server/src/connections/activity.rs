@@ -1,4 +1,4 @@
-//! What a connection is doing, and when it has done nothing for too long.
+//! The activity of a connection, and its idle limits.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

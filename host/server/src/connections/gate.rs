@@ -1,4 +1,4 @@
-//! Who is let in, and who makes room.
+//! Admission of connections, and the choice of those that make room.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};

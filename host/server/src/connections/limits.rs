@@ -1,4 +1,4 @@
-//! Bounds on connections.
+//! Limits on connections.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The listener: how many connections there may be, and how long one may do nothing.
+//! The listener, with limits on the number of connections and on their idle time.
 //!
 //! A connection costs a descriptor before anybody knows whose it is, and the stores of this process need descriptors
 //! as well. So there is a bound on all connections, which leaves [`RESERVED`] descriptors free, and one on those of

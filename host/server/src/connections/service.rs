@@ -1,4 +1,4 @@
-//! What stands between a connection and the routes: it tells the one what the others are doing.
+//! The service between a connection and the routes, which reports requests to the connection's activity.
 
 use std::future::{Ready, ready};
 use std::io;

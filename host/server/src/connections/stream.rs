@@ -1,4 +1,4 @@
-//! A connection within its bounds.
+//! A connection with its limits applied.
 
 use std::io;
 use std::pin::Pin;

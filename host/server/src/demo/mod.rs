@@ -21,10 +21,10 @@ use super::access::{Member, user};
 use super::api_key::NewKey;
 use super::connections::Client;
 use super::input::Json;
-use super::model::settings::Settings;
 use super::output::{Told, answer, json};
 use super::problem::{Kind, Problem};
-use hongbao_domain::{Amount, Name, Scope, TenantId, UserId};
+use super::roster::kept;
+use hongbao_domain::{Amount, Name, Scope, TenantId, TenantSettings, UserId};
 use hongbao_runtime::Tenant;
 use hongbao_store::{Funded, TenantRecord};
 
@@ -127,7 +127,7 @@ impl Demo {
         if service.roster().knows(&id) || service.host().tenant(&id).is_some() {
             return Ok(());
         }
-        let record = TenantRecord::new(id, Settings::default().kept(), service.host().now_ms());
+        let record = TenantRecord::new(id, kept(&TenantSettings::default()), service.host().now_ms());
         match service.create(record).await {
             // Another host made it first.
             Err(problem) if problem.kind() == Kind::TENANT_EXISTS => Ok(service.follow_ready().await?),

@@ -1,4 +1,4 @@
-//! Under which names a demo answers.
+//! The host names that a demo answers to.
 //!
 //! A demo gives a key to whoever asks, and most run on somebody's own machine. A page of another site cannot read what
 //! is there, unless its name is made to lead there (DNS rebinding). So a request has to be sent to an address, to

@@ -1,4 +1,4 @@
-//! How many sessions a demo gives out.
+//! The limits on sessions of a demo.
 //!
 //! Each is a key, a wallet with something in it and rows in the books, for whoever asks. So they are bounded in number
 //! and in rate, for an address and in all, and an address is what the connection says and no header.

@@ -1,7 +1,6 @@
-//! Shapes of what goes over the wire, where more than one route has them. Amounts are integers in
+//! Bodies that several routes share. Amounts are integers in
 //! minor units, times are milliseconds since the Unix epoch, ids are texts.
 
 pub(super) mod chat;
 pub(super) mod event;
 pub(super) mod packet;
-pub(super) mod settings;

@@ -1,42 +1,9 @@
 //! Packets and claims.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use hongbao_domain::{ClaimLine, Details, Packet, PacketId, Status, Strategy, StrategyError};
-
-/// How amounts are drawn: the name of one of the plugin's strategies, with parameters if it takes any, such as
-/// `double-average` or `halving:ceiling=500,floor=10`. A tenant's view lists
-/// them, with what each takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "String", into = "String")]
-#[schema(as = Strategy, value_type = String, max_length = 256, examples("double-average"))]
-pub(crate) struct StrategyName(Strategy);
-
-impl TryFrom<String> for StrategyName {
-    type Error = StrategyError;
-    fn try_from(text: String) -> Result<Self, StrategyError> {
-        Strategy::new(text).map(Self)
-    }
-}
-
-impl From<StrategyName> for String {
-    fn from(name: StrategyName) -> Self {
-        name.0.as_str().to_owned()
-    }
-}
-
-impl From<StrategyName> for Strategy {
-    fn from(name: StrategyName) -> Self {
-        name.0
-    }
-}
-
-impl From<Strategy> for StrategyName {
-    fn from(strategy: Strategy) -> Self {
-        Self(strategy)
-    }
-}
+use hongbao_domain::{ClaimLine, Details, Packet, PacketId, Status, Strategy};
 
 /// Where a packet stands: `expired` from the instant its time is over; the refund follows within seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -70,7 +37,7 @@ pub(crate) struct PacketView {
     room: String,
     /// Who paid.
     sender: String,
-    strategy: StrategyName,
+    strategy: Strategy,
     /// Shown on the card.
     greeting: String,
     /// The whole packet.
@@ -97,7 +64,7 @@ impl PacketView {
             state: packet.status_at(now_ms).into(),
             room: packet.order.room.into_string(),
             sender: packet.order.sender.into_string(),
-            strategy: packet.order.strategy.into(),
+            strategy: packet.order.strategy,
             greeting: packet.order.greeting,
             total: packet.order.total.get(),
             shares: packet.order.shares,

@@ -1,4 +1,4 @@
-//! A tenant's books: added up, compared, and what administrators did.
+//! Routes for audits, reconciliation and the administration log of a tenant.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};

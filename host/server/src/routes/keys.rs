@@ -1,4 +1,4 @@
-//! API keys: made, listed, revoked. A key is shown once.
+//! Routes for API keys. A key is shown once.
 
 use axum::extract::State;
 use axum::http::StatusCode;

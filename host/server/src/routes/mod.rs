@@ -1,4 +1,4 @@
-//! What can be asked, and the specification of it.
+//! All routes, and the specification made from them.
 
 mod books;
 mod keys;

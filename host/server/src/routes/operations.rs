@@ -1,4 +1,4 @@
-//! What a machine asks of a service: whether it lives, whether it is ready, how it is doing.
+//! Routes for operators: liveness, readiness, metrics.
 
 use std::collections::BTreeMap;
 

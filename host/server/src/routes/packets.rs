@@ -1,4 +1,4 @@
-//! A packet's life: sent, grabbed, opened, looked at, pressed.
+//! Routes for packets: send, grab, open, details, buttons.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,11 +12,11 @@ use crate::Service;
 use crate::access::Member;
 use crate::input::{Json, Path, packet};
 use crate::model::chat::Replies;
-use crate::model::packet::{DetailsView, StrategyName};
+use crate::model::packet::DetailsView;
 use crate::once::{Done, Once};
 use crate::output::Told;
 use crate::problem::{Kind, Problem};
-use hongbao_domain::{Currency, Grabbed, Opened, Presser, Request, SendError, Sent, UserId};
+use hongbao_domain::{Currency, Grabbed, Opened, Presser, Request, SendError, Sent, Strategy, UserId};
 use hongbao_runtime::Tenant;
 use hongbao_store::StoreError;
 
@@ -41,7 +41,7 @@ struct NewPacket {
     #[schema(min_length = 1, max_length = 256)]
     sender: String,
     /// The tenant's default where it is absent.
-    strategy: Option<StrategyName>,
+    strategy: Option<Strategy>,
     /// The whole packet, in minor units.
     #[schema(minimum = 1)]
     total: u64,
@@ -85,7 +85,7 @@ async fn send(
             key: key.into_string(),
             room: new.room,
             sender,
-            strategy: new.strategy.map(Into::into),
+            strategy: new.strategy,
             total: new.total,
             shares: new.shares,
             to: users(new.to.unwrap_or_default())?,

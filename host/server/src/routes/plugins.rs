@@ -1,4 +1,4 @@
-//! A tenant's plugins: installed, listed, removed. Which one serves is a matter of the tenant.
+//! Routes for a tenant's plugins: install, list, remove. Which one serves is a matter of the tenant.
 
 use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};

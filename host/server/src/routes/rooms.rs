@@ -1,4 +1,4 @@
-//! Rooms: messages, packets, events.
+//! Routes for rooms: messages, packets, events.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};

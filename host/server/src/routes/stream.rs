@@ -1,4 +1,4 @@
-//! A room's events while they happen: server-sent events
+//! The stream of a room's events: server-sent events
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
 //! The store keeps a room's latest events and wakes whoever listens; a stream then reads what came

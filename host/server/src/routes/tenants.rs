@@ -1,4 +1,4 @@
-//! Tenants: the operator's to make, their administrators' to look after.
+//! Routes for tenants, for operators and their administrators.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,14 @@ use utoipa_axum::routes;
 use crate::Service;
 use crate::access::{Admin, Caller, Keeper, Operator, Visitor, may_change};
 use crate::input::Json;
-use crate::model::settings::{LimitSettings, PolicySettings, Settings, names};
 use crate::notes::noted;
 use crate::once::{Done, Once};
 use crate::output::{Items, Told};
 use crate::problem::{Kind, Problem};
+use crate::roster::kept;
 use crate::ward::Ward;
-use hongbao_domain::{DeclaredParameter, DeclaredStrategy, Name, Scope, Suspension, TenantId};
+use hongbao_domain::{DeclaredParameter, DeclaredStrategy, Grants, Limits, Name, Policy, Scope, Suspension};
+use hongbao_domain::{TenantId, TenantSettings};
 use hongbao_runtime::{Digest, Tenant};
 use hongbao_store::TenantRecord;
 
@@ -68,9 +69,10 @@ struct TenantView {
     /// Whether the host that is asked does not serve it by its plugin: that is not ready there, or does not start.
     waits_for_plugin: bool,
     /// Interfaces of the host that its plugin may call now.
-    grants: Vec<String>,
-    policy: PolicySettings,
-    limits: LimitSettings,
+    #[schema(value_type = Vec<String>)]
+    grants: Grants,
+    policy: Policy,
+    limits: Limits,
     /// Settings that mean something to its plugin alone, by their keys.
     settings: BTreeMap<String, String>,
     /// Whether requests are refused now, for whatever reason.
@@ -159,13 +161,13 @@ impl ServingPlugin {
 
 impl TenantView {
     fn of(tenant: &Ward) -> Self {
-        let Settings { policy, limits, settings, .. } = tenant.settings();
+        let TenantSettings { policy, limits, settings, .. } = tenant.settings();
         let suspended_by = Suspender::of(tenant);
         Self {
             tenant: tenant.id().as_str().to_owned(),
             plugin: tenant.tenant().map(ServingPlugin::of),
             waits_for_plugin: tenant.waits(),
-            grants: tenant.tenant().map(|tenant| names(tenant.grants())).unwrap_or_default(),
+            grants: tenant.tenant().map(Tenant::grants).unwrap_or_default(),
             policy,
             limits,
             settings,
@@ -193,7 +195,7 @@ struct NewTenant {
     #[schema(min_length = 1, max_length = 256)]
     tenant: String,
     /// All defaults where it is absent.
-    settings: Option<Settings>,
+    settings: Option<TenantSettings>,
 }
 
 /// Make a tenant
@@ -214,8 +216,8 @@ async fn create(
     let act = move |new: NewTenant, _: Name| async move {
         let id = TenantId::new(&new.tenant)
             .map_err(|error| Problem::invalid(format!("the name of a tenant {error}")))?;
-        let record =
-            TenantRecord::new(id.clone(), new.settings.unwrap_or_default().kept(), acting.host().now_ms());
+        let settings = kept(&new.settings.unwrap_or_default());
+        let record = TenantRecord::new(id.clone(), settings, acting.host().now_ms());
         let creating = acting.clone();
         let make = async move { creating.create(record).await };
         let made = noted(&acting, &by, Some(&id), "tenant.create", id.as_str(), make).await?;
@@ -240,16 +242,16 @@ async fn look(visitor: Visitor) -> Told<TenantView> {
 /// Needs the scope `operator`. Unset members go back to their defaults. Where the tenant waits for its plugin on the
 /// host that is asked, they are written down, and it is seen later whether the plugin can do with them.
 #[utoipa::path(put, path = "/v1/tenants/{tenant}/settings", tag = "tenants", operation_id = "configure",
-    params(("tenant" = String, Path)), request_body = Settings,
+    params(("tenant" = String, Path)), request_body = TenantSettings,
     responses((status = 200, description = "The tenant with its new settings", body = TenantView)))]
 async fn configure(
     State(service): State<Service>,
     keeper: Keeper,
-    Json(settings): Json<Settings>,
+    Json(settings): Json<TenantSettings>,
 ) -> Result<Told<TenantView>, Problem> {
     keeper.caller.needs(Scope::Operator)?;
     changed(&service, &keeper.caller, &keeper.id, "tenant.configure", "settings", move |record| {
-        record.settings = settings.kept();
+        record.settings = kept(&settings);
         Ok(())
     })
     .await

@@ -1,4 +1,4 @@
-//! A user's money and history.
+//! Routes for a user's wallet and lists.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -11,12 +11,13 @@ use crate::guard::Guard;
 use crate::migrate::{BOOKS, Series};
 use crate::{batch, error::Error};
 use hongbao_store::StoreError;
-use hongbao_store::committer::{Committer, Job, Limits};
+use hongbao_store::gatherer::{Bounds, Gatherer};
+use hongbao_store::job::Job;
 
-/// A table `t` of numbers in a file, and a committer over it.
+/// A table `t` of numbers in a file, and a gatherer over it.
 struct Bench {
     directory: TempDir,
-    committer: Committer<Job<Connection>>,
+    gatherer: Gatherer<Job<Connection>>,
 }
 
 impl Bench {
@@ -28,10 +29,10 @@ impl Bench {
             Series { migrations: &["CREATE TABLE t (n INTEGER PRIMARY KEY, parent REFERENCES t)"], ..BOOKS };
         series.migrate(&mut db).unwrap();
         let mut guard = Guard::new(Path::new(db.path().unwrap()), series).unwrap();
-        let limits = Limits { queue: 8, batch: 8 };
+        let limits = Bounds { queue: 8, batch: 8 };
         let write = move |jobs| batch::write(&db, &mut guard, jobs);
-        let committer = Committer::start("test", limits, write).unwrap();
-        Self { directory, committer }
+        let gatherer = Gatherer::on_thread("test", limits, write).unwrap();
+        Self { directory, gatherer }
     }
 
     fn rows(&self) -> Vec<i64> {
@@ -44,7 +45,7 @@ impl Bench {
     async fn run(&self, operations: &[&'static str]) -> Vec<&'static str> {
         let (taken, started) = channel();
         let (open, gate) = channel::<()>();
-        let first = self.committer.run(move |_| {
+        let first = self.gatherer.run(move |_| {
             // While it is carried out, alone, the others gather.
             taken.send(()).unwrap();
             let _ = gate.recv();
@@ -52,7 +53,7 @@ impl Bench {
         });
         let others = async {
             started.recv().unwrap();
-            let answers = operations.iter().map(|sql| self.committer.run(|db| Ok(execute(db, sql)?)));
+            let answers = operations.iter().map(|sql| self.gatherer.run(|db| Ok(execute(db, sql)?)));
             let mut answers = Box::pin(futures::future::join_all(answers));
             assert!(futures::poll!(&mut answers).is_pending());
             drop(open);
@@ -124,7 +125,7 @@ async fn a_lock_that_another_process_keeps_is_unavailable() {
     let bench = Bench::new();
     let other = connect(&bench.directory);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let insert = || bench.committer.run(|db| Ok(execute(db, "INSERT INTO t VALUES (1, 1)")?));
+    let insert = || bench.gatherer.run(|db| Ok(execute(db, "INSERT INTO t VALUES (1, 1)")?));
     assert_eq!(insert().await.unwrap_err().code(), "unavailable");
     other.execute_batch("COMMIT").unwrap();
     insert().await.unwrap();

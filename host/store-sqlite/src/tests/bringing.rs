@@ -9,7 +9,8 @@ use crate::migrate::{BOOKS, Series};
 use crate::rows::stored;
 use crate::{SqliteLedger, write};
 use hongbao_domain::{Name, PacketId, PacketKey, TenantId};
-use hongbao_store::{Due, Funded, Ledger};
+use hongbao_store::prelude::*;
+use hongbao_store::{Due, Funded};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::{OpenError, SqliteLedger, SqliteRegistry};
 use hongbao_domain::{Amount, TenantId, UserId};
-use hongbao_store::{Ledger as _, Registry as _};
+use hongbao_store::Registry as _;
+use hongbao_store::prelude::*;
 
 const FILES: [&str; 6] =
     ["hongbao.db", "hongbao.db-wal", "hongbao.db-shm", "registry.db", "registry.db-wal", "registry.db-shm"];

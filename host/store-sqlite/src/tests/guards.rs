@@ -10,7 +10,8 @@ use super::{Books, NOW, amount, user};
 use crate::migrate::{BOOKS, RECORDS, Series};
 use crate::{OpenError, SqliteLedger, SqliteRegistry, guard, open};
 use hongbao_domain::{Audience, TenantId};
-use hongbao_store::{Ledger, Registry, StoreError};
+use hongbao_store::prelude::*;
+use hongbao_store::{Registry, StoreError};
 
 /// A directory with books and records, one after the other made by these statements.
 fn tampered(series: Series<'_>, sql: &str) -> tempfile::TempDir {

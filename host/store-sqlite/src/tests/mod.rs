@@ -21,7 +21,8 @@ use super::{SqliteLedger, open};
 use hongbao_domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
 };
-use hongbao_store::{Claimed, Funded, Ledger, Recorded, conformance};
+use hongbao_store::prelude::*;
+use hongbao_store::{Claimed, Funded, Recorded, conformance};
 
 const NOW: u64 = 1_750_000_000_000;
 const LIFE: u64 = 1_000;

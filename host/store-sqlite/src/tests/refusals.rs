@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use super::{Books, LIFE, NOW};
 use hongbao_domain::{Amount, Audience};
-use hongbao_store::{Closed, Ledger};
+use hongbao_store::Closed;
+use hongbao_store::prelude::*;
 
 /// Books with a packet of each kind, all alice's, of 100 in 3 shares: 1 is open with one claim
 /// of bob's, 40, that is not settled; 2 is finished and settled; 3 is expired; 4 is exclusive to

@@ -6,7 +6,8 @@ use super::{Books, NOW, amount, user};
 use crate::SqliteRegistry;
 use crate::migrate::BOOKS;
 use hongbao_domain::TenantId;
-use hongbao_store::{Ledger, Registry, StoreError, WritesRefused};
+use hongbao_store::prelude::*;
+use hongbao_store::{Registry, StoreError, WritesRefused};
 
 fn reason<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> String {
     let error = answer.expect_err("it takes no writes");

@@ -28,12 +28,16 @@ use futures::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Barrier;
 
-use super::{Counter, Events, Ledger, Registry};
+use super::{Counter, Events, Ledger, PacketLedger, Registry};
 use hongbao_domain::{Amount, PacketId, PacketKey, TenantId, UserId};
 
 /// Lists checks, functions of a `$bench` that is made of a store, as [`Check`]s named by the
 /// functions.
 macro_rules! checks {
+    ($bench:ident of Ledger: $($check:ident),+ $(,)?) => {
+        pub(super) const CHECKS: &[crate::conformance::Check<crate::conformance::Parts>] =
+            &[$((stringify!($check), |parts| Box::pin($bench::run(parts, $check)))),+];
+    };
     ($bench:ident of $store:ident: $($check:ident),+ $(,)?) => {
         pub(super) const CHECKS: &[crate::conformance::Check<std::sync::Arc<dyn $store>>] =
             &[$((stringify!($check), |store| Box::pin($bench::run(store, $check)))),+];
@@ -69,6 +73,13 @@ pub async fn counter<K>(fresh: impl AsyncFn() -> (Arc<dyn Counter>, K)) {
     run(&counter::checks(), fresh).await;
 }
 
+/// A ledger, and its packet side as it is called: its own, or a wrapper of it.
+#[derive(Clone)]
+struct Parts {
+    ledger: Arc<dyn Ledger>,
+    packets: Arc<dyn PacketLedger>,
+}
+
 /// Runs every check of a ledger. `fresh` makes an empty one, and with it whatever has to live
 /// as long as it does: a directory, a server, or nothing.
 ///
@@ -78,7 +89,23 @@ pub async fn counter<K>(fresh: impl AsyncFn() -> (Arc<dyn Counter>, K)) {
 /// When checks fail, with their names and what they expected. Outside of a multi-thread
 /// runtime, where nothing would race.
 pub async fn ledger<K>(fresh: impl AsyncFn() -> (Arc<dyn Ledger>, K)) {
-    run(&ledger::checks(), fresh).await;
+    let parts = async || {
+        let (ledger, kept) = fresh().await;
+        (Parts { packets: Arc::<dyn Ledger>::clone(&ledger), ledger }, kept)
+    };
+    run(&ledger::checks(), parts).await;
+}
+
+/// The same of a wrapper of the packet side: `fresh` makes a ledger and the wrapper around it.
+///
+/// # Panics
+/// As [`ledger`].
+pub async fn packets<K>(fresh: impl AsyncFn() -> (Arc<dyn Ledger>, Arc<dyn PacketLedger>, K)) {
+    let parts = async || {
+        let (ledger, packets, kept) = fresh().await;
+        (Parts { ledger, packets }, kept)
+    };
+    run(&ledger::checks(), parts).await;
 }
 
 /// Runs every check of events. `fresh` makes two handles on the same empty store, as two hosts have
@@ -178,7 +205,7 @@ fn packet(tenant_name: &str, number: u64) -> PacketKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::announced::Announced;
+    use crate::change_feed::ChangeFeed;
     use crate::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -200,15 +227,19 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_announced_ledger_conforms() {
-        let announced = || Announced::new(Arc::new(MemoryLedger::new()));
-        ledger(async || {
-            let (ledger, changes) = announced();
-            (Arc::new(ledger) as _, changes)
+    async fn a_change_feed_conforms() {
+        let fed = || {
+            let ledger = Arc::new(MemoryLedger::new());
+            let (feed, changes) = ChangeFeed::new(Arc::<MemoryLedger>::clone(&ledger));
+            (ledger as _, Arc::new(feed) as _, changes)
+        };
+        packets(async || fed()).await;
+        // And where nobody takes the changes away.
+        packets(async || {
+            let (ledger, feed, _) = fed();
+            (ledger, feed, ())
         })
         .await;
-        // And where nobody listens to what it says.
-        ledger(async || (Arc::new(announced().0) as _, ())).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,4 +1,4 @@
-//! What is finished stays finished: the layer of grab that asks nobody.
+//! A counter wrapper that remembers finished packets and answers grabs of them without a request.
 //!
 //! A packet's crowd goes on tapping long after the last share is gone, and most of what a counter
 //! is asked is about packets that are finished. [`FinishedCache`] stands in front of a counter and
@@ -25,10 +25,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use futures::future::join_all;
 
 use super::{
-    Card, Counter, CounterState, Followed, History, Holder, Lease, OpenedSeat, Opening, Report, Seat,
-    Seating, StoreError, Swapped, View,
+    Card, Confirmation, Counter, CounterState, Followed, History, Holder, Lease, Lookup, Opening, Report,
+    Seat, Seating, StoreError, Swap, Swapped, View,
 };
 use hongbao_domain::{Amount, PacketKey, UserId};
 
@@ -174,6 +175,17 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is known, and in the place of what is not, the answers of the counter in their order.
+fn fill<T>(
+    known: Vec<Option<T>>,
+    answers: Vec<Result<Option<T>, StoreError>>,
+) -> Vec<Result<Option<T>, StoreError>> {
+    let mut answers = answers.into_iter();
+    let answer =
+        |known: Option<T>| known.map_or_else(|| answers.next().unwrap_or(Ok(None)), |known| Ok(Some(known)));
+    known.into_iter().map(answer).collect()
+}
+
 impl Shard {
     fn remember(&mut self, key: PacketKey, finished: Finished, most: usize) {
         if self.packets.len() >= most && !self.packets.contains_key(&key) {
@@ -214,47 +226,66 @@ impl Counter for FinishedCache {
         self.changing(key, self.counter.open(key, opening, now_ms)).await
     }
 
-    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
-        let changes = match self.recall(key, now_ms, |finished| finished.view(users)) {
-            Ok(view) => return Ok(Some(view)),
-            Err(changes) => changes,
-        };
+    async fn load_all(&self, lookups: &[Lookup<'_>], now_ms: u64) -> Vec<Result<Option<View>, StoreError>> {
         let history = self.history.number();
-        let view = self.counter.load(key, users, now_ms).await?;
-        if let (Some(changes), Some(view)) = (changes, view.as_ref().filter(|view| view.finished)) {
-            self.learn(key, view, now_ms, [changes, history]).await;
+        let (mut recalled, mut others, mut changes) =
+            (Vec::with_capacity(lookups.len()), Vec::new(), Vec::new());
+        for asked in lookups {
+            recalled.push(match self.recall(asked.key, now_ms, |finished| finished.view(asked.users)) {
+                Ok(view) => Some(view),
+                Err(number) => {
+                    others.push(*asked);
+                    changes.push(number);
+                    None
+                }
+            });
         }
-        Ok(view)
+        if others.is_empty() {
+            return recalled.into_iter().map(Ok).collect();
+        }
+        let views = self.counter.load_all(&others, now_ms).await;
+        let learning = others.iter().zip(&views).zip(changes).filter_map(|((asked, view), changes)| {
+            let view = view.as_ref().ok()?.as_ref().filter(|view| view.finished)?;
+            Some(self.learn(asked.key, view, now_ms, [changes?, history]))
+        });
+        join_all(learning).await;
+        fill(recalled, views)
     }
 
-    async fn swap(
+    async fn swap_all(&self, swaps: &[Swap<'_>], lease: Lease) -> Vec<Result<Swapped, StoreError>> {
+        self.counter.swap_all(swaps, lease).await
+    }
+
+    async fn admit_all(&self, groups: &[Lookup<'_>], lease: Lease) -> Vec<Result<(), StoreError>> {
+        self.counter.admit_all(groups, lease).await
+    }
+
+    async fn seats_all(
         &self,
-        key: &PacketKey,
-        expected_version: u64,
-        take: &[UserId],
-        lease: Lease,
-    ) -> Result<Swapped, StoreError> {
-        self.counter.swap(key, expected_version, take, lease).await
-    }
-
-    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
-        self.counter.admit(key, users, lease).await
-    }
-
-    async fn seats(
-        &self,
-        key: &PacketKey,
-        users: &[UserId],
+        lookups: &[Lookup<'_>],
         now_ms: u64,
-    ) -> Result<Option<Seating>, StoreError> {
-        match self.recall(key, now_ms, |finished| finished.seating(users)) {
-            Ok(seating) => Ok(Some(seating)),
-            Err(_) => self.counter.seats(key, users, now_ms).await,
+    ) -> Vec<Result<Option<Seating>, StoreError>> {
+        let recall = |asked: &Lookup<'_>| {
+            self.recall(asked.key, now_ms, |finished| finished.seating(asked.users)).ok()
+        };
+        let recalled: Vec<_> = lookups.iter().map(recall).collect();
+        let unknown = lookups.iter().zip(&recalled).filter(|(_, seating)| seating.is_none());
+        let others: Vec<_> = unknown.map(|(asked, _)| *asked).collect();
+        if others.is_empty() {
+            return recalled.into_iter().map(Ok).collect();
         }
+        fill(recalled, self.counter.seats_all(&others, now_ms).await)
     }
 
-    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
-        self.changing(key, self.counter.confirm(key, opened, now_ms)).await
+    async fn confirm_all(
+        &self,
+        confirmations: &[Confirmation<'_>],
+        now_ms: u64,
+    ) -> Vec<Result<(), StoreError>> {
+        confirmations.iter().for_each(|confirmation| self.drop_packet(confirmation.key));
+        let confirmed = self.counter.confirm_all(confirmations, now_ms).await;
+        confirmations.iter().for_each(|confirmation| self.drop_packet(confirmation.key));
+        confirmed
     }
 
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::conformance;
 use crate::memory::MemoryCounter;
+use crate::{OpenedSeat, conformance};
 use hongbao_domain::{Audience, PacketId, TenantId};
 
 const START: u64 = 1_750_000_000_000;
@@ -33,33 +33,30 @@ impl Counter for Asked {
     async fn open(&self, key: &PacketKey, opening: Opening, now_ms: u64) -> Result<(), StoreError> {
         self.counter.open(key, opening, now_ms).await
     }
-    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
-        self.loads.fetch_add(1, Ordering::SeqCst);
-        self.counter.load(key, users, now_ms).await
+    async fn load_all(&self, lookups: &[Lookup<'_>], now_ms: u64) -> Vec<Result<Option<View>, StoreError>> {
+        self.loads.fetch_add(lookups.len() as u32, Ordering::SeqCst);
+        self.counter.load_all(lookups, now_ms).await
     }
-    async fn swap(
+    async fn swap_all(&self, swaps: &[Swap<'_>], lease: Lease) -> Vec<Result<Swapped, StoreError>> {
+        self.counter.swap_all(swaps, lease).await
+    }
+    async fn admit_all(&self, groups: &[Lookup<'_>], lease: Lease) -> Vec<Result<(), StoreError>> {
+        self.counter.admit_all(groups, lease).await
+    }
+    async fn seats_all(
         &self,
-        key: &PacketKey,
-        expected_version: u64,
-        take: &[UserId],
-        lease: Lease,
-    ) -> Result<Swapped, StoreError> {
-        self.counter.swap(key, expected_version, take, lease).await
-    }
-    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
-        self.counter.admit(key, users, lease).await
-    }
-    async fn seats(
-        &self,
-        key: &PacketKey,
-        users: &[UserId],
+        lookups: &[Lookup<'_>],
         now_ms: u64,
-    ) -> Result<Option<Seating>, StoreError> {
-        self.seats.fetch_add(1, Ordering::SeqCst);
-        self.counter.seats(key, users, now_ms).await
+    ) -> Vec<Result<Option<Seating>, StoreError>> {
+        self.seats.fetch_add(lookups.len() as u32, Ordering::SeqCst);
+        self.counter.seats_all(lookups, now_ms).await
     }
-    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
-        self.counter.confirm(key, opened, now_ms).await
+    async fn confirm_all(
+        &self,
+        confirmations: &[Confirmation<'_>],
+        now_ms: u64,
+    ) -> Vec<Result<(), StoreError>> {
+        self.counter.confirm_all(confirmations, now_ms).await
     }
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {
         self.counter.close(key, now_ms).await
@@ -271,4 +268,39 @@ async fn what_changed_while_it_was_read_is_not_remembered() {
     may_answer.notify_one();
     assert!(reading.await.unwrap().finished, "it was, when it was asked for");
     assert_eq!(cache.load(&packet(1), &[], START).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn of_a_list_the_counter_is_asked_about_those_alone_that_are_not_known_to_be_finished() {
+    let (asked, cache) = cache();
+    let packets = [packet(1), packet(2), packet(3), packet(4)];
+    for key in [&packets[0], &packets[1], &packets[3]] {
+        let opening = Opening {
+            card: Card { audience: Audience::Everyone, expires_at_ms: START + 1000 },
+            shares: 1,
+            opened: Vec::new(),
+            lenient_until_ms: 0,
+            keep_until_ms: START + 10_000,
+        };
+        cache.open(key, opening, START).await.unwrap();
+    }
+    for (number, name) in [(0, "alice"), (3, "dave")] {
+        cache.confirm(&packets[number], &[seat(name, 5)], START).await.unwrap();
+        load(&cache, &packets[number], &[], 0).await;
+    }
+    let before = asked.times();
+    let both = users(&["alice", "dave"]);
+    let lookups: Vec<_> = packets.iter().map(|key| Lookup { key, users: &both }).collect();
+    let views = cache.load_all(&lookups, START).await;
+    let seen: Vec<_> = views
+        .into_iter()
+        .map(|view| {
+            view.unwrap().map(|view| (view.finished, view.holders.first().map(|holder| holder.index)))
+        })
+        .collect();
+    assert_eq!(seen, [Some((true, Some(0))), Some((false, None)), None, Some((true, Some(1)))]);
+    assert_eq!(asked.times()[0] - before[0], 2, "about the two that are not finished");
+    let seatings = cache.seats_all(&lookups, START).await;
+    let seated: Vec<_> = seatings.into_iter().map(|seating| seating.unwrap().is_some()).collect();
+    assert_eq!(seated, [true, true, false, true]);
 }

@@ -1,4 +1,4 @@
-//! Balances and the movements behind them.
+//! Balances and their movements.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The counter of an embedded host.
+//! The in-memory counter.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use async_trait::async_trait;
 
 use super::entry::Entry;
 use crate::{
-    Counter, CounterState, Followed, History, Lease, OpenedSeat, Opening, Report, Seating, StoreError,
-    Swapped, View,
+    Confirmation, Counter, CounterState, Followed, History, Lease, Lookup, Opening, Report, Seating,
+    StoreError, Swap, Swapped, View,
 };
-use hongbao_domain::{PacketKey, UserId};
+use hongbao_domain::PacketKey;
 
 type Shard = HashMap<PacketKey, Entry>;
 
@@ -72,38 +72,47 @@ impl Counter for MemoryCounter {
         Ok(())
     }
 
-    async fn load(&self, key: &PacketKey, users: &[UserId], now_ms: u64) -> Result<Option<View>, StoreError> {
-        Ok(self.with(key, now_ms, |entry| entry.view(users)))
+    async fn load_all(&self, lookups: &[Lookup<'_>], now_ms: u64) -> Vec<Result<Option<View>, StoreError>> {
+        let load = |asked: &Lookup<'_>| Ok(self.with(asked.key, now_ms, |entry| entry.view(asked.users)));
+        lookups.iter().map(load).collect()
     }
 
-    async fn swap(
+    async fn swap_all(&self, swaps: &[Swap<'_>], lease: Lease) -> Vec<Result<Swapped, StoreError>> {
+        let swap = |asked: &Swap<'_>| {
+            let act = |entry: &mut Entry| entry.swap(asked.version, asked.take, lease);
+            Ok(self.with(asked.key, lease.now_ms, act).unwrap_or(Swapped::Missing))
+        };
+        swaps.iter().map(swap).collect()
+    }
+
+    async fn admit_all(&self, groups: &[Lookup<'_>], lease: Lease) -> Vec<Result<(), StoreError>> {
+        let admit = |asked: &Lookup<'_>| {
+            self.with(asked.key, lease.now_ms, |entry| entry.admit(asked.users, lease));
+            Ok(())
+        };
+        groups.iter().map(admit).collect()
+    }
+
+    async fn seats_all(
         &self,
-        key: &PacketKey,
-        expected_version: u64,
-        take: &[UserId],
-        lease: Lease,
-    ) -> Result<Swapped, StoreError> {
-        let swapped = self.with(key, lease.now_ms, |entry| entry.swap(expected_version, take, lease));
-        Ok(swapped.unwrap_or(Swapped::Missing))
-    }
-
-    async fn admit(&self, key: &PacketKey, users: &[UserId], lease: Lease) -> Result<(), StoreError> {
-        self.with(key, lease.now_ms, |entry| entry.admit(users, lease));
-        Ok(())
-    }
-
-    async fn seats(
-        &self,
-        key: &PacketKey,
-        users: &[UserId],
+        lookups: &[Lookup<'_>],
         now_ms: u64,
-    ) -> Result<Option<Seating>, StoreError> {
-        Ok(self.with(key, now_ms, |entry| entry.seating(users, now_ms)))
+    ) -> Vec<Result<Option<Seating>, StoreError>> {
+        let seats =
+            |asked: &Lookup<'_>| Ok(self.with(asked.key, now_ms, |entry| entry.seating(asked.users, now_ms)));
+        lookups.iter().map(seats).collect()
     }
 
-    async fn confirm(&self, key: &PacketKey, opened: &[OpenedSeat], now_ms: u64) -> Result<(), StoreError> {
-        self.with(key, now_ms, |entry| opened.iter().for_each(|seat| entry.confirm(seat)));
-        Ok(())
+    async fn confirm_all(
+        &self,
+        confirmations: &[Confirmation<'_>],
+        now_ms: u64,
+    ) -> Vec<Result<(), StoreError>> {
+        let confirm = |asked: &Confirmation<'_>| {
+            self.with(asked.key, now_ms, |entry| asked.opened.iter().for_each(|seat| entry.confirm(seat)));
+            Ok(())
+        };
+        confirmations.iter().map(confirm).collect()
     }
 
     async fn close(&self, key: &PacketKey, now_ms: u64) -> Result<(), StoreError> {

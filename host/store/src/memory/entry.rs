@@ -1,4 +1,4 @@
-//! One packet's counter.
+//! The counter of one packet.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The events of an embedded host.
+//! The in-memory events.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! The reference ledger: written for clarity, since every other ledger is compared with it.
+//! The in-memory ledger, which is the reference: written for clarity, since every other ledger is compared with it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use super::books::{AllBooks, Books};
 use super::outbox::{Standing, Waiting};
 use crate::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry as Line, Funded, History, Ledger, Loaded,
-    Parked, Place, Queue, Receipt, Received, Recorded, Refusal, Settled, StoreError, checks,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry as Line, Funded, History,
+    Loaded, Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Queue, Receipt, Received, Recorded,
+    Refusal, Settled, Settlement, StoreError, WalletLedger, checks,
 };
 use hongbao_domain::{
     Account, Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, Status,
@@ -297,18 +298,35 @@ impl State {
 }
 
 #[async_trait]
-impl Ledger for MemoryLedger {
-    async fn record(
-        &self,
-        tenant: &TenantId,
-        id: PacketId,
-        order: Order,
-        now_ms: u64,
-    ) -> Result<Recorded, StoreError> {
-        checks::order(&order, now_ms)?;
-        self.state().record(tenant, id, order, now_ms)
+impl PacketLedger for MemoryLedger {
+    async fn record_all(&self, packets: Vec<NewPacket>, now_ms: u64) -> Vec<Result<Recorded, StoreError>> {
+        let record = |NewPacket { key, order }| {
+            checks::order(&order, now_ms)?;
+            self.state().record(&key.tenant, key.packet, order, now_ms)
+        };
+        packets.into_iter().map(record).collect()
     }
 
+    async fn load_all(&self, lookups: &[Lookup<'_>]) -> Vec<Result<Option<Loaded>, StoreError>> {
+        let state = self.state();
+        let load =
+            |asked: &Lookup<'_>| Ok(state.packets.get(asked.key).map(|entry| entry.loaded(asked.users)));
+        lookups.iter().map(load).collect()
+    }
+
+    async fn claim_all(&self, attempts: Vec<Attempt>, now_ms: u64) -> Vec<Result<Claimed, StoreError>> {
+        let mut state = self.state();
+        let claim = |Attempt { key, version, shares }| Ok(state.claim(&key, version, &shares, now_ms));
+        attempts.into_iter().map(claim).collect()
+    }
+
+    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
+        self.state().close(key, expected_version, now_ms)
+    }
+}
+
+#[async_trait]
+impl PacketLists for MemoryLedger {
     async fn recorded(
         &self,
         tenant: &TenantId,
@@ -323,77 +341,10 @@ impl Ledger for MemoryLedger {
         Ok(entry.map(|entry| (packet, entry.packet.clone())))
     }
 
-    fn history(&self) -> History {
-        self.history.clone()
-    }
-
-    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
-        Ok(None)
-    }
-
-    async fn load(&self, key: &PacketKey, users: &[UserId]) -> Result<Option<Loaded>, StoreError> {
-        Ok(self.state().packets.get(key).map(|entry| entry.loaded(users)))
-    }
-
-    async fn claim(
-        &self,
-        key: &PacketKey,
-        expected_version: u64,
-        shares: Vec<Share>,
-        now_ms: u64,
-    ) -> Result<Claimed, StoreError> {
-        Ok(self.state().claim(key, expected_version, &shares, now_ms))
-    }
-
-    async fn close(&self, key: &PacketKey, expected_version: u64, now_ms: u64) -> Result<Closed, StoreError> {
-        self.state().close(key, expected_version, now_ms)
-    }
-
     async fn claims(&self, key: &PacketKey, cursor: u32, limit: u32) -> Result<Vec<Claim>, StoreError> {
         let state = self.state();
         let claims = state.packets.get(key).map(|entry| entry.claims.as_slice()).unwrap_or_default();
         Ok(claims.iter().filter(|claim| claim.sequence > cursor).take(limit as usize).cloned().collect())
-    }
-
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        self.state().fund(tenant, user, amount, key, now_ms)
-    }
-
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
-        Ok(self.state().books(tenant).held(&Account::Wallet(user.clone())))
-    }
-
-    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
-        Ok(self.state().settle(limit, now_ms))
-    }
-
-    async fn backlog(&self) -> Result<Backlog, StoreError> {
-        Ok(self.state().backlog())
-    }
-
-    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        let state = self.state();
-        let mut parked: Vec<Parked> = state
-            .parked()
-            .map(|waiting| Parked { claim: waiting.claim.clone(), attempts: waiting.attempts })
-            .collect();
-        parked.sort_by_key(|parked| parked.claim.claimed_at_ms);
-        parked.truncate(limit as usize);
-        Ok(parked)
-    }
-
-    async fn unpark(&self) -> Result<u64, StoreError> {
-        let mut state = self.state();
-        let parked = state.outbox.iter_mut().filter(|waiting| waiting.is_parked());
-        let unparked = parked.map(|waiting| *waiting = Waiting::new(waiting.claim.clone()));
-        Ok(unparked.count() as u64)
     }
 
     async fn due(
@@ -461,6 +412,24 @@ impl Ledger for MemoryLedger {
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
         Ok(self.state().sent(tenant, user, before, limit))
     }
+}
+
+#[async_trait]
+impl WalletLedger for MemoryLedger {
+    async fn fund(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        amount: Amount,
+        key: Option<&Name>,
+        now_ms: u64,
+    ) -> Result<Funded, StoreError> {
+        self.state().fund(tenant, user, amount, key, now_ms)
+    }
+
+    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
+        Ok(self.state().books(tenant).held(&Account::Wallet(user.clone())))
+    }
 
     async fn received(
         &self,
@@ -480,6 +449,46 @@ impl Ledger for MemoryLedger {
         limit: u32,
     ) -> Result<Vec<Line>, StoreError> {
         Ok(self.state().statement(tenant, user, before, limit))
+    }
+}
+
+#[async_trait]
+impl Settlement for MemoryLedger {
+    async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError> {
+        Ok(self.state().settle(limit, now_ms))
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StoreError> {
+        Ok(self.state().backlog())
+    }
+
+    async fn parked(&self, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        let state = self.state();
+        let mut parked: Vec<Parked> = state
+            .parked()
+            .map(|waiting| Parked { claim: waiting.claim.clone(), attempts: waiting.attempts })
+            .collect();
+        parked.sort_by_key(|parked| parked.claim.claimed_at_ms);
+        parked.truncate(limit as usize);
+        Ok(parked)
+    }
+
+    async fn unpark(&self) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let parked = state.outbox.iter_mut().filter(|waiting| waiting.is_parked());
+        let unparked = parked.map(|waiting| *waiting = Waiting::new(waiting.claim.clone()));
+        Ok(unparked.count() as u64)
+    }
+}
+
+#[async_trait]
+impl AuditLedger for MemoryLedger {
+    fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    async fn server_ms(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! What somebody looks back on: a room's packets, a user's, and the statement of a wallet.
+//! Lists for users: a room's packets, a user's packets and claims, and the statement of a wallet.
 
 use super::ledger::{Entry, State};
 use crate::{Entry as Line, Place, Received};

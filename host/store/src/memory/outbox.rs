@@ -1,4 +1,4 @@
-//! Claims that wait for settlement, and how each of them stands.
+//! The outbox: claims that wait for settlement.
 
 use crate::{LARGE_HEAD_START_MS, RETRY_MS, Settled};
 use hongbao_domain::Priority;

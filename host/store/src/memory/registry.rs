@@ -1,4 +1,4 @@
-//! The reference registry: written for clarity, since every other registry is compared with it.
+//! The in-memory registry, which is the reference: written for clarity, since every other registry is compared with it.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -1,8 +1,10 @@
 //! Books of every former version, brought to the present one with what is in them.
 
 use hongbao_host::domain::{Audience, Name, PacketKey, TenantId};
+use hongbao_host::store::Due;
+use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::{OpenError, PostgresLedger, Schema};
-use hongbao_host::store::{Due, Ledger};
+use hongbao_host::store::prelude::*;
 use hongbao_tests::chat::user;
 
 use super::books::{LIFE, NOW, assert_in_order, fund, id, key, send};

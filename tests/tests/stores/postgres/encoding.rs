@@ -1,8 +1,9 @@
 //! Books are kept where every text can be written, and nowhere else.
 
 use hongbao_host::domain::{Audience, TenantId};
+use hongbao_host::store::StoreError;
 use hongbao_host::store::postgres::PostgresLedger;
-use hongbao_host::store::{Ledger, StoreError};
+use hongbao_host::store::prelude::*;
 
 use super::books::{Books, NOW, id, order};
 use super::server;

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, Name, PacketKey, Priority, Share, TenantId};
+use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::PostgresLedger;
-use hongbao_host::store::{Claimed, Funded, Ledger, Recorded};
+use hongbao_host::store::prelude::*;
+use hongbao_host::store::{Claimed, Funded, Recorded};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::{Mode, Postgres, Proxy};
+use tokio::sync::Notify;
 
 use super::books::{Books, NOW, assert_in_order, claim, claims, fund, id, key, order, send, take};
 use super::{fresh, open, server};
@@ -145,13 +148,15 @@ async fn what_was_acknowledged_survives_the_death_of_the_server() {
     for number in 0..40 {
         send(&*ledger, number, Audience::Everyone).await;
     }
+    let first = Arc::new(Notify::new());
     let claiming = (0..40).map(|number| {
-        let ledger = Arc::clone(&ledger);
+        let (ledger, first) = (Arc::clone(&ledger), Arc::clone(&first));
         tokio::spawn(async move {
             let mut acknowledged = Vec::new();
             for (version, name) in [(1, "bob"), (2, "carol")] {
                 if claim(&*ledger, &key(id(number)), version, name, 20).await.is_ok() {
                     acknowledged.push((user(name), 20));
+                    first.notify_one();
                 }
                 tokio::time::sleep(Duration::from_millis(u64::try_from(number).unwrap() * 3)).await;
             }
@@ -159,7 +164,9 @@ async fn what_was_acknowledged_survives_the_death_of_the_server() {
         })
     });
     let claiming: Vec<_> = claiming.collect();
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    // However busy the machine is, something has been acknowledged and others are under way.
+    first.notified().await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
     server.kill();
     let mut told = Vec::new();
     for claiming in claiming {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, TenantId};
 use hongbao_host::store::postgres::{OpenError, PostgresLedger, PostgresRegistry};
-use hongbao_host::store::{Claimed, Closed, Ledger, Registry as _, StoreError};
+use hongbao_host::store::prelude::*;
+use hongbao_host::store::{Claimed, Closed, Registry as _, StoreError};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::Postgres;
 

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, TenantId};
 use hongbao_host::store::postgres::{PostgresLedger, PostgresRegistry};
-use hongbao_host::store::{Ledger, Registry, StoreError, WritesRefused};
+use hongbao_host::store::prelude::*;
+use hongbao_host::store::{Registry, StoreError, WritesRefused};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::Postgres;
 

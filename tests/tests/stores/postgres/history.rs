@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hongbao_host::store::Ledger as _;
 use hongbao_host::store::postgres::PostgresLedger;
+use hongbao_host::store::prelude::*;
 use hongbao_tests::servers::Postgres;
 
 use super::{fresh, open, server};

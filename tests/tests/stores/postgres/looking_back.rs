@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use hongbao_host::domain::{Audience, Name, TenantId};
+use hongbao_host::store::Funded;
+use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::PostgresLedger;
-use hongbao_host::store::{Funded, Ledger};
+use hongbao_host::store::prelude::*;
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::Postgres;
 

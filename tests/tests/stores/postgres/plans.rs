@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join_all};
 use hongbao_host::domain::{ApiKey, Audience, KeyId, Name, PacketKey, Scopes, TenantId};
 use hongbao_host::store::postgres::{PostgresLedger, PostgresRegistry};
-use hongbao_host::store::{AdminEntry, Answer, Claimed, Ledger, Registry, RequestKey};
+use hongbao_host::store::prelude::*;
+use hongbao_host::store::{AdminEntry, Answer, Claimed, Registry, RequestKey};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::Postgres;
 

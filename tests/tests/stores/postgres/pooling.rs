@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, TenantId};
+use hongbao_host::store::Registry;
 use hongbao_host::store::postgres::{PostgresLedger, PostgresRegistry, Schema};
-use hongbao_host::store::{Ledger, Registry};
+use hongbao_host::store::prelude::*;
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::{PgBouncer, Postgres};
 

@@ -1,7 +1,8 @@
 //! The database by itself refuses what breaks an invariant, whatever program writes to it.
 
 use hongbao_host::domain::{Amount, Audience, Name, TenantId};
-use hongbao_host::store::{Claimed, Closed, Ledger, StoreError};
+use hongbao_host::store::prelude::*;
+use hongbao_host::store::{Claimed, Closed, StoreError};
 use hongbao_tests::chat::{amount, user};
 
 use super::books::{Books, LIFE, NOW, assert_in_order, claim, claims, id, order, send, take};

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use hongbao_host::domain::TenantId;
-use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::{PostgresLedger, Schema};
+use hongbao_host::store::prelude::*;
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::{Postgres, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};

@@ -1,4 +1,4 @@
-//! Cards as text on a terminal.
+//! Cards rendered as text for a terminal.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What may happen in the little chat, one line each.
+//! Parsing of script lines.
 
 use hongbao_domain::{Mention, UserId, command};
 

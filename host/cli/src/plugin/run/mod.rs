@@ -1,4 +1,4 @@
-//! `hongbao plugin run`: a plugin in a little chat, typed or read from a file.
+//! `hongbao plugin run`: tries a plugin in a simulated chat, typed or read from a file.
 
 mod draw;
 mod line;

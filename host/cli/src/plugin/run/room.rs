@@ -1,4 +1,4 @@
-//! The little chat: one room, in memory, on a clock that stands still until it is moved.
+//! The simulated chat: one room, in memory, with a clock that only moves on command.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What came of a line, for people and for programs.
+//! The output of a script line, as text or JSON.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! `users`, `entropy`, `clock`, `log` and `policy`: what has no state worth keeping.
+//! The imports `users`, `entropy`, `clock`, `log` and `policy`, which keep no state.
 
 use wasmtime::Result;
 
@@ -32,7 +32,7 @@ impl entropy::Host for InstanceState {
         for draw in draws {
             let packet = self.call.id(draw.packet)?;
             for sequence in (draw.sequence..).take(draw.shares as usize) {
-                self.around.entropy.of_share(packet, sequence, draw.skip, draw.each, &mut numbers);
+                self.context.entropy.of_share(packet, sequence, draw.skip, draw.each, &mut numbers);
             }
         }
         Ok(numbers)
@@ -46,14 +46,14 @@ impl entropy::Host for InstanceState {
         if count > MAX_PER_CALL {
             return Err(Breach::Entropy(count.into()).into());
         }
-        Ok(self.around.entropy.u64s(count))
+        Ok(self.context.entropy.u64s(count))
     }
 }
 
 impl clock::Host for InstanceState {
     fn now_ms(&mut self) -> Result<u64> {
         self.enter(Grant::Clock)?;
-        Ok(self.around.clock.now_ms())
+        Ok(self.context.clock.now_ms())
     }
 }
 
@@ -63,13 +63,13 @@ impl log::Host for InstanceState {
         self.enter(Grant::Log)?;
         let message = message.get(..message.floor_char_boundary(MAX_BYTES)).unwrap_or_default();
         self.log_bytes += message.len();
-        if self.log_bytes > self.around.limits.log_bytes {
+        if self.log_bytes > self.context.limits.log_bytes {
             self.reach(Limit::LogBytes);
             return Ok(());
         }
         // One line, as the contract says: a plugin writes down what people typed, and cannot write others' lines.
         let message = one_line(message);
-        let tenant = self.around.tenant.as_str();
+        let tenant = self.context.tenant.as_str();
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", tenant, "{message}"),
             log::Level::Info => tracing::info!(target: "plugin", tenant, "{message}"),
@@ -83,11 +83,11 @@ impl log::Host for InstanceState {
 impl policy::Host for InstanceState {
     fn current(&mut self) -> Result<policy::Limits> {
         self.enter(Grant::Policy)?;
-        Ok(convert::limits(&self.around))
+        Ok(convert::limits(&self.context))
     }
 
     fn get(&mut self, key: String) -> Result<Option<String>> {
         self.enter(Grant::Policy)?;
-        Ok(self.around.settings.get(&key).cloned())
+        Ok(self.context.settings.get(&key).cloned())
     }
 }

@@ -1,9 +1,9 @@
-//! Generated from `wit/`.
+//! Bindings generated from `wit/`.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction)]
 
 wasmtime::component::bindgen!({
-    path: "../../wit",
+    path: "wit",
     world: "plugin",
     imports: {
         "hongbao:plugin/counter": async | trappable,

@@ -62,7 +62,7 @@ impl Calls<'_> {
         let Exports::V0_2(exports) = self.exports;
         let Some(chat) = &exports.chat else { return Ok(vec![Vec::new(); by.len()]) };
         let users = by.iter().map(|presser| presser.user.clone()).collect();
-        let call = Call::taps(About::Action, &self.store.data().around.tenant, vec![(packet, users)]);
+        let call = Call::taps(About::Action, &self.store.data().context.tenant, vec![(packet, users)]);
         self.begin(call);
         let presser = |by: Presser| chat::Presser { user: by.user.into_string(), language: by.language };
         let by: Vec<_> = by.into_iter().map(presser).collect();

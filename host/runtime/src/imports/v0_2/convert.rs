@@ -1,8 +1,8 @@
-//! WIT values and domain values, one into the other.
+//! Conversions between WIT values and domain values.
 
 use super::bindings::hongbao::plugin::{policy, types};
 use crate::imports::failure::Failure;
-use crate::imports::{Breach, Surroundings};
+use crate::imports::{Breach, TenantContext};
 use hongbao_domain::{Amount, Status, UserId};
 
 pub(super) fn user(name: String) -> Result<UserId, Breach> {
@@ -39,9 +39,9 @@ pub(super) fn wit_failure(failure: Failure) -> types::Failure {
     }
 }
 
-pub(super) fn limits(around: &Surroundings) -> policy::Limits {
-    let policy = &around.policy;
-    let strategies = around.strategies.as_ref();
+pub(super) fn limits(context: &TenantContext) -> policy::Limits {
+    let policy = &context.policy;
+    let strategies = context.strategies.as_ref();
     let default = strategies.map(|strategies| strategies.default_of(&policy.default_strategy));
     policy::Limits {
         currency: policy.currency.clone(),

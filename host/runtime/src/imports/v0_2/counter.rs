@@ -7,10 +7,9 @@ use super::bindings::hongbao::plugin::types::Failure as WitFailure;
 use super::convert::wit_failure;
 use crate::imports::call::{Call, PacketInCall};
 use crate::imports::failure::Failure;
-use crate::imports::stores::all;
 use crate::imports::{Breach, InstanceState};
 use hongbao_domain::{Grant, UserId};
-use hongbao_store::{Seat, Swapped, View};
+use hongbao_store::{Lookup, Seat, Swap, Swapped, View};
 
 impl Host for InstanceState {
     async fn load(&mut self, packets: Vec<u32>) -> Result<counter::Views> {
@@ -20,13 +19,19 @@ impl Host for InstanceState {
         let kept = packets.iter().map(|place| Ok(call.packet_mut(*place)?.view.take()));
         let kept = kept.collect::<Result<Vec<_>, Breach>>()?;
         let loaded = {
-            let call = &*call;
-            let ask = async |place: &u32, kept: Option<View>| match (kept, call.packet(*place)) {
-                (Some(view), _) => Ok(view),
-                (None, Ok(packet)) => stores.view(&packet.key, call.users_of(packet)).await,
-                (None, Err(_)) => Err(Failure::NotFound),
+            let unknown = packets.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
+            let lookups =
+                unknown.map(|(place, _)| call.lookup(*place)).collect::<Result<Vec<_>, Breach>>()?;
+            let views = match lookups.as_slice() {
+                [] => Vec::new(),
+                asked => meter.wait(stores.views(asked)).await,
             };
-            meter.wait(all(packets.iter().zip(kept).map(|(place, kept)| ask(place, kept)))).await
+            let mut views = views.into_iter();
+            let view = |kept: Option<View>| match kept {
+                Some(view) => Ok(view),
+                None => views.next().unwrap_or(Err(Failure::NotFound)),
+            };
+            kept.into_iter().map(view).collect::<Vec<_>>()
         };
         let mut views = counter::Views { packets: Vec::with_capacity(packets.len()), seats: Vec::new() };
         for (place, view) in packets.iter().zip(loaded) {
@@ -51,10 +56,16 @@ impl Host for InstanceState {
             let call = &*call;
             let groups = attempts.iter().map(|attempt| (attempt.packet, attempt.users));
             let groups = own(call, groups, &users)?;
-            let asks = attempts.iter().zip(&groups).map(|(attempt, group)| async move {
-                stores.swap(&group.packet.key, attempt.version, group.users(call)).await
-            });
-            let swapped = meter.wait(all(asks)).await;
+            let swaps: Vec<_> = attempts
+                .iter()
+                .zip(&groups)
+                .map(|(attempt, group)| Swap {
+                    key: &group.packet.key,
+                    version: attempt.version,
+                    take: group.users(call),
+                })
+                .collect();
+            let swapped = meter.wait(stores.swap(&swaps)).await;
             (swapped, groups.iter().map(Group::is_whole).collect::<Vec<_>>())
         };
         let mut answers = Vec::with_capacity(attempts.len());
@@ -84,10 +95,9 @@ impl Host for InstanceState {
         let (stores, meter, call) = self.parts();
         let call = &*call;
         let groups = own(call, groups.iter().map(|group| (group.packet, group.users)), &users)?;
-        let asks = groups
-            .iter()
-            .map(|group| async move { stores.admit(&group.packet.key, group.users(call)).await });
-        let admitted = meter.wait(all(asks)).await;
+        let lookups: Vec<_> =
+            groups.iter().map(|group| Lookup { key: &group.packet.key, users: group.users(call) }).collect();
+        let admitted = meter.wait(stores.admit(&lookups)).await;
         Ok(admitted.into_iter().map(|admitted| admitted.map_err(wit_failure)).collect())
     }
 
@@ -96,16 +106,13 @@ impl Host for InstanceState {
         let (stores, meter, call) = self.parts();
         call.check_packets(packets.iter().copied())?;
         let call = &*call;
-        let asks = packets.iter().filter_map(|place| {
-            let packet = call.packet(*place).ok()?;
-            Some(async move { (packet, stores.seating(&packet.key, call.users_of(packet)).await) })
-        });
-        let asked = meter.wait(all(asks)).await;
+        let lookups = packets.iter().map(|place| call.lookup(*place)).collect::<Result<Vec<_>, Breach>>()?;
+        let asked = meter.wait(stores.seatings(&lookups)).await;
         let mut seatings = counter::Seatings { packets: Vec::new(), may_open: Vec::new() };
-        for (packet, seating) in asked {
+        for (asked, seating) in lookups.iter().zip(asked) {
             let first = seatings.may_open.len();
             let is_lenient = seating.as_ref().is_ok_and(|seating| seating.lenient);
-            seatings.may_open.resize(first + packet.users.len(), is_lenient);
+            seatings.may_open.resize(first + asked.users.len(), is_lenient);
             for holder in seating.iter().flat_map(|seating| &seating.holders) {
                 if let Some(may_open) = seatings.may_open.get_mut(first + holder.index as usize) {
                     *may_open = true;

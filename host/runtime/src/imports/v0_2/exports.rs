@@ -57,7 +57,7 @@ impl Calls<'_> {
     }
 
     fn begin_taps(&mut self, about: About, taps: Vec<(PacketId, Vec<UserId>)>) -> Vec<packets::Task> {
-        let call = Call::taps(about, &self.store.data().around.tenant, taps);
+        let call = Call::taps(about, &self.store.data().context.tenant, taps);
         let task = |users| packets::Task { users: u32::try_from(users).unwrap_or(u32::MAX) };
         let tasks = call.tasks().map(task).collect();
         self.begin(call);

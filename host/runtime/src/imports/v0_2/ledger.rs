@@ -8,13 +8,13 @@ use super::convert::{amount, wit_failure, wit_status};
 use crate::imports::call::{About, Call};
 use crate::imports::failure::Failure;
 use crate::imports::orders::{Decided, For};
-use crate::imports::stores::{Stores, all};
-use crate::imports::{Breach, InstanceState, Surroundings};
+use crate::imports::stores::Stores;
+use crate::imports::{Breach, InstanceState, TenantContext};
 use hongbao_domain::{
     Audience, ClaimLine, Details, Grant, Limit, Order, Packet, Priority, SendError, Sent, Share, Strategy,
     UserId,
 };
-use hongbao_store::{Claimed, Loaded, Receipt, Recorded, Refusal, StoreError};
+use hongbao_store::{Attempt, Claimed, Loaded, Receipt, Recorded, Refusal, StoreError};
 
 /// Why nothing was recorded. The plugin is told that it was not, and may be when other packets have ended.
 const TOO_MANY_OPEN: &str = "the tenant has as many open packets as it may";
@@ -49,14 +49,20 @@ impl Host for InstanceState {
         let kept = packets.iter().map(|place| Ok(call.packet_mut(*place)?.packet.take()));
         let kept = kept.collect::<Result<Vec<_>, Breach>>()?;
         let loaded = {
-            let call = &*call;
-            let ask = async |place: &u32, kept: Option<Packet>| match (kept, call.packet(*place)) {
-                // The claims of its users are known already.
-                (Some(packet), _) => Ok(Loaded { packet, claims: Vec::new() }),
-                (None, Ok(packet)) => stores.load(&packet.key, call.users_of(packet)).await,
-                (None, Err(_)) => Err(Failure::NotFound),
+            let unknown = packets.iter().zip(&kept).filter(|(_, kept)| kept.is_none());
+            let lookups =
+                unknown.map(|(place, _)| call.lookup(*place)).collect::<Result<Vec<_>, Breach>>()?;
+            let loaded = match lookups.as_slice() {
+                [] => Vec::new(),
+                asked => meter.wait(stores.load(asked)).await,
             };
-            meter.wait(all(packets.iter().zip(kept).map(|(place, kept)| ask(place, kept)))).await
+            let mut loaded = loaded.into_iter();
+            let load = |kept: Option<Packet>| match kept {
+                // The claims of its users are known already.
+                Some(packet) => Ok(Loaded { packet, claims: Vec::new() }),
+                None => loaded.next().unwrap_or(Err(Failure::NotFound)),
+            };
+            kept.into_iter().map(load).collect::<Vec<_>>()
         };
         let mut states = ledger::States { packets: Vec::with_capacity(packets.len()), users: Vec::new() };
         for (place, loaded) in packets.iter().zip(loaded) {
@@ -77,16 +83,8 @@ impl Host for InstanceState {
     ) -> Result<Vec<ledger::Claimed>> {
         self.enter(Grant::Ledger)?;
         let (stores, meter, call) = self.parts();
-        let claimed = {
-            let call = &*call;
-            let groups = groups(call, &attempts, &shares, stores.around)?;
-            let ask =
-                async |attempt: &ledger::ClaimAttempt, group: Vec<Share>| match call.packet(attempt.packet) {
-                    Ok(packet) => stores.claim(&packet.key, attempt.version, group).await,
-                    Err(_) => Ok(Claimed::Refused(Refusal::NotFound)),
-                };
-            meter.wait(all(attempts.iter().zip(groups).map(|(attempt, group)| ask(attempt, group)))).await
-        };
+        let wanted = wanted(call, &attempts, &shares, stores.context)?;
+        let claimed = meter.wait(stores.claim(wanted)).await;
         let (mut rest, mut answers) = (shares.as_slice(), Vec::with_capacity(attempts.len()));
         for (attempt, claimed) in attempts.iter().zip(claimed) {
             let (own, others) = rest.split_at(attempt.shares as usize);
@@ -120,14 +118,14 @@ impl Host for InstanceState {
         let (stores, meter, call) = self.parts();
         let key = &call.packet(packet)?.key;
         let read = async {
-            let packet = stores.load(key, &[]).await?.packet;
+            let packet = stores.load_one(key).await?.packet;
             // A claim may commit between the two reads; the answer stays with what the first one saw.
             let claims = match with_claims {
-                true => stores.ledger(stores.around.ledger.claims(key, 0, packet.claimed_shares)).await,
+                true => stores.ledger(stores.context.lists.claims(key, 0, packet.claimed_shares)).await,
                 false => Ok(Vec::new()),
             };
             let claims = claims.map_err(|error| Failure::of_ledger(&error))?;
-            Ok(Details::of(packet, claims, stores.around.clock.now_ms()))
+            Ok(Details::of(packet, claims, stores.context.clock.now_ms()))
         };
         Ok(meter.wait(read).await.map(wit_details).map_err(wit_failure))
     }
@@ -140,10 +138,10 @@ impl Host for InstanceState {
             return Err(Breach::Beyond("a room that the call is not about").into());
         };
         let room = hongbao_domain::Name::new(message.room.as_str()).map_err(Breach::Name)?;
-        let (ledger, tenant) = (&stores.around.ledger, &stores.around.tenant);
-        let recent = meter.wait(stores.ledger(ledger.recent(tenant, &room, None, limit.min(MOST)))).await;
+        let (lists, tenant) = (&stores.context.lists, &stores.context.tenant);
+        let recent = meter.wait(stores.ledger(lists.recent(tenant, &room, None, limit.min(MOST)))).await;
         let found = recent
-            .map(|recent| recent.into_iter().map(|id| call.found(stores.around.key(id))).collect())
+            .map(|recent| recent.into_iter().map(|id| call.found(stores.context.key(id))).collect())
             .map_err(|error| wit_failure(Failure::of_ledger(&error)));
         Ok(found)
     }
@@ -151,7 +149,7 @@ impl Host for InstanceState {
 
 impl InstanceState {
     fn receipt(&mut self, receipt: &Receipt) -> ledger::Receipt {
-        let packet = self.call.found(self.around.key(receipt.id));
+        let packet = self.call.found(self.context.key(receipt.id));
         ledger::Receipt { packet, expires_at_ms: receipt.expires_at_ms, commitment: None }
     }
 }
@@ -171,14 +169,14 @@ async fn record(
     call: &Call,
     order: Order,
 ) -> (std::result::Result<Recorded, Refused>, bool) {
-    let around = stores.around;
-    let rule = around.policy.check(&order).err();
-    let rule = rule.or_else(|| around.strategies.as_ref()?.check(&order.strategy).err());
+    let context = stores.context;
+    let rule = context.policy.check(&order).err();
+    let rule = rule.or_else(|| context.strategies.as_ref()?.check(&order.strategy).err());
     if let Some(why) = rule {
         return (before(stores, call, &order, Refused::Rule(why)).await, false);
     }
     // Also of a packet that somebody typed, of which the host knows only here.
-    let place = match stores.ledger(around.take_room()).await {
+    let place = match stores.ledger(context.take_room()).await {
         Ok(Some(place)) => place,
         Ok(None) => {
             let full = Refused::Store(StoreError::overloaded(TOO_MANY_OPEN));
@@ -188,15 +186,15 @@ async fn record(
         }
         Err(error) => return (Err(Refused::Store(error)), false),
     };
-    let (id, now_ms, asked) = (around.new_packet_id(), around.clock.now_ms(), order.clone());
-    let recorded = stores.ledger(around.ledger.record(&around.tenant, id, order, now_ms)).await;
+    let (id, now_ms, asked) = (context.new_packet_id(), context.clock.now_ms(), order.clone());
+    let recorded = stores.ledger(context.packets.record(&context.tenant, id, order, now_ms)).await;
     // Without an answer it may have been recorded.
     if !matches!(recorded, Ok(Recorded::Recorded(_)) | Err(_)) {
         place.give_back();
     }
     let recorded = match recorded {
         Ok(Recorded::Recorded(receipt)) => {
-            stores.start_counter(&around.key(receipt.id), &asked, receipt.expires_at_ms).await;
+            stores.start_counter(&context.key(receipt.id), &asked, receipt.expires_at_ms).await;
             Ok(Recorded::Recorded(receipt))
         }
         Ok(Recorded::KeyReused) => match before(stores, call, &asked, Refused::Rule(String::new())).await {
@@ -216,8 +214,8 @@ async fn before(
     order: &Order,
     otherwise: Refused,
 ) -> std::result::Result<Recorded, Refused> {
-    let (ledger, tenant) = (&stores.around.ledger, &stores.around.tenant);
-    let recorded = stores.ledger(ledger.recorded(tenant, &order.sender, &order.key)).await;
+    let (lists, tenant) = (&stores.context.lists, &stores.context.tenant);
+    let recorded = stores.ledger(lists.recorded(tenant, &order.sender, &order.key)).await;
     match recorded.map_err(Refused::Store)? {
         Some((id, packet)) if call.about().asked_before(order, &packet.order) => {
             Ok(Recorded::Replayed(Receipt { id, expires_at_ms: packet.expires_at_ms }))
@@ -259,30 +257,32 @@ fn decided(order: ledger::Order) -> Result<Decided, Breach> {
     })
 }
 
-/// The shares that belong to each packet, if they are of users of it.
-fn groups(
+/// What is claimed of each packet, if the shares are of users of it.
+fn wanted(
     call: &Call,
     attempts: &[ledger::ClaimAttempt],
     shares: &[ledger::Share],
-    around: &Surroundings,
-) -> Result<Vec<Vec<Share>>, Breach> {
+    context: &TenantContext,
+) -> Result<Vec<Attempt>, Breach> {
     const COUNT: Breach = Breach::Beyond("more or fewer shares than it says");
     call.check_packets(attempts.iter().map(|attempt| attempt.packet))?;
-    let (mut rest, mut groups) = (shares, Vec::with_capacity(attempts.len()));
+    let (mut rest, mut wanted) = (shares, Vec::with_capacity(attempts.len()));
     for attempt in attempts {
         let (own, others) = rest.split_at_checked(attempt.shares as usize).ok_or(COUNT)?;
-        call.check_users(call.packet(attempt.packet)?, own.iter().map(|share| share.user))?;
+        let packet = call.packet(attempt.packet)?;
+        call.check_users(packet, own.iter().map(|share| share.user))?;
         let share = |share: &ledger::Share| {
             let amount = amount(share.amount)?;
-            let is_large = amount >= around.policy.large_from;
+            let is_large = amount >= context.policy.large_from;
             let priority = if is_large { Priority::Large } else { Priority::Normal };
             let user = call.user(share.user).cloned().ok_or(COUNT)?;
             Ok(Share { user, amount, priority })
         };
-        groups.push(own.iter().map(share).collect::<Result<_, Breach>>()?);
+        let shares = own.iter().map(share).collect::<Result<_, Breach>>()?;
+        wanted.push(Attempt { key: packet.key.clone(), version: attempt.version, shares });
         rest = others;
     }
-    if rest.is_empty() { Ok(groups) } else { Err(COUNT) }
+    if rest.is_empty() { Ok(wanted) } else { Err(COUNT) }
 }
 
 /// Keeps what a lost race showed of a packet, if it tells of all its users: whoever had no claim before and was not

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use super::{Check, RACERS, START, amount, packet, race, user, users};
 use crate::{
-    Card, Counter, CounterState, History, Holder, Lease, OpenedSeat, Opening, Seat, Seating, Swapped, View,
+    Card, Confirmation, Counter, CounterState, History, Holder, Lease, Lookup, OpenedSeat, Opening, Seat,
+    Seating, Swap, Swapped, View,
 };
 use hongbao_domain::{Audience, PacketKey, UserId};
 
 mod confirms;
 mod leases;
 mod life;
+mod many;
 mod races;
 mod swaps;
 
 pub(super) fn checks() -> Vec<Check<Arc<dyn Counter>>> {
-    [life::CHECKS, swaps::CHECKS, leases::CHECKS, confirms::CHECKS, races::CHECKS].concat()
+    [life::CHECKS, swaps::CHECKS, leases::CHECKS, confirms::CHECKS, many::CHECKS, races::CHECKS].concat()
 }
 
 /// How long a seat lasts that is not opened.

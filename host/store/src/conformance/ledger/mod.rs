@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Check, RACERS, START, amount, packet, race, tenant, user, users};
+use super::{Check, Parts, RACERS, START, amount, packet, race, tenant, user, users};
 use crate::{
-    Audit, Backlog, Claimed, Closed, Discrepancy, Due, Funded, LARGE_HEAD_START_MS, Ledger, Loaded, Parked,
-    Queue, RETRY_MS, Receipt, Recorded, Refusal, Settled, StoreError,
+    Attempt, Audit, Backlog, Claimed, Closed, Discrepancy, Due, Funded, LARGE_HEAD_START_MS, Ledger, Loaded,
+    Lookup, NewPacket, PacketLedger, Parked, Queue, RETRY_MS, Receipt, Recorded, Refusal, Settled,
+    StoreError,
 };
 use hongbao_domain::{
     Amount, Audience, Claim, Name, Order, Packet, PacketId, PacketKey, Priority, Share, Status, Strategy,
@@ -18,6 +19,7 @@ mod funding;
 mod hostile;
 mod keyed;
 mod listing;
+mod many;
 mod races;
 mod received;
 mod recent;
@@ -27,10 +29,10 @@ mod sent;
 mod settling;
 mod statement;
 
-pub(super) fn checks() -> Vec<Check<Arc<dyn Ledger>>> {
+pub(super) fn checks() -> Vec<Check<Parts>> {
     let sending = [funding::CHECKS, keyed::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
     let claiming = [claiming::CHECKS, hostile::CHECKS, closing::CHECKS].concat();
-    let rest = [listing::CHECKS, settling::CHECKS, races::CHECKS].concat();
+    let rest = [listing::CHECKS, many::CHECKS, settling::CHECKS, races::CHECKS].concat();
     let lists = [recent::CHECKS, sent::CHECKS, received::CHECKS, statement::CHECKS].concat();
     [sending, claiming, rest, lists].concat()
 }
@@ -38,22 +40,23 @@ pub(super) fn checks() -> Vec<Check<Arc<dyn Ledger>>> {
 /// How long a packet lives, unless its check says otherwise.
 const LIFE: u64 = 24 * 60 * 60 * 1000;
 
-/// What [`Ledger::verify`] says of a claim that waits for a person.
+/// What `verify` says of a claim that waits for a person.
 const PARKED: &str = "a claim can be settled";
 
 /// A ledger under check, seen by one of its tenants. Times count from [`START`].
 #[derive(Clone)]
 struct Bench {
     ledger: Arc<dyn Ledger>,
+    packets: Arc<dyn PacketLedger>,
     tenant: TenantId,
 }
 
 impl Bench {
     async fn run<F: Future<Output = ()> + Send>(
-        ledger: Arc<dyn Ledger>,
+        Parts { ledger, packets }: Parts,
         check: impl FnOnce(Self) -> F + Send,
     ) {
-        let bench = Self { ledger, tenant: tenant("here") };
+        let bench = Self { ledger, packets, tenant: tenant("here") };
         check(bench.clone()).await;
         bench.of("elsewhere").agrees().await;
         bench.agrees().await;
@@ -61,7 +64,7 @@ impl Bench {
 
     /// The same ledger, seen by another tenant.
     fn of(&self, name: &str) -> Self {
-        Self { ledger: Arc::clone(&self.ledger), tenant: tenant(name) }
+        Self { tenant: tenant(name), ..self.clone() }
     }
 
     /// This tenant's packet that was sent as the `number`th.
@@ -104,7 +107,7 @@ impl Bench {
     }
 
     async fn try_record(&self, number: u64, order: Order, now: u64) -> Result<Recorded, StoreError> {
-        self.ledger.record(&self.tenant, self.packet(number).packet, order, START + now).await
+        self.packets.record(&self.tenant, self.packet(number).packet, order, START + now).await
     }
 
     async fn record(&self, number: u64, order: Order, now: u64) -> Recorded {
@@ -125,7 +128,7 @@ impl Bench {
     }
 
     async fn load(&self, key: &PacketKey, names: &[&str]) -> Option<Loaded> {
-        self.ledger.load(key, &users(names)).await.expect("load answers")
+        self.packets.load(key, &users(names)).await.expect("load answers")
     }
 
     async fn loaded(&self, key: &PacketKey, names: &[&str]) -> Loaded {
@@ -137,7 +140,7 @@ impl Bench {
     }
 
     async fn claim(&self, key: &PacketKey, version: u64, shares: &[(&str, u64)], now: u64) -> Claimed {
-        self.ledger.claim(key, version, wanted(shares), START + now).await.expect("claim answers")
+        self.packets.claim(key, version, wanted(shares), START + now).await.expect("claim answers")
     }
 
     /// Claims at the present version and the start of time, which must be accepted.
@@ -155,7 +158,7 @@ impl Bench {
     }
 
     async fn close(&self, key: &PacketKey, version: u64, now: u64) -> Closed {
-        self.ledger.close(key, version, START + now).await.expect("close answers")
+        self.packets.close(key, version, START + now).await.expect("close answers")
     }
 
     /// Closes a packet that is past its time, which must refund this much.

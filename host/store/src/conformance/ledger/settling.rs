@@ -24,7 +24,7 @@ checks! { Bench of Ledger:
 async fn take(bench: &Bench, key: &PacketKey, shares: &[(&str, u64, Priority)]) {
     let version = bench.standing(key).await.version;
     let wanted = shares.iter().map(|(name, minor, priority)| share(name, *minor, *priority)).collect();
-    let claimed = bench.ledger.claim(key, version, wanted, START).await.expect("claim answers");
+    let claimed = bench.packets.claim(key, version, wanted, START).await.expect("claim answers");
     assert!(matches!(claimed, Claimed::Committed(_)), "{claimed:?}");
 }
 
@@ -201,7 +201,7 @@ async fn an_old_normal_claim_goes_before_a_large_one(bench: Bench) {
     ] {
         let version = bench.standing(&key).await.version;
         let wanted = vec![share(name, 1, priority)];
-        let claimed = bench.ledger.claim(&key, version, wanted, START + at).await.expect("claim answers");
+        let claimed = bench.packets.claim(&key, version, wanted, START + at).await.expect("claim answers");
         assert!(matches!(claimed, Claimed::Committed(_)), "{claimed:?}");
     }
     assert_eq!(names(&bench.settle(10).await), ["old", "large", "younger"]);
