@@ -187,8 +187,8 @@ pub(super) enum Needed {
     Compiling,
 }
 
-/// Ends when the service is stopping.
-async fn stopped(mut stopping: watch::Receiver<bool>) {
+/// Ends when the service is stopping, also where that was said before.
+pub(super) async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }
 

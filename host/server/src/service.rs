@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::bodies::Bodies;
 use super::connections::ConnectionLimits;
 use super::demo::{Demo, DemoSettings};
-use super::following::{FOLLOW_EVERY, Roster};
+use super::following::{FOLLOW_EVERY, Roster, stopped};
 use super::known_keys::Keys;
 use super::observe::HttpMetrics;
 use super::problem::Problem;
@@ -251,11 +251,11 @@ impl Service {
     pub(super) async fn look_after(self) {
         const FORGET_EVERY: u32 = 60;
         const CHECK_EVERY: u32 = 5;
-        let (mut stopping, mut waits_for) = (self.stopping(), None);
+        let mut waits_for = None;
         for round in 1_u32.. {
             tokio::select! {
                 () = tokio::time::sleep(FOLLOW_EVERY) => {}
-                _ = stopping.changed() => return self.note_left_out(true).await,
+                () = stopped(self.stopping()) => return self.note_left_out(true).await,
             }
             self.note_left_out(false).await;
             let followed = self.follow().await;

@@ -148,15 +148,6 @@ fn names_that_are_none_are_malformed_wherever_they_stand() {
 }
 
 #[test]
-fn the_longest_name_is_a_name() {
-    let mut play = play();
-    let (long, wide) = ("x".repeat(256), "🧧".repeat(64));
-    play.send(with(equal("p", 200, 2), json!({ "to": [long, wide] })));
-    assert_eq!((play.take("p", &long), play.take("p", &wide)), (100, 100));
-    play.end_well();
-}
-
-#[test]
 fn bytes_that_are_no_text_are_malformed() {
     reject_all([
         &b"\xff\xfe"[..],

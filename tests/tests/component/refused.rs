@@ -17,7 +17,14 @@ fn refuses_text(text: &str, code: &str, sentence: &str) {
 #[test]
 fn what_is_no_webassembly() {
     let sentence = "this is no WebAssembly; name a component, as `hongbao plugin pack` makes one";
-    for bytes in [&b""[..], b"not wasm at all", b"\x7fELF\x02\x01\x01", b"\0bsm\x0d\0\x01\0", &[0xff; 64]] {
+    for bytes in [
+        &b""[..],
+        b"plain text",
+        b"not wasm at all",
+        b"\x7fELF\x02\x01\x01",
+        b"\0bsm\x0d\0\x01\0",
+        &[0xff; 64],
+    ] {
         refuses(bytes, "not-a-component", sentence);
     }
 }
@@ -43,6 +50,7 @@ fn what_was_cut_short() {
 fn a_core_module() {
     let sentence = "this is a core module; make it a component with `hongbao plugin pack`";
     refuses_text("(module)", "not-a-component", sentence);
+    refuses_text(r#"(module (func (export "grab")))"#, "not-a-component", sentence);
     refuses(module(), "not-a-component", sentence);
 }
 
@@ -108,12 +116,16 @@ fn what_is_too_large() {
 
 #[test]
 fn imports_that_this_host_does_not_give() {
-    refuses_text(
-        r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#,
-        "foreign-import",
-        "the plugin imports wasi:cli/environment@0.2.0, which this host does not give; build it for \
-         wasm32-unknown-unknown, which needs no WASI",
-    );
+    for import in ["wasi:cli/environment@0.2.0", "wasi:random/random@0.2.0"] {
+        refuses_text(
+            &format!(r#"(component (import "{import}" (instance)))"#),
+            "foreign-import",
+            &format!(
+                "the plugin imports {import}, which this host does not give; build it for wasm32-unknown-unknown, \
+                 which needs no WASI"
+            ),
+        );
+    }
     for import in ["acme:wallets/transfer@1.0.0", "hongbao:plugin/wallets@0.2.0"] {
         refuses_text(
             &format!(r#"(component (import "{import}" (instance)))"#),
@@ -129,16 +141,20 @@ fn imports_that_this_host_does_not_give() {
 #[test]
 fn another_version_of_the_contract() {
     for version in ["0.1.0", "0.2.1", "0.3.0", "9.0.0"] {
-        let name = format!("hongbao:plugin/counter@{version}");
-        let sentence = format!(
-            "the plugin speaks {name}, and this host speaks hongbao:plugin@0.2.0; build the plugin for that \
-             version"
-        );
-        let text = format!(r#"(component (import "{name}" (instance)))"#);
-        refuses_text(&text, "contract-version", &sentence);
-        let (name, sentence) = (name.replace("counter", "packets"), sentence.replace("counter", "packets"));
+        let sentence = |name: &str| {
+            format!(
+                "the plugin speaks {name}, and this host speaks hongbao:plugin@0.2.0; build the plugin for that \
+                 version"
+            )
+        };
+        for import in ["counter", "ledger"] {
+            let name = format!("hongbao:plugin/{import}@{version}");
+            let text = format!(r#"(component (import "{name}" (instance)))"#);
+            refuses_text(&text, "contract-version", &sentence(&name));
+        }
+        let name = format!("hongbao:plugin/packets@{version}");
         let text = format!(r#"(component (instance $i) (export "{name}" (instance $i)))"#);
-        refuses_text(&text, "contract-version", &sentence);
+        refuses_text(&text, "contract-version", &sentence(&name));
     }
 }
 
@@ -146,9 +162,29 @@ fn another_version_of_the_contract() {
 fn an_export_that_every_plugin_has() {
     let sentence = "the plugin does not export hongbao:plugin/packets@0.2.0; build it for the world `core` or `plugin` \
                     of hongbao:plugin@0.2.0";
-    refuses_text("(component (instance $i))", "missing-export", sentence);
+    for text in ["(component)", "(component (instance $i))"] {
+        refuses_text(text, "missing-export", sentence);
+    }
+    // A function of that name, without its package, is something else.
+    let function = r#"(component
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f")))
+        (export "packets" (func $f)))"#;
+    refuses_text(function, "missing-export", sentence);
     let chat = r#"(component (instance $i) (export "hongbao:plugin/chat@0.2.0" (instance $i)))"#;
     refuses_text(chat, "missing-export", sentence);
+}
+
+/// Refused since its interfaces are others; gives the sentence.
+#[track_caller]
+fn mismatches(text: &str) -> String {
+    let error = Plugin::from_bytes(&Engine::new().unwrap(), &wat::parse_str(text).unwrap()).unwrap_err();
+    let said = error.to_string();
+    assert_eq!(error.code(), "contract-mismatch");
+    assert!(said.starts_with("the plugin's interfaces are not those of hongbao:plugin@0.2.0: "), "{said}");
+    assert!(said.ends_with("; build it from that contract's files"), "{said}");
+    said
 }
 
 #[test]
@@ -158,12 +194,14 @@ fn interfaces_with_other_types() {
         (component $c) (instance $i (instantiate $c))
         (export "hongbao:plugin/packets@0.2.0" (instance $i))
         (export "hongbao:plugin/chat@0.2.0" (instance $i)))"#;
-    let error = Plugin::from_bytes(&Engine::new().unwrap(), &wat::parse_str(other).unwrap()).unwrap_err();
-    let said = error.to_string();
-    assert_eq!(error.code(), "contract-mismatch");
-    assert!(said.starts_with("the plugin's interfaces are not those of hongbao:plugin@0.2.0: "), "{said}");
+    let said = mismatches(other);
     assert!(said.contains("hongbao:plugin/clock@0.2.0"), "{said}");
-    assert!(said.ends_with("; build it from that contract's files"), "{said}");
+    mismatches(
+        r#"(component
+            (instance $empty)
+            (export "hongbao:plugin/packets@0.2.0" (instance $empty))
+            (export "hongbao:plugin/chat@0.2.0" (instance $empty)))"#,
+    );
 }
 
 #[test]

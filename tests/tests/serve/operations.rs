@@ -199,3 +199,11 @@ async fn requests_under_way_finish_when_it_stops_and_new_ones_find_nobody() {
     assert!(audit.claimed >= i128::from(told) && audit.unsettled == 0, "{audit:?} {told}");
     assert!(client.get(format!("{url}/healthz")).send().await.is_err());
 }
+
+/// On the one thread of this test nothing has run yet that listening began.
+#[tokio::test]
+async fn a_service_that_is_stopped_before_it_did_anything_ends() {
+    let stage = Stage::start().await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), stage.stop()).await;
+    assert!(ended.is_ok(), "something of it has not heard that it is over");
+}

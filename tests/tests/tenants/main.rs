@@ -9,7 +9,6 @@
 )]
 
 mod apart;
-mod chat;
 mod instances;
 mod limits;
 mod metrics;

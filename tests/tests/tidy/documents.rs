@@ -41,6 +41,27 @@ fn targets(line: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The suites that the section about tests says nothing of.
+fn suite_breaches<'a>(contributing: &str, suites: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let section = contributing.split("\n## ").find(|section| section.starts_with("Where a test belongs"));
+    let section = section.expect("a section about where a test belongs");
+    let missing = suites.into_iter().filter(|suite| !section.contains(&format!("`{suite}`")));
+    missing.map(|suite| format!("CONTRIBUTING.md: say what belongs into `{suite}`")).collect()
+}
+
+#[test]
+fn contributing_says_what_belongs_into_each_suite() {
+    let sources = files("tests/tests", &["rs"]);
+    let suites = sources.iter().filter_map(|source| source.path.strip_suffix("/main.rs")?.rsplit('/').next());
+    assert_none(&suite_breaches(&file("CONTRIBUTING.md").text, suites));
+}
+
+#[test]
+fn a_suite_that_is_not_explained_is_found() {
+    let text = "`money`\n## Where a test belongs\n`rules`\n## Later\n`cli`";
+    assert_eq!(suite_breaches(text, ["rules", "cli", "money"]).len(), 2);
+}
+
 #[test]
 fn the_readme_names_the_first_commands() {
     assert_none(&command_breaches(&file("README.md").text));

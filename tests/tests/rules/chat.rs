@@ -1,4 +1,4 @@
-//! A chat through the host: what people type and press, over the real stores.
+//! Chat: what people type and press, and what they are shown.
 
 use hongbao_host::domain::{Card, Mention, Message, PacketId, Presser, Reply, Request, Theme};
 use hongbao_host::runtime::CallError;
