@@ -14,7 +14,7 @@ use super::load::Loads;
 use super::rows::{Columns, stored, uuid};
 use super::sessions::{ANSWER, Client, Sessions};
 use hongbao_domain::{PacketKey, Priority, Share, UserId};
-use hongbao_store::gatherer::{Bounds, Gatherer, GathererError, Operation};
+use hongbao_store::gatherer::{Bounds, Gatherer, Operation};
 use hongbao_store::{Attempt, Claimed, Loaded, Lookup, Refusal, StoreError, checks};
 
 /// A queue of this length is worked off in well under a second where each list is a short one.
@@ -62,19 +62,18 @@ impl<'c> Item<'c> {
 
 /// The writers of claims of this process.
 pub(super) struct Writers {
-    writers: [Gatherer<Claims>; WRITERS],
+    gatherer: Gatherer<Claims>,
 }
 
 impl Writers {
     pub(super) fn start(sessions: &Sessions) -> Self {
-        let writer = |_| {
-            let sessions = sessions.clone();
-            Gatherer::on_runtime(BOUNDS, move |batch| {
+        let sessions = sessions.clone();
+        Self {
+            gatherer: Gatherer::on_runtime(BOUNDS, WRITERS, move |batch| {
                 let sessions = sessions.clone();
                 async move { write(&sessions, batch).await }
-            })
-        };
-        Self { writers: std::array::from_fn(writer) }
+            }),
+        }
     }
 
     /// Claims shares of each packet, all or none.
@@ -107,12 +106,11 @@ impl Writers {
     }
 
     async fn write(&self, attempts: Vec<Attempt>, now_ms: u64) -> Result<(Vec<Attempt>, Firsts), StoreError> {
-        let Some(first) = attempts.first() else { return Ok((Vec::new(), Vec::new())) };
-        // The low half of an id is random.
-        let (_, low) = first.key.packet.halves();
-        let writer = self.writers.get(low as usize % WRITERS).ok_or(GathererError::Ended)?;
+        if attempts.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
         let now_ms = stored(now_ms)?;
-        writer.ask(|reply| Claims { attempts, now_ms, reply }).await
+        self.gatherer.ask(|reply| Claims { attempts, now_ms, reply }).await
     }
 }
 

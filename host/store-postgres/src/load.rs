@@ -53,7 +53,7 @@ impl Loads {
     pub(super) fn start(sessions: &Sessions) -> Self {
         let sessions = sessions.clone();
         Self {
-            gatherer: Gatherer::on_runtime(BOUNDS, move |batch| {
+            gatherer: Gatherer::on_runtime(BOUNDS, 1, move |batch| {
                 let sessions = sessions.clone();
                 async move { read(&sessions, batch).await }
             }),

@@ -12,6 +12,8 @@ use hongbao_store::{NewPacket, Receipt, Recorded, StoreError, checks};
 
 /// A send costs more than a claim, so fewer go together: nobody waits long for a batch that is under way.
 const BOUNDS: Bounds = Bounds { queue: 4096, batch: 128 };
+/// Statements under way at one time: while one waits for its flush, another is carried out.
+const WRITERS: usize = 2;
 /// How often a batch is tried that another transaction made us undo.
 const TRIES: usize = 3;
 
@@ -42,7 +44,7 @@ impl Operation for Sends {
     }
 }
 
-/// The one writer of packets of this process.
+/// The writers of packets of this process.
 pub(super) struct Records {
     gatherer: Gatherer<Sends>,
 }
@@ -51,7 +53,7 @@ impl Records {
     pub(super) fn start(sessions: &Sessions) -> Self {
         let sessions = sessions.clone();
         Self {
-            gatherer: Gatherer::on_runtime(BOUNDS, move |batch| {
+            gatherer: Gatherer::on_runtime(BOUNDS, WRITERS, move |batch| {
                 let sessions = sessions.clone();
                 async move { write(&sessions, batch).await }
             }),

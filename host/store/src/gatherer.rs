@@ -13,8 +13,8 @@
 //! arrives during one of them. What bounds throughput is the time of one operation inside a batch, plus a flush
 //! or a round trip divided by the batch. What bounds waiting is the queue.
 //!
-//! The worker is a thread for a store that blocks ([`Gatherer::on_thread`]), and a task for one that is reached
-//! over a network ([`Gatherer::on_runtime`]). It ends when the [`Gatherer`] is dropped, once it has carried out
+//! The worker is a thread for a store that blocks ([`Gatherer::on_thread`]), and a task, or several, for one that is
+//! reached over a network ([`Gatherer::on_runtime`]). It ends when the [`Gatherer`] is dropped, once it has carried out
 //! what was accepted; the drop waits for a thread. Should a worker die before (a panic in an operation), whoever
 //! waits, and whoever comes later, is told that the store is not available: it fails stopped, with nothing of the
 //! batch acknowledged.
@@ -22,9 +22,10 @@
 //! A caller that goes away changes nothing: its operation is carried out, its answer dropped.
 
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::StoreError;
 
@@ -92,18 +93,23 @@ impl<Op: Operation> Gatherer<Op> {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
-    /// Starts a task on the current runtime. `apply` gets what has gathered, in the order of arrival, never
-    /// nothing. It is not called again before it is done.
+    /// Starts so many tasks on the current runtime, each of which carries out one batch at a time: while one waits for
+    /// its answer, the next takes what has gathered since. `apply` gets it in the order of arrival, never nothing.
     pub fn on_runtime<F: Future<Output = ()> + Send>(
         bounds: Bounds,
-        mut apply: impl FnMut(Vec<Op>) -> F + Send + 'static,
+        workers: usize,
+        apply: impl Fn(Vec<Op>) -> F + Clone + Send + Sync + 'static,
     ) -> Self {
-        let (queue, mut arrivals) = mpsc::channel(bounds.queue);
-        tokio::spawn(async move {
-            while let Some(first) = arrivals.recv().await {
-                apply(batch(first, &mut arrivals, bounds.batch)).await;
-            }
-        });
+        let (queue, arrivals) = mpsc::channel(bounds.queue);
+        let arrivals = Arc::new(Mutex::new(arrivals));
+        for _ in 0..workers {
+            let (arrivals, apply) = (Arc::clone(&arrivals), apply.clone());
+            tokio::spawn(async move {
+                while let Some(batch) = next(&arrivals, bounds.batch).await {
+                    apply(batch).await;
+                }
+            });
+        }
         Self { queue: Some(queue), thread: None }
     }
 
@@ -133,6 +139,13 @@ impl<Op: Operation> Gatherer<Op> {
     }
 }
 
+/// The next batch, for whichever worker is first in line; None once nobody can send.
+async fn next<Op: Operation>(arrivals: &Mutex<mpsc::Receiver<Op>>, most: usize) -> Option<Vec<Op>> {
+    let mut arrivals = arrivals.lock().await;
+    let first = arrivals.recv().await?;
+    Some(batch(first, &mut arrivals, most))
+}
+
 /// The first operation and those that came with it, as far as they fit.
 fn batch<Op: Operation>(first: Op, arrivals: &mut mpsc::Receiver<Op>, most: usize) -> Vec<Op> {
     let mut size = first.size();
@@ -158,8 +171,8 @@ impl<Op> Drop for Gatherer<Op> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::mpsc::channel;
-    use std::sync::{Arc, Mutex};
 
     use tokio::sync::Semaphore;
 
@@ -204,7 +217,7 @@ mod tests {
     async fn batches(first: Sized, others: Vec<Sized>) -> Vec<Vec<usize>> {
         let (gate, batches) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
         let (opened, kept) = (Arc::clone(&gate), Arc::clone(&batches));
-        let gatherer = Gatherer::on_runtime(BOUNDS, move |batch: Vec<Sized>| {
+        let gatherer = Gatherer::on_runtime(BOUNDS, 1, move |batch: Vec<Sized>| {
             kept.lock().unwrap().push(batch.iter().map(|one| one.0).collect::<Vec<_>>());
             let opened = Arc::clone(&opened);
             async move { opened.acquire().await.unwrap().forget() }
@@ -233,5 +246,31 @@ mod tests {
     async fn a_batch_is_full_by_what_its_operations_take_and_none_is_divided() {
         let waiting = vec![Sized(2), Sized(5), Sized(9), Sized(1)];
         assert_eq!(batches(Sized(7), waiting).await, [vec![7], vec![2, 5], vec![9], vec![1]]);
+    }
+
+    #[tokio::test]
+    async fn while_one_worker_waits_another_takes_what_has_gathered() {
+        let (gate, batches) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
+        let (opened, kept) = (Arc::clone(&gate), Arc::clone(&batches));
+        let gatherer = Gatherer::on_runtime(BOUNDS, 2, move |batch: Vec<i32>| {
+            kept.lock().unwrap().push(batch);
+            let opened = Arc::clone(&opened);
+            async move { opened.acquire().await.unwrap().forget() }
+        });
+        let taken = async |count: usize| {
+            while batches.lock().unwrap().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        for number in 0..2 {
+            gatherer.submit(number).unwrap();
+            taken(number as usize + 1).await;
+        }
+        assert!((2..=5).all(|next| gatherer.submit(next).is_ok()), "both are busy");
+        tokio::task::yield_now().await;
+        assert_eq!(*batches.lock().unwrap(), [vec![0], vec![1]]);
+        gate.add_permits(1);
+        taken(3).await;
+        assert_eq!(*batches.lock().unwrap(), [vec![0], vec![1], vec![2, 3, 4]]);
     }
 }

@@ -9,6 +9,7 @@ use futures::stream;
 use hongbao_host::domain::{Audience, Grabbed, PacketId, PacketKey, TenantId};
 use hongbao_host::runtime::Tenant;
 use hongbao_host::store::memory::MemoryLedger;
+use hongbao_host::store::prelude::*;
 use hongbao_host::store::redis::RedisCounter;
 use hongbao_host::store::{Card, Counter, Opening};
 use hongbao_tests::servers::{Redis, program};
@@ -41,8 +42,11 @@ pub async fn measure(rounds: usize) {
     let server = Redis::start();
     let url = format!("{}?namespace=bench", server.url());
     let counter: Arc<dyn Counter> = Arc::new(RedisCounter::connect(&url).await.unwrap());
-    let tenant = tenant(Arc::clone(&counter), Arc::new(MemoryLedger::new()));
-    let baseline = Baseline::new(&server, &counter, tenant.now_ms()).await;
+    let ledger = Arc::new(MemoryLedger::new());
+    // Keys have the name of the ledger's history in them.
+    let prefix = format!("bench:@{}:", ledger.history().name().unwrap());
+    let tenant = tenant(Arc::clone(&counter), ledger);
+    let baseline = Baseline::new(&server, &counter, prefix, tenant.now_ms()).await;
     let mut many = Pairs::new("grabs, many packets / redis-benchmark -P 16", 0.5);
     let mut hot = Pairs::new("grabs, one hot packet / the same", 3.0);
     for round in 0..rounds {
@@ -91,6 +95,8 @@ async fn open(counter: &Arc<dyn Counter>, ids: Vec<PacketId>, shares: u32, now_m
 /// The two commands of a grab, sent by Redis's own benchmark, 16 at a time on each connection.
 struct Baseline<'s> {
     server: &'s Redis,
+    /// What the counter's keys begin with.
+    prefix: String,
     load: String,
     swap: String,
     now_ms: u64,
@@ -100,9 +106,9 @@ struct Baseline<'s> {
 const PACKETS: u32 = 200_000;
 
 impl<'s> Baseline<'s> {
-    async fn new(server: &'s Redis, counter: &Arc<dyn Counter>, now_ms: u64) -> Self {
+    async fn new(server: &'s Redis, counter: &Arc<dyn Counter>, prefix: String, now_ms: u64) -> Self {
         let digest = |code: &str| server.cli(&["SCRIPT", "LOAD", code]).trim().to_owned();
-        let baseline = Self { server, load: digest(LOAD), swap: digest(SWAP), now_ms };
+        let baseline = Self { server, prefix, load: digest(LOAD), swap: digest(SWAP), now_ms };
         baseline.prepare(counter, now_ms).await;
         baseline
     }
@@ -127,11 +133,11 @@ impl<'s> Baseline<'s> {
 
     fn rate(&self, parts: &[&str]) -> f64 {
         let [digest, arguments @ ..] = parts else { unreachable!() };
-        let key = "bench:{00000000-0000-7000-8000-__rand_int__/default}";
+        let key = format!("{}{{00000000-0000-7000-8000-__rand_int__/default}}", self.prefix);
         let output = Command::new(program("redis-benchmark"))
             .args(["-p", &self.server.port().to_string(), "-P", "16", "-c", "50", "--csv"])
             .args(["-n", "200000", "-r", &PACKETS.to_string()])
-            .args(["EVALSHA", digest, "2", key, &format!("{key}:leases")])
+            .args(["EVALSHA", digest, "2", &key, &format!("{key}:leases")])
             .args(arguments)
             .arg(":user-__rand_int__")
             .output()

@@ -40,6 +40,11 @@ impl Deadline {
         Self { call: now + limit, stores: now + limit.saturating_sub(reserve) }
     }
 
+    /// When the call must have its answer.
+    pub(crate) const fn of_call(self) -> Instant {
+        self.call
+    }
+
     /// How long the call may go on.
     pub(crate) fn left(self) -> Duration {
         self.call.saturating_duration_since(Instant::now())

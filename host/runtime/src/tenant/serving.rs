@@ -116,6 +116,10 @@ impl Serving {
 
     /// A place among the calls that are under way.
     async fn permit(&self, deadline: Deadline) -> Result<SemaphorePermit<'_>, CallError> {
+        // A place that is free needs no timer.
+        if let Ok(permit) = self.in_flight.try_acquire() {
+            return Ok(permit);
+        }
         let permit = tokio::time::timeout(deadline.left() / 2, self.in_flight.acquire()).await;
         permit.map_err(|_| CallError::Busy)?.map_err(|_| CallError::Busy)
     }
@@ -163,7 +167,7 @@ impl Serving {
             }
             Ok(done)
         };
-        let in_time = tokio::time::timeout(deadline.left(), work).await;
+        let in_time = tokio::time::timeout_at(deadline.of_call().into(), work).await;
         in_time.unwrap_or(Err(CallError::TimedOut(limit)))
     }
 
