@@ -2,10 +2,10 @@
 //! does. So nobody has to wait for a plugin to suspend a tenant, to revoke its keys or to read its log.
 
 use super::Service;
-use super::following::wanted_digest;
 use super::model::settings::Settings;
 use super::problem::{Kind, Problem};
 use super::quota::full;
+use super::serving::wanted_digest;
 use hongbao_domain::{Limit, Limits, Suspension, TenantId, decode};
 use hongbao_runtime::{Tenant, TenantConfig};
 use hongbao_store::TenantRecord;
