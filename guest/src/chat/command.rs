@@ -4,6 +4,7 @@
 //! and Chinese words need no space behind them. What is quoted from the text (a greeting, a
 //! mention) is left as it was typed.
 
+use super::digits::has_digit;
 use super::money::{self, Fault};
 use super::text::{after_one_of, fill, fold, is_one_of, quote, skip_space, split, word};
 use super::words::{self, Voice};
@@ -66,7 +67,7 @@ pub(super) fn read<'a>(
         each(rest, voice)
     } else if let Some(rest) = following("to", &TO, text) {
         exclusive(rest, mentions, voice)
-    } else if money::has_digit(&folded) {
+    } else if has_digit(&folded) {
         lucky(first, rest, voice)
     } else {
         Err(voice.problem("unknown-form", &words::NO_FORM, &[&quote(first)]))

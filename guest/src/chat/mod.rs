@@ -3,6 +3,7 @@
 mod action;
 mod cards;
 mod command;
+mod digits;
 pub mod money;
 mod text;
 mod words;

@@ -4,6 +4,7 @@
 //! tested with one table, `tests/vectors/amounts.json`. What can be read in two ways is refused: above all,
 //! a comma is never dropped and never taken for a decimal point.
 
+use super::digits::{digit, has_digit, is_digit};
 use super::text::{
     add, add_one, after_one_of, before_one_of, fill, fold, is_one_of, owned, skip_space, split,
 };
@@ -46,9 +47,6 @@ const RMB: &str = "rmb";
 /// What people put behind a number of shares.
 const COUNTED: [&str; 3] = ["个", "個", "份"];
 
-/// The digit zero of each script whose digits are read; the others follow it.
-const ZEROS: [char; 4] = ['0', '\u{660}', '\u{6f0}', '\u{966}'];
-
 /// The sign of a currency; empty where it has none.
 #[inline(never)]
 fn sign(currency: &str) -> &'static str {
@@ -89,16 +87,6 @@ pub fn count(typed: &str) -> Option<u64> {
     if is_plain { value(&number) } else { None }
 }
 
-/// Whether a text looks like a number: whether a digit of any known script is in it.
-pub(super) fn has_digit(text: &str) -> bool {
-    text.chars().any(|one| digit(one).is_some())
-}
-
-/// Whether a character is a digit of a known script.
-pub(super) fn is_digit(one: char) -> bool {
-    digit(one).is_some()
-}
-
 /// What a text that begins as an amount begins with: a digit, or a sign of any currency.
 pub(super) fn begins(text: &str) -> bool {
     text.starts_with(is_digit) || SIGNS.iter().any(|(sign, _)| text.starts_with(sign))
@@ -112,15 +100,6 @@ pub(super) fn glued(text: &str) -> Option<(&str, &str)> {
     // `5块5` is 5.50, so only a count that says that it is one is taken for it.
     let is_count = before_one_of(counted, &COUNTED).len() < counted.len();
     (is_count && counted.starts_with(is_digit)).then_some((amount, counted))
-}
-
-/// The value of a digit with the zero of its script.
-#[inline(never)]
-fn digit(one: char) -> Option<(char, u8)> {
-    ZEROS.iter().find_map(|&zero| {
-        let value = u32::from(one).checked_sub(u32::from(zero))?;
-        if value < 10 { Some((zero, value as u8)) } else { None }
-    })
 }
 
 /// The digits of ASCII, with `.` and `,`; whether there are digits. None where there is anything else, or where

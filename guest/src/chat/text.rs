@@ -3,7 +3,7 @@
 //! Out of line throughout: copied into each of their many uses, these few lines would make up a
 //! third of the component.
 
-use super::money::is_digit;
+use super::digits::is_digit;
 
 #[inline(never)]
 pub(super) fn owned(text: &str) -> String {

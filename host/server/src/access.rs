@@ -2,7 +2,8 @@
 //!
 //! The tenant of a call is that of its key: no path that members use has a tenant in it that could be another's.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header;
@@ -12,7 +13,6 @@ use subtle::ConstantTimeEq as _;
 use super::Service;
 use super::connections::Client;
 use super::input::single;
-use super::notes::Slip;
 use super::problem::{Kind, Problem};
 use super::ward::Ward;
 use hongbao_domain::{ApiKey, Scope, Suspension, TenantId, UserId};
@@ -24,6 +24,15 @@ pub(super) struct Caller {
     pub(super) key: Arc<ApiKey>,
     /// Of an administrative request.
     pub(super) slip: Option<Arc<Slip>>,
+}
+
+/// What is known of an administrative request that is under way.
+#[derive(Default)]
+pub(super) struct Slip {
+    /// Whose it is, once that is known.
+    pub(super) by: OnceLock<Arc<ApiKey>>,
+    /// Whether what comes of it is written down where it is carried out.
+    pub(super) is_noted: AtomicBool,
 }
 
 fn unauthenticated(why: &'static str) -> Problem {

@@ -9,6 +9,7 @@
 mod access;
 mod api_key;
 mod bodies;
+mod changes;
 mod connections;
 mod demo;
 mod following;
@@ -30,6 +31,7 @@ mod routes;
 mod schemas;
 mod server;
 mod service;
+mod serving;
 mod specification;
 mod trouble;
 mod ward;

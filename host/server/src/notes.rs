@@ -1,7 +1,7 @@
 //! The administration log: who did what, when, with which outcome. Refusals too.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Service;
-use super::access::Caller;
+use super::access::{Caller, Slip};
 use super::observe::{Code, RequestId};
 use super::problem::{Kind, Problem};
 use hongbao_domain::{ApiKey, TenantId};
@@ -25,15 +25,6 @@ const LEFT_OUT: &str = "left-out";
 
 /// Longest subject of an entry, in characters.
 const MOST_CHARS: usize = 256;
-
-/// What is known of an administrative request that is under way.
-#[derive(Default)]
-pub(super) struct Slip {
-    /// Whose it is, once that is known.
-    pub(super) by: OnceLock<Arc<ApiKey>>,
-    /// Whether what comes of it is written down where it is carried out.
-    is_noted: AtomicBool,
-}
 
 /// An entry but for its time and its outcome.
 struct Note {

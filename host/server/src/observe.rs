@@ -1,6 +1,7 @@
 //! Observability of requests: an id in every answer, a line in the log, a count.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -18,7 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Service;
-use super::connections::{Closed, Peer};
+use super::connections::Closed;
 use hongbao_runtime::Label;
 use hongbao_store::{Health, Standing};
 
@@ -192,7 +193,7 @@ impl HttpMetrics {
 
     /// A connection could not be accepted, or its TLS handshake failed. What strangers can cause by themselves
     /// is only counted; what the machine lacks is logged, and not more often than every ten seconds.
-    pub(super) fn not_accepted(&self, peer: Option<&Peer>, error: &io::Error) {
+    pub(super) fn not_accepted(&self, peer: Option<SocketAddr>, error: &io::Error) {
         const EVERY_S: u64 = 10;
         if let Some(peer) = peer {
             tracing::debug!("a connection of {peer} was not made: {error}");

@@ -194,7 +194,9 @@ impl Service {
         let gate = listener.gate();
         // After a failure it waits for a moment before it accepts again.
         let server = Server::<Peer>::from_listener(listener).handle(handle.clone());
-        let mut server = server.accept_error_handler(move |peer, error| metrics.not_accepted(peer, error));
+        let mut server = server.accept_error_handler(move |peer, error| {
+            metrics.not_accepted(peer.map(Peer::address), error);
+        });
         bounded(server.http_builder());
         let server = match &tls {
             Some((_, config)) => {

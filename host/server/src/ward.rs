@@ -2,9 +2,9 @@
 //! does. So nobody has to wait for a plugin to suspend a tenant, to revoke its keys or to read its log.
 
 use super::Service;
-use super::following::wanted_digest;
 use super::problem::{Kind, Problem};
 use super::quota::full;
+use super::serving::wanted_digest;
 use hongbao_domain::{Limit, Limits, Suspension, TenantId, TenantSettings, decode};
 use hongbao_runtime::{Tenant, TenantConfig};
 use hongbao_store::TenantRecord;

@@ -1,15 +1,11 @@
-//! Events of a chat log, one per line.
+//! An event of a simulated chat: what may happen in it.
 
 use serde::Deserialize;
 
-use super::Malformed;
-use super::members::Members;
-use hongbao_domain::decode;
 use hongbao_domain::{Strategy, StrategyError, UserId};
 
 /// One event. Amounts are in minor units.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "Members")]
+#[derive(Debug)]
 pub(super) enum Event {
     Fund { user: User, amount: u64 },
     Send(Box<Send>),
@@ -72,21 +68,6 @@ impl TryFrom<String> for User {
 }
 
 impl Event {
-    pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
-        match decode::json(text.as_bytes()) {
-            Ok(Self::Together { events })
-                if events.iter().any(|event| matches!(event, Self::Together { .. })) =>
-            {
-                Err(Malformed::of("together cannot stand within together", text))
-            }
-            Ok(event) => Ok(event),
-            // A log has one event a line, so the parser's own count of lines says nothing.
-            Err(error) => {
-                Err(Malformed::of(error.to_string().replace(" at line 1 column ", " at column "), text))
-            }
-        }
-    }
-
     pub(super) const fn op(&self) -> &'static str {
         match self {
             Self::Fund { .. } => "fund",

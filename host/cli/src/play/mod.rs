@@ -2,7 +2,7 @@
 
 mod answer;
 mod event;
-mod members;
+mod line;
 mod player;
 
 use std::io::{Write, stdout};
@@ -10,7 +10,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::args::PlayArgs;
@@ -18,10 +17,10 @@ use super::exit::Exit;
 use super::lines::{Line, Lines};
 use super::open;
 use super::stores::Stores;
-use answer::{Answer, Body, ErrorView};
-use event::Event;
-use hongbao_domain::{counted, decode};
+use answer::Body;
+use hongbao_domain::counted;
 use hongbao_runtime::imports::{Clock, ManualClock, SystemClock};
+use line::Malformed;
 use player::Player;
 
 /// The last line of a play.
@@ -67,7 +66,7 @@ fn play(lines: Lines, player: &Arc<Player>, runtime: &Runtime) -> anyhow::Result
     let (mut events, mut errors, mut malformed) = (0, 0, 0);
     for line in lines {
         let Line { number, content } = line?;
-        let answer = match content.map_err(Malformed::new).and_then(|text| Event::parse(&text)) {
+        let answer = match content.map_err(Malformed::new).and_then(|text| line::parse(&text)) {
             Ok(event) => runtime.block_on(player.run(event)),
             Err(wrong) => {
                 malformed += 1;
@@ -90,31 +89,4 @@ fn print(line: &impl Serialize) -> anyhow::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
-}
-
-/// A line that is no event, and what of it could be read.
-struct Malformed {
-    message: String,
-    op: Option<String>,
-    reference: Option<String>,
-    user: Option<String>,
-}
-
-impl Malformed {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), op: None, reference: None, user: None }
-    }
-
-    /// With the names that the line gives, where it can be read that far.
-    fn of(message: impl Into<String>, line: &str) -> Self {
-        let value: Value = decode::json(line.as_bytes()).unwrap_or_default();
-        let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-        Self { message: message.into(), op: field("op"), reference: field("ref"), user: field("user") }
-    }
-
-    fn answer(self, line: u64) -> Answer {
-        let error = ErrorView { code: "invalid-argument", message: self.message, line: Some(line) };
-        let Self { op, reference, user, .. } = self;
-        Answer { op, reference, user, body: Body::Failed { error } }
-    }
 }

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::source::{read_at_most, read_component, unreadable};
+use super::read::{read_at_most, read_component, unreadable};
 use super::{Digest, PluginError};
 use hongbao_domain::decode;
 

@@ -8,6 +8,7 @@ mod error;
 mod form;
 mod inspection;
 mod library;
+mod read;
 mod source;
 
 pub use digest::{Digest, DigestError};

@@ -1,19 +1,14 @@
 //! Admission of connections, and the choice of those that make room.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fmt, io};
 
-use axum_server::{AddrListener, Address};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::activity::{Activity, Holder};
-use super::stream::Connection;
 use super::{Closed, ConnectionLimits};
 use crate::observe::HttpMetrics;
 use hongbao_domain::TenantId;
@@ -25,12 +20,6 @@ const IDLE_AT_LEAST: Duration = Duration::from_secs(5);
 /// When everything ends, a connection on which nothing was under way for so long is closed: by then the last bytes of
 /// an answer have left.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// So often those who were told to close are given a turn before a new connection is refused.
-const TURNS: usize = 8;
-
-/// Errors of `accept` that are about the machine: too many open files, in this process or in all.
-const NO_DESCRIPTOR: [i32; 2] = [24, 23];
 
 /// Whom a connection counts for: an IPv6 customer has a whole network.
 pub(super) fn origin(address: IpAddr) -> IpAddr {
@@ -200,7 +189,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    fn new(limits: ConnectionLimits, metrics: Arc<HttpMetrics>) -> Self {
+    pub(super) fn new(limits: ConnectionLimits, metrics: Arc<HttpMetrics>) -> Self {
         Self { limits, open: Arc::default(), metrics }
     }
 
@@ -217,6 +206,16 @@ impl Gate {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there are as many as may be, those included that were told to close.
+    pub(super) fn is_full(&self) -> bool {
+        self.open().all >= self.limits.at_most()
+    }
+
+    /// Gives back a descriptor of a connection, if one of them can make room.
+    pub(super) fn free_descriptor(&self, now: Instant) {
+        self.make_room(&mut self.open(), None, now);
+    }
+
     /// Tells one connection to close, and counts it.
     fn make_room(&self, open: &mut Open, origin: Option<IpAddr>, now: Instant) -> bool {
         let is_made = open.make_room(origin, now);
@@ -227,7 +226,11 @@ impl Gate {
     }
 
     /// Lets a connection in, for as long as its ticket lives.
-    fn enter(&self, address: IpAddr, now: Instant) -> Result<(Ticket, oneshot::Receiver<Closed>), Closed> {
+    pub(super) fn enter(
+        &self,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<(Ticket, oneshot::Receiver<Closed>), Closed> {
         let origin = origin(address);
         let mut open = self.open();
         while let Some(full) = open.full(&self.limits, origin) {
@@ -245,27 +248,6 @@ impl Gate {
         let id = open.add(Kept { origin, holder, activity: Arc::clone(&activity), keep });
         self.metrics.connections.inc();
         Ok((Ticket { gate: self.clone(), origin, id, activity }, told))
-    }
-
-    /// The same, after those who were told to close had their turn.
-    async fn admit(&self, stream: TcpStream, address: IpAddr) -> Option<Connection> {
-        let mut turns = 0;
-        let (ticket, told) = loop {
-            match self.enter(address, Instant::now()) {
-                Ok(entered) => break entered,
-                Err(_) if turns < TURNS && self.open().all >= self.limits.at_most() => {
-                    turns += 1;
-                    yield_now().await;
-                }
-                Err(closed) => {
-                    self.closed(closed);
-                    return None;
-                }
-            }
-        };
-        // An answer is written whole, so there is nothing to wait for. Refused of a peer that is gone already.
-        let _ = stream.set_nodelay(true);
-        Some(Connection::new(stream, ticket, told))
     }
 
     /// Notes whose a connection is from now on, and gives that back.
@@ -298,79 +280,6 @@ impl Drop for Ticket {
         let _ = open.remove(self.id);
         open.all -= 1;
         self.gate.metrics.connections.dec();
-    }
-}
-
-/// Where connections come in.
-pub(crate) struct Listener {
-    listener: TcpListener,
-    gate: Gate,
-}
-
-impl Listener {
-    pub(crate) fn gate(&self) -> Gate {
-        self.gate.clone()
-    }
-
-    pub(crate) fn new(
-        listener: std::net::TcpListener,
-        limits: ConnectionLimits,
-        metrics: Arc<HttpMetrics>,
-    ) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::from_std(listener)?, gate: Gate::new(limits, metrics) })
-    }
-}
-
-/// Whose connection it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(SocketAddr);
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Address for Peer {
-    type Stream = Connection;
-    type Listener = Listener;
-}
-
-impl AddrListener<Connection, Peer> for Listener {
-    async fn bind_to(_: Peer) -> io::Result<Self> {
-        Err(io::Error::new(io::ErrorKind::Unsupported, "made of a listener that is bound already"))
-    }
-
-    /// Here and not in the connection's task: so no more than one descriptor is taken before its bounds are looked at.
-    async fn accept_stream(&self) -> io::Result<(Connection, Peer)> {
-        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-        loop {
-            let (stream, address) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
-                // About that one connection alone.
-                Err(error)
-                    if [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted]
-                        .contains(&error.kind()) =>
-                {
-                    continue;
-                }
-                Err(error) => {
-                    // Others than connections have taken the descriptors: give some back. The server waits for a
-                    // moment before it accepts again.
-                    if error.raw_os_error().is_some_and(|code| NO_DESCRIPTOR.contains(&code)) {
-                        self.gate.make_room(&mut self.gate.open(), None, Instant::now());
-                    }
-                    return Err(error);
-                }
-            };
-            if let Some(connection) = self.gate.admit(stream, address.ip()).await {
-                return Ok((connection, Peer(address)));
-            }
-        }
-    }
-
-    fn get_local_addr(&self) -> io::Result<Peer> {
-        self.listener.local_addr().map(Peer)
     }
 }
 

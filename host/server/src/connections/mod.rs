@@ -15,13 +15,15 @@
 mod activity;
 mod gate;
 mod limits;
+mod listener;
 mod service;
 mod stream;
 
 pub use limits::ConnectionLimits;
 
-pub(super) use gate::{Gate, Listener, Peer};
+pub(super) use gate::Gate;
 pub(super) use limits::descriptors;
+pub(super) use listener::{Listener, Peer};
 pub(super) use service::{Client, Tracking};
 
 /// Descriptors that connections leave to stores, files and listeners.

@@ -23,7 +23,7 @@ use super::connections::Client;
 use super::input::Json;
 use super::output::{Told, answer, json};
 use super::problem::{Kind, Problem};
-use super::roster::kept;
+use super::serving::kept;
 use hongbao_domain::{Amount, Name, Scope, TenantId, TenantSettings, UserId};
 use hongbao_runtime::Tenant;
 use hongbao_store::{Funded, TenantRecord};

@@ -17,7 +17,7 @@ use crate::notes::noted;
 use crate::once::{Done, Once};
 use crate::output::{Items, Told};
 use crate::problem::{Kind, Problem};
-use crate::roster::kept;
+use crate::serving::kept;
 use crate::ward::Ward;
 use hongbao_domain::{DeclaredParameter, DeclaredStrategy, Grants, Limits, Name, Policy, Scope, Suspension};
 use hongbao_domain::{TenantId, TenantSettings};

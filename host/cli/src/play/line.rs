@@ -1,9 +1,62 @@
-//! Parsing of the members of an event. Serde's own tagged enums would buffer them, and take
+//! Parsing of a line of a chat log as an event. Serde's own tagged enums would buffer its members, and take
 //! an array for an object then; so all of them are read first, and each event takes its own.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
+use super::answer::{Answer, Body, ErrorView};
 use super::event::{Event, Kind, Named, Send, User};
+use hongbao_domain::decode;
+
+/// The event that a line says.
+pub(super) fn parse(text: &str) -> Result<Event, Malformed> {
+    match decode::json(text.as_bytes()) {
+        Ok(Event::Together { events })
+            if events.iter().any(|event| matches!(event, Event::Together { .. })) =>
+        {
+            Err(Malformed::of("together cannot stand within together", text))
+        }
+        Ok(event) => Ok(event),
+        // A log has one event a line, so the parser's own count of lines says nothing.
+        Err(error) => {
+            Err(Malformed::of(error.to_string().replace(" at line 1 column ", " at column "), text))
+        }
+    }
+}
+
+/// A line that is no event, and what of it could be read.
+pub(super) struct Malformed {
+    message: String,
+    op: Option<String>,
+    reference: Option<String>,
+    user: Option<String>,
+}
+
+impl Malformed {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), op: None, reference: None, user: None }
+    }
+
+    /// With the names that the line gives, where it can be read that far.
+    fn of(message: impl Into<String>, line: &str) -> Self {
+        let value: Value = decode::json(line.as_bytes()).unwrap_or_default();
+        let field = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self { message: message.into(), op: field("op"), reference: field("ref"), user: field("user") }
+    }
+
+    pub(super) fn answer(self, line: u64) -> Answer {
+        let error = ErrorView { code: "invalid-argument", message: self.message, line: Some(line) };
+        let Self { op, reference, user, .. } = self;
+        Answer { op, reference, user, body: Body::Failed { error } }
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(line: D) -> Result<Self, D::Error> {
+        Members::deserialize(line)?.whole().map_err(D::Error::custom)
+    }
+}
 
 /// Which event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -28,7 +81,7 @@ macro_rules! members {
         /// Every member that any event may have.
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub(super) struct Members {
+        struct Members {
             op: Op,
             $(#[serde(rename = $name)]
             $member: Option<$type>,)*
@@ -67,19 +120,16 @@ fn take<T>(member: &mut Option<T>, name: &str) -> Result<T, String> {
     member.take().ok_or_else(|| format!("missing field `{name}`"))
 }
 
-impl TryFrom<Members> for Event {
-    type Error = String;
-
-    fn try_from(mut members: Members) -> Result<Self, String> {
-        let event = members.event()?;
-        match members.left() {
+impl Members {
+    /// The event that the members make up; one that it does not have is refused.
+    fn whole(mut self) -> Result<Event, String> {
+        let event = self.event()?;
+        match self.left() {
             Some(name) => Err(format!("unknown field `{name}` of the event {}", event.op())),
             None => Ok(event),
         }
     }
-}
 
-impl Members {
     fn event(&mut self) -> Result<Event, String> {
         Ok(match self.op {
             Op::Fund => Event::Fund { user: self.user()?, amount: take(&mut self.amount, "amount")? },
