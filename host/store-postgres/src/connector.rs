@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::Error;
-use super::sessions::ANSWER;
 use super::{history, settings};
 use hongbao_store::{History, patience};
 
+/// A connection of the pool, with the statements that it has prepared.
+pub(super) type Client = Object<Connector>;
+
+/// For an answer that users wait for, the wait for a connection included. The server gives up a
+/// statement earlier (`statement_timeout`).
+pub(super) const ANSWER: Duration = patience::ANSWER;
 /// For all hosts of the URL together to take a connection.
 pub(super) const CONNECT: Duration = patience::CONNECTION;
 
@@ -42,7 +47,7 @@ impl Connector {
 
     /// Connects and sets the session up. The task ends with the client, and what it has to complain about the
     /// client is told.
-    pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), Error> {
+    pub(super) async fn connect(&self) -> Result<(tokio_postgres::Client, JoinHandle<()>), Error> {
         let patience = CONNECT + ANSWER;
         let connecting = async {
             let (client, connection) = self.config.connect(self.tls.clone()).await?;

@@ -7,20 +7,15 @@ use deadpool::Runtime;
 use deadpool::managed::{Object, Pool, PoolConfig, Timeouts};
 use tokio::time::timeout;
 
+pub(super) use super::connector::{ANSWER, Client};
 use super::connector::{CONNECT, Connector};
 use super::error::Error;
 use super::rights::Rights;
 use super::watch::Watch;
-use hongbao_store::{StoreError, patience};
-
-/// A connection of the pool, with the statements that it has prepared.
-pub(super) type Client = Object<Connector>;
+use hongbao_store::StoreError;
 
 /// To wait for a connection that others use. Past it the database is overloaded.
 const WAIT: Duration = Duration::from_secs(1);
-/// For an answer that users wait for, the wait for a connection included. The server gives up a
-/// statement earlier (`statement_timeout`).
-pub(super) const ANSWER: Duration = patience::ANSWER;
 /// For a statement that goes over whole tables.
 pub(super) const LONG: Duration = Duration::from_secs(600);
 
@@ -75,14 +70,20 @@ impl Sessions {
         patience: Duration,
         act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.watch.look_now_and_then(self);
+        if self.watch.is_due() {
+            // In a task of its own: nobody waits for it.
+            let sessions = self.clone();
+            tokio::spawn(async move { _ = sessions.check().await });
+        }
         self.watch.verdict()?;
         self.with(patience, act).await
     }
 
     /// Looks at the guards now.
     pub(super) async fn check(&self) -> Result<(), Error> {
-        self.watch.look(self).await
+        let before = self.watch.begin();
+        let seen = self.with(ANSWER, async |client| self.watch.look(client, before).await).await;
+        self.watch.learn(seen)
     }
 }
 

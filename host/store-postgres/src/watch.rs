@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::connector::Client;
 use super::error::{Error, Unfit};
 use super::guards;
 use super::migrate::{self, Schema};
 use super::rights::Rights;
 use super::sequences;
-use super::sessions::{ANSWER, Client, Sessions};
 
 /// Guards that were looked at so long ago are looked at again by whoever moves money next.
 const EVERY: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ struct Known {
 
 /// What may have changed since the last look.
 #[derive(Clone)]
-struct Seen {
+pub(super) struct Seen {
     /// How the catalogue was.
     fingerprint: String,
     /// The last place that a movement was given.
@@ -66,21 +66,31 @@ impl Watch {
         }
     }
 
-    /// Looks in a task of its own if nobody has for some time: nobody waits for it.
-    pub(super) fn look_now_and_then(&self, sessions: &Sessions) {
+    /// Whether nobody has looked for some time. Whoever hears that it is looks.
+    pub(super) fn is_due(&self) -> bool {
         let mut known = self.known();
-        if known.begun.is_none_or(|begun| begun.elapsed() >= EVERY) {
+        let is_due = known.begun.is_none_or(|begun| begun.elapsed() >= EVERY);
+        if is_due {
             known.begun = Some(Instant::now());
-            let (watch, sessions) = (self.clone(), sessions.clone());
-            tokio::spawn(async move { _ = watch.look(&sessions).await });
         }
+        is_due
     }
 
-    /// Looks, and keeps what was found.
-    pub(super) async fn look(&self, sessions: &Sessions) -> Result<(), Error> {
-        self.known().begun = Some(Instant::now());
-        let before = self.known().good.clone();
-        match sessions.with(ANSWER, async |client| look(client, self.rights, before).await).await {
+    /// Somebody is about to look; gives what was seen when all was well.
+    pub(super) fn begin(&self) -> Option<Seen> {
+        let mut known = self.known();
+        known.begun = Some(Instant::now());
+        known.good.clone()
+    }
+
+    /// How the books are, if all guards are there and all is allowed.
+    pub(super) async fn look(&self, client: &Client, before: Option<Seen>) -> Result<Seen, Error> {
+        look(client, self.rights, before).await
+    }
+
+    /// Keeps what was found.
+    pub(super) fn learn(&self, seen: Result<Seen, Error>) -> Result<(), Error> {
+        match seen {
             Ok(seen) => {
                 let mut known = self.known();
                 match known.unfit.take() {

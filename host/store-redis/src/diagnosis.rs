@@ -14,15 +14,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::fault::Fault;
-use super::tls::{Certificates, TlsFault};
+use super::tls::{Certificates, PING};
+use super::tls_fault::TlsFault;
 
 /// What looking may take.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// As much as is needed to tell a protocol.
 const FIRST_BYTES: usize = 256;
 
-/// The one command that may be sent before a login.
-pub(super) const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 /// How PostgreSQL is asked for TLS; it answers with one letter.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f];
 

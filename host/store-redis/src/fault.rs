@@ -9,7 +9,7 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::tls::TlsFault;
+use super::tls_fault::TlsFault;
 
 /// What is wrong. The order within a server's answer does not matter: there is one at a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

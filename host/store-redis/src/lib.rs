@@ -64,6 +64,7 @@ mod server;
 mod shared;
 mod slots;
 mod tls;
+mod tls_fault;
 mod url;
 
 use std::collections::HashSet;

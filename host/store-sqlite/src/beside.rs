@@ -9,7 +9,8 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::{BOOKS, RECORDS, Series};
-use super::open::{BUSY, OpenError};
+use super::open_error::OpenError;
+use hongbao_store::patience;
 
 /// Refuses to begin books in a directory whose records know of some.
 pub(super) fn begin(
@@ -42,7 +43,7 @@ fn know_of_books(directory: &Path) -> Result<bool, OpenError> {
     let failed = |error| OpenError::from_sql(&path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(&path, flags).map_err(failed)?;
-    db.busy_timeout(BUSY).map_err(failed)?;
+    db.busy_timeout(patience::LOCK).map_err(failed)?;
     let known = RECORDS.migrations.len();
     match RECORDS.version(&db).map_err(|error| OpenError::from_migration(&path, known, error))? {
         0 => Ok(false),

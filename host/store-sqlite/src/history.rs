@@ -5,7 +5,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::error::Error;
-use super::open::{self, OpenError};
+use super::open;
+use super::open_error::OpenError;
 use super::rows::Columns;
 use hongbao_store::History;
 

@@ -22,6 +22,7 @@ mod history;
 mod lists;
 mod migrate;
 mod open;
+mod open_error;
 mod probe;
 mod read;
 mod registry;
@@ -38,7 +39,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use rusqlite::Connection;
 
-pub use self::open::OpenError;
+pub use self::open_error::OpenError;
 pub use self::registry::SqliteRegistry;
 
 use self::error::Error;

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::error::Error;
 use super::guard::Guard;
 use super::migrate::Series;
-use super::open::OpenError;
+use super::open_error::OpenError;
 use super::{batch, open};
 use hongbao_store::StoreError;
 use hongbao_store::gatherer::{Bounds, Gatherer, GathererError};

@@ -9,7 +9,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::migrate::RECORDS;
-use super::open::OpenError;
+use super::open_error::OpenError;
 use super::probe;
 use super::sessions::Sessions;
 use hongbao_domain::{ApiKey, KeyId, TenantId};
