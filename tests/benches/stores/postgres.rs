@@ -34,7 +34,7 @@ pub async fn measure(rounds: usize) {
     let ledger: Arc<dyn Ledger> = Arc::new(PostgresLedger::open(&url).await.unwrap());
     let tenant = tenant(Arc::new(MemoryCounter::new()), Arc::clone(&ledger));
     let mut many = Pairs::new("opens, many packets / pgbench", 3.0);
-    let mut sparse = Pairs::new("opens, a packet for each who waits / pgbench", 0.0);
+    let mut sparse = Pairs::new("opens, a packet for each who waits / pgbench", 2.0);
     let mut hot = Pairs::new("opens, one hot packet / pgbench on one row", 10.0);
     // What is made once (instances, connections, plans) is there before anything is measured, and
     // nobody pays for the checkpoint that another's writing made due.

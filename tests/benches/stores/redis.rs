@@ -47,7 +47,7 @@ pub async fn measure(rounds: usize) {
     let prefix = format!("bench:@{}:", ledger.history().name().unwrap());
     let tenant = tenant(Arc::clone(&counter), ledger);
     let baseline = Baseline::new(&server, &counter, prefix, tenant.now_ms()).await;
-    let mut many = Pairs::new("grabs, many packets / redis-benchmark -P 16", 0.5);
+    let mut many = Pairs::new("grabs, many packets / redis-benchmark -P 16", 0.8);
     let mut hot = Pairs::new("grabs, one hot packet / the same", 3.0);
     for round in 0..rounds {
         baseline.prepare(&counter, tenant.now_ms()).await;

@@ -374,7 +374,9 @@ impl Tenant {
         answer
     }
 
-    /// One call after another until nobody waits.
+    /// One call after another until nobody waits. Each begins at the end of the runtime's queue: whoever taps before it
+    /// is its turn is in it. Otherwise, where stores answer at once, a call would begin with the first tap, and every call
+    /// be about one user.
     async fn call_all<K, Q, A>(
         self,
         operation: Operation,
@@ -386,7 +388,9 @@ impl Tenant {
         A: Send + 'static,
     {
         let mut calls = batcher(&self.inner).calls();
-        while let Some(batch) = calls.next(self.serving().limits().batch) {
+        loop {
+            tokio::task::yield_now().await;
+            let Some(batch) = calls.next(self.serving().limits().batch) else { return };
             let users = batch.len();
             let (groups, callers) = batch.split();
             callers.answer(self.call(operation, users, move |calls| act(calls, groups)).await);
