@@ -29,7 +29,7 @@ pub struct NewPacket {
     pub order: Order,
 }
 
-/// Answer to [`PacketLedger::record_all`].
+/// Answer to [`PacketLedger::record_all`](crate::PacketLedger::record_all).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// Written, and the sender debited.
@@ -42,7 +42,7 @@ pub enum Recorded {
     InsufficientFunds(Amount),
 }
 
-/// Answer to [`WalletLedger::fund`].
+/// Answer to [`WalletLedger::fund`](crate::WalletLedger::fund).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Funded {
     /// Credited. What the wallet holds then.
@@ -101,7 +101,7 @@ pub struct Attempt {
     pub shares: Vec<Share>,
 }
 
-/// Answer to [`PacketLedger::claim_all`].
+/// Answer to [`PacketLedger::claim_all`](crate::PacketLedger::claim_all).
 #[expect(clippy::large_enum_variant, reason = "there is one a call, never a list of them")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
@@ -115,7 +115,7 @@ pub enum Claimed {
     Refused(Refusal),
 }
 
-/// Answer to [`PacketLedger::close`].
+/// Answer to [`PacketLedger::close`](crate::PacketLedger::close).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// This much went back to the sender now.

@@ -173,9 +173,9 @@ pub trait WalletLedger: Send + Sync + 'static {
 pub trait Settlement: Send + Sync + 'static {
     /// Credits at most `limit` claims to their owners' wallets, of all tenants. The order is that
     /// of claiming, but a large claim goes before normal ones that are up to
-    /// [`LARGE_HEAD_START_MS`] older: the large go first, and nobody waits for ever. Each claim
+    /// [`LARGE_HEAD_START_MS`](crate::LARGE_HEAD_START_MS) older: the large go first, and nobody waits for ever. Each claim
     /// once, whoever asks and however often, and several processes at once. A claim that cannot
-    /// be credited is tried again later, see [`RETRY_MS`], and the others go on; after the last
+    /// be credited is tried again later, see [`RETRY_MS`](crate::RETRY_MS), and the others go on; after the last
     /// of these it is parked.
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError>;
 
