@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use redis::{Arg, Cmd, Script as Digest, Value};
 
 use super::error::{Failure, is_unknown_script};
@@ -118,13 +119,20 @@ impl Script {
         keys: &[&str],
     ) -> Vec<Result<Value, Failure>> {
         let mut answers = link.call_all(commands, keys).await;
-        let is_unknown = |answer: &Result<Value, Failure>| matches!(answer, Err(Failure::Redis(error)) if is_unknown_script(error));
-        for ((command, key), answer) in commands.iter().zip(keys).zip(&mut answers) {
-            // The first one teaches the server, so the others are asked in the same way only if they were too early.
-            if is_unknown(answer) {
-                *answer = self.run(link, command, key).await;
-            }
+        let is_unknown = |answer: &Result<Value, Failure>| match answer {
+            Err(Failure::Redis(error)) => is_unknown_script(error),
+            _ => false,
+        };
+        let asked = commands.iter().zip(keys).zip(&mut answers);
+        let mut unknown = asked.filter(|(_, answer)| is_unknown(answer));
+        // The first one teaches the server. The others are asked together, since they may be hundreds.
+        if let Some(((command, key), answer)) = unknown.next() {
+            *answer = self.run(link, command, key).await;
         }
+        let again = unknown.map(|((command, key), answer)| async move {
+            *answer = self.run(link, command, key).await;
+        });
+        join_all(again).await;
         answers
     }
 

@@ -1,6 +1,7 @@
 //! A network and a server that go wrong.
 
 use futures::future::join_all;
+use hongbao_host::store::Lookup;
 use hongbao_tests::servers::{Mode, Proxy, Redis};
 
 use super::*;
@@ -94,6 +95,23 @@ async fn calls_past_the_bound_are_refused_at_once() {
         }
     }
     assert!((1..=9000 - 8192).contains(&refused), "{refused} were refused");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_needs_few_round_trips_also_where_the_server_has_forgotten_the_script() {
+    let (server, proxy, counter) = proxied().await;
+    let keys: Vec<_> = (0..100).map(packet).collect();
+    let lookups: Vec<_> = keys.iter().map(|key| Lookup { key, users: &[] }).collect();
+    counter.load_all(&lookups, NOW).await;
+    server.cli(&["SCRIPT", "FLUSH"]);
+    proxy.set(Mode::Delay(Duration::from_millis(100)));
+    let started = Instant::now();
+    let found = counter.load_all(&lookups, NOW).await;
+    let after = started.elapsed();
+    assert_eq!(found.len(), keys.len());
+    let there: Vec<_> = found.into_iter().map(|view| view.unwrap().is_some()).collect();
+    assert_eq!(there.iter().filter(|is_there| **is_there).count(), 1, "the one that was opened");
+    assert!(after < Duration::from_secs(2), "a round trip for each of 100 would take 10 s: {after:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
