@@ -173,14 +173,12 @@ impl PacketCache {
         let Attempt { key, version, shares } = attempt;
         let Some(mut shard) = self.shard(&key) else { return };
         let known = shard.take(&key).filter(|known| known.packet.version == version);
-        let is_as_before = matches!(
-            answer,
-            // A share that breaks a rule changed nothing, and nothing was sent to a busy ledger.
-            Ok(Claimed::Refused(_)) | Err(StoreError::Overloaded(_))
-        );
         let known = match answer {
             Ok(Claimed::Committed(first)) => known.and_then(|known| known.claimed(shares, *first, now_ms)),
-            _ => known.filter(|_| is_as_before),
+            // Nothing was changed, and a ledger that is busy is not asked for more.
+            Err(StoreError::Overloaded(_)) => known,
+            // Also where shares are refused: should memory be wrong, the next load puts it right.
+            _ => None,
         };
         if let Some(known) = known {
             shard.put(key, known, self.most);

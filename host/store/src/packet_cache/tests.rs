@@ -167,6 +167,19 @@ async fn nothing_is_remembered_of_a_claim_whose_answer_was_lost() {
 }
 
 #[tokio::test]
+async fn after_a_refusal_the_ledger_is_asked_again() {
+    let bench = Bench::new();
+    let key = bench.packet(1).await;
+    bench.load(&key, &["bob"]).await;
+    let too_much = vec![Share { amount: Amount::new(99).unwrap(), ..shares("bob").remove(0) }];
+    let refused = bench.cache.claim(&key, 1, too_much, NOW).await.unwrap();
+    assert!(matches!(refused, Claimed::Refused(_)), "{refused:?}");
+    bench.loads();
+    bench.load(&key, &["bob"]).await;
+    assert_eq!(bench.loads(), 1);
+}
+
+#[tokio::test]
 async fn nothing_is_remembered_of_a_history_that_never_was() {
     let bench = Bench::new();
     let key = bench.packet(1).await;
