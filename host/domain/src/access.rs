@@ -16,11 +16,13 @@ pub enum Scope {
     Admin,
     /// The service itself: which tenants there are, and what each may do.
     Operator,
+    /// Taking money out of wallets, and saying how that ended. Behind the others, since stores keep places.
+    Withdraw,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Member, Self::Fund, Self::Admin, Self::Operator];
+    pub const ALL: [Self; 5] = [Self::Member, Self::Fund, Self::Admin, Self::Operator, Self::Withdraw];
 
     /// The name in every interface.
     #[must_use]
@@ -30,6 +32,7 @@ impl Scope {
             Self::Fund => "fund",
             Self::Admin => "admin",
             Self::Operator => "operator",
+            Self::Withdraw => "withdraw",
         }
     }
 
@@ -51,7 +54,7 @@ pub struct UnknownScope(String);
 impl fmt::Display for UnknownScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name: String = self.0.chars().take(64).collect();
-        write!(f, "{name:?} is no scope; there are member, fund, admin and operator")
+        write!(f, "{name:?} is no scope; there are member, fund, admin, operator and withdraw")
     }
 }
 
@@ -209,7 +212,10 @@ mod tests {
         let scopes: Scopes = [Scope::Admin, Scope::Member].into_iter().collect();
         assert_eq!(scopes.to_string(), "member, admin");
         assert_eq!(Scopes::from_bits(scopes.bits()), Some(scopes));
-        assert_eq!(Scopes::from_bits(16), None);
+        assert_eq!(Scopes::from_bits(32), None);
+        // What stored keys say must never come to mean something else.
+        let kept: Vec<u8> = Scope::ALL.iter().map(|scope| Scopes::from_iter([*scope]).bits()).collect();
+        assert_eq!(kept, [1, 2, 4, 8, 16], "member, fund, admin, operator, withdraw");
         assert_eq!(Scopes::default().to_string(), "none");
         assert!(Scope::ALL.iter().all(|scope| scope.name().parse() == Ok(*scope)));
     }

@@ -2,17 +2,19 @@
 
 use std::fmt;
 
-use super::{Amount, PacketId, UserId};
+use super::{Amount, PacketId, UserId, WithdrawalId};
 
 /// Whose money it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
-    /// The world outside: what was funded is owed to it. The only account below zero.
+    /// The world outside: what was funded and not withdrawn is owed to it. The only account below zero.
     Treasury,
     /// A user's wallet.
     Wallet(UserId),
     /// What was sent in a packet and is neither settled nor refunded.
     Escrow(PacketId),
+    /// What was taken out of a wallet and is on its way outside, or back.
+    Holding(WithdrawalId),
 }
 
 impl fmt::Display for Account {
@@ -21,6 +23,7 @@ impl fmt::Display for Account {
             Self::Treasury => f.write_str("treasury"),
             Self::Wallet(user) => write!(f, "wallet:{user}"),
             Self::Escrow(packet) => write!(f, "escrow:{packet}"),
+            Self::Holding(withdrawal) => write!(f, "holding:{withdrawal}"),
         }
     }
 }
@@ -36,9 +39,19 @@ pub enum MovementKind {
     Settle,
     /// Escrow back to the sender's wallet.
     Refund,
+    /// Wallet to holding: money that is to leave.
+    Withdraw,
+    /// Holding to treasury: it has left.
+    Complete,
+    /// Holding back to the wallet that it was taken from.
+    Cancel,
 }
 
 impl MovementKind {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Fund, Self::Send, Self::Settle, Self::Refund, Self::Withdraw, Self::Complete, Self::Cancel];
+
     /// The name in every interface.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -47,21 +60,25 @@ impl MovementKind {
             Self::Send => "send",
             Self::Settle => "settle",
             Self::Refund => "refund",
+            Self::Withdraw => "withdraw",
+            Self::Complete => "complete",
+            Self::Cancel => "cancel",
         }
     }
 
     /// The kind of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Fund, Self::Send, Self::Settle, Self::Refund].into_iter().find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// What such a movement does to the user's wallet: minor units, above zero what comes in.
     #[must_use]
     pub const fn to_wallet(self, amount: Amount) -> i64 {
         match self {
-            Self::Send => -amount.as_i64(),
-            Self::Fund | Self::Settle | Self::Refund => amount.as_i64(),
+            Self::Send | Self::Withdraw => -amount.as_i64(),
+            Self::Fund | Self::Settle | Self::Refund | Self::Cancel => amount.as_i64(),
+            Self::Complete => 0,
         }
     }
 }

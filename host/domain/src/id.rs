@@ -16,11 +16,13 @@ const MAX_NAME_BYTES: usize = 256;
 pub enum IdError {
     /// Empty, or longer than 256 bytes.
     Length(usize),
+    /// Longer than 256 bytes, where nothing may be said.
+    TooLong(usize),
     /// Contains a control character.
     Control,
     /// Would be a step in a path: `.`, `..`, or one of them with `%2e` for a dot.
     Dots,
-    /// Not the 32 hexadecimal digits of a packet.
+    /// Not the 32 hexadecimal digits of a packet or a withdrawal.
     NotHex,
     /// Not the 16 hexadecimal digits of an API key.
     NotKey,
@@ -32,6 +34,7 @@ impl fmt::Display for IdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length(bytes) => write!(f, "must be 1 to {MAX_NAME_BYTES} bytes, not {bytes}"),
+            Self::TooLong(bytes) => write!(f, "must be at most {MAX_NAME_BYTES} bytes, not {bytes}"),
             Self::Control => f.write_str("must not contain control characters"),
             Self::Dots => f.write_str("must not be `.` or `..`, which lead elsewhere in a path"),
             Self::NotHex => f.write_str("must be a UUID"),
@@ -113,6 +116,40 @@ name_type! {
     Name
 }
 
+/// What a platform notes of a withdrawal for itself, such as its bank's number: at most 256 bytes, no control
+/// characters. It may be empty, and says nothing to the books.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference(String);
+
+impl Reference {
+    /// Of this text.
+    ///
+    /// # Errors
+    /// When the text is too long or has control characters.
+    pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+        let text = text.into();
+        if text.len() > MAX_NAME_BYTES {
+            return Err(IdError::TooLong(text.len()));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(IdError::Control);
+        }
+        Ok(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A customer of the host. Chosen by the operator, never seen by a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(Arc<str>);
@@ -147,33 +184,75 @@ impl fmt::Display for TenantId {
     }
 }
 
-/// A packet's identity: a UUID of version 7 (RFC 9562), so that ids sort by time of sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PacketId(u128);
+macro_rules! uuid_type {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $type(u128);
+
+        impl $type {
+            /// The id of what begins at this time. `random` fills the bits that are not time.
+            #[must_use]
+            pub fn new(now_ms: u64, random: u128) -> Self {
+                const VERSION_7: u128 = 7 << 76;
+                const VARIANT: u128 = 0b10 << 62;
+                const RANDOM: u128 = (0xfff << 64) | ((1 << 62) - 1);
+                let time = u128::from(now_ms & 0xffff_ffff_ffff) << 80;
+                Self(time | VERSION_7 | VARIANT | (random & RANDOM))
+            }
+
+            /// From the 16 bytes that stores keep.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(u128::from_be_bytes(bytes))
+            }
+
+            /// The 16 bytes that stores keep, most significant first.
+            #[must_use]
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.to_be_bytes()
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_uuid(self.0, f)
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                read_uuid(text).map(Self)
+            }
+        }
+    };
+}
+
+fn write_uuid(n: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (time_high, time_low) = (n >> 96, (n >> 80) & 0xffff);
+    let (version, variant) = ((n >> 64) & 0xffff, (n >> 48) & 0xffff);
+    write!(f, "{time_high:08x}-{time_low:04x}-{version:04x}-{variant:04x}-{:012x}", n & 0xffff_ffff_ffff)
+}
+
+fn read_uuid(text: &str) -> Result<u128, IdError> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    let is_hex = digits.len() == 32 && digits.chars().all(|c| c.is_ascii_hexdigit());
+    let number = is_hex.then(|| u128::from_str_radix(&digits, 16).ok()).flatten();
+    number.ok_or(IdError::NotHex)
+}
+
+uuid_type! {
+    /// A packet's identity: a UUID of version 7 (RFC 9562), so that ids sort by time of sending.
+    PacketId
+}
+
+uuid_type! {
+    /// A withdrawal's identity: a UUID of version 7, so that ids sort by the time of the request.
+    WithdrawalId
+}
 
 impl PacketId {
-    /// The id of a packet sent at this time. `random` fills the bits that are not time.
-    #[must_use]
-    pub fn new(now_ms: u64, random: u128) -> Self {
-        const VERSION_7: u128 = 7 << 76;
-        const VARIANT: u128 = 0b10 << 62;
-        const RANDOM: u128 = (0xfff << 64) | ((1 << 62) - 1);
-        let time = u128::from(now_ms & 0xffff_ffff_ffff) << 80;
-        Self(time | VERSION_7 | VARIANT | (random & RANDOM))
-    }
-
-    /// From the 16 bytes that stores keep.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
-
-    /// The 16 bytes that stores keep, most significant first.
-    #[must_use]
-    pub const fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
-    }
-
     /// From its two halves.
     #[must_use]
     pub const fn from_halves(high: u64, low: u64) -> Self {
@@ -184,25 +263,6 @@ impl PacketId {
     #[must_use]
     pub const fn halves(self) -> (u64, u64) {
         ((self.0 >> 64) as u64, self.0 as u64)
-    }
-}
-
-impl fmt::Display for PacketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = self.0;
-        let (time_high, time_low) = (n >> 96, (n >> 80) & 0xffff);
-        let (version, variant) = ((n >> 64) & 0xffff, (n >> 48) & 0xffff);
-        write!(f, "{time_high:08x}-{time_low:04x}-{version:04x}-{variant:04x}-{:012x}", n & 0xffff_ffff_ffff)
-    }
-}
-
-impl FromStr for PacketId {
-    type Err = IdError;
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        let is_hex = digits.len() == 32 && digits.chars().all(|c| c.is_ascii_hexdigit());
-        let number = is_hex.then(|| u128::from_str_radix(&digits, 16).ok()).flatten();
-        number.map(Self).ok_or(IdError::NotHex)
     }
 }
 
@@ -241,6 +301,15 @@ mod tests {
         for name in ["a\0b", "\0", "a\nb", "a\rb", "\u{7f}", "a\u{85}"] {
             assert_eq!(UserId::new(name), Err(IdError::Control), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_reference_may_be_empty_and_is_short_and_printable() {
+        assert_eq!(Reference::new("").unwrap(), Reference::default());
+        assert_eq!(Reference::new("..").unwrap().as_str(), "..", "it is no step in a path");
+        assert_eq!(Reference::new("x".repeat(256)).unwrap().as_str().len(), 256);
+        assert_eq!(Reference::new("x".repeat(257)), Err(IdError::TooLong(257)));
+        assert_eq!(Reference::new("a\0b"), Err(IdError::Control));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod policy;
 mod settings;
 mod strategy;
 mod text;
+mod withdrawal;
 
 pub use access::{ApiKey, KeyId, Scope, Scopes, Suspension, UnknownScope};
 pub use account::{Account, Movement, MovementKind};
@@ -32,7 +33,7 @@ pub use chat::{MAX_WORD_BYTES, is_word};
 pub use command::{command, language};
 pub use event::{Event, EventId, News, PacketEvent, RoomKey};
 pub use grant::{Grant, Grants, UnknownGrant};
-pub use id::{IdError, Name, PacketId, PacketKey, TenantId, UserId};
+pub use id::{IdError, Name, PacketId, PacketKey, Reference, TenantId, UserId, WithdrawalId};
 pub use limits::{Limit, Limits};
 pub use money::Currency;
 pub use outcome::{ClaimLine, Details, Expired, Grabbed, Opened, OpenedShare, Request, SendError, Sent};
@@ -42,6 +43,7 @@ pub use settings::{SettingsError, TenantSettings};
 pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};
+pub use withdrawal::{Withdrawal, WithdrawalState};
 
 /// The README's example is tested as documentation is.
 #[cfg(doctest)]

@@ -47,6 +47,8 @@ pub struct Limits {
     pub message_bytes: u64,
     /// Packets that are open: each has a counter in the cache.
     pub open_packets: u32,
+    /// How long a withdrawal may be held before it is reported as hanging. Nothing ends it but the platform.
+    pub withdrawal_ms: u64,
     /// API keys that are valid.
     pub keys: u32,
     /// Plugins that are installed.
@@ -80,6 +82,7 @@ impl Limits {
             (self.waiting_per_packet >= 1, "waiting_per_packet must be at least 1"),
             ((1..=4096).contains(&self.batch), "batch must be 1 to 4096"),
             (self.calls_per_instance >= 1, "calls_per_instance must be at least 1"),
+            (self.withdrawal_ms >= 1, "withdrawal_ms must be at least 1"),
         ];
         rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, rule)| Err(rule.into()))
     }
@@ -105,6 +108,7 @@ impl Default for Limits {
             streams: 2_000,
             message_bytes: 16 << 20,
             open_packets: 100_000,
+            withdrawal_ms: 86_400_000,
             keys: 100,
             plugins: 10,
             plugin_bytes: 64 << 20,

@@ -36,6 +36,7 @@ pub(super) const REHEARSAL: &str = "
     UPDATE hongbao.outbox SET parked = parked WHERE false;
     DELETE FROM hongbao.outbox WHERE false;
     INSERT INTO hongbao.movements SELECT * FROM hongbao.movements WHERE false;
+    INSERT INTO hongbao.withdrawals SELECT * FROM hongbao.withdrawals WHERE false;
     INSERT INTO hongbao.health (filler) SELECT filler FROM hongbao.health WHERE false;
     SELECT FROM hongbao.wallets, hongbao.escrows WHERE false";
 

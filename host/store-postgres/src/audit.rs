@@ -11,7 +11,7 @@ use hongbao_domain::{Account, TenantId};
 use hongbao_store::{Audit, Discrepancy};
 
 /// Sums of a tenant's books, each from the table that it is first written in, so that the sums
-/// can disagree. The treasury's balance is what was funded, below zero.
+/// can disagree. The treasury's balance is what was funded and not withdrawn, below zero.
 const AUDIT: &str = "SELECT
     (SELECT coalesce(sum(amount), 0)::text FROM hongbao.movements WHERE tenant = $1 AND kind = 'fund'),
     (SELECT coalesce(sum(total), 0)::text FROM hongbao.packets WHERE tenant = $1),
@@ -20,6 +20,8 @@ const AUDIT: &str = "SELECT
     (SELECT coalesce(sum(total - claimed_amount - refunded), 0)::text FROM hongbao.packets WHERE tenant = $1),
     (SELECT coalesce(sum(balance), 0)::text FROM hongbao.wallets WHERE tenant = $1),
     (SELECT coalesce(sum(balance), 0)::text FROM hongbao.escrows WHERE tenant = $1),
+    (SELECT coalesce(sum(amount), 0)::text FROM hongbao.withdrawals WHERE tenant = $1 AND state = 'held'),
+    (SELECT coalesce(sum(amount), 0)::text FROM hongbao.movements WHERE tenant = $1 AND kind = 'complete'),
     (SELECT coalesce(sum(amount), 0)::text FROM hongbao.outbox WHERE tenant = $1),
     (SELECT count(*) FROM hongbao.packets WHERE tenant = $1),
     (SELECT count(*) FROM hongbao.claims WHERE tenant = $1),
@@ -46,13 +48,15 @@ pub(super) async fn audit(client: &mut Client, tenant: &TenantId) -> Result<Audi
         remaining: columns.wide()?,
         wallets: columns.wide()?,
         escrow: columns.wide()?,
+        held: columns.wide()?,
+        withdrawn: columns.wide()?,
         unsettled: columns.wide()?,
         packets: columns.number()?,
         claims: columns.number()?,
         movements: columns.number()?,
         ..Audit::default()
     };
-    audit.postings = audit.wallets + audit.escrow - audit.funded;
+    audit.postings = audit.wallets + audit.escrow + audit.held + audit.withdrawn - audit.funded;
     Ok(audit)
 }
 
@@ -81,14 +85,14 @@ macro_rules! differing {
     };
 }
 
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 9] = [
     Rule {
         name: "a balance is the sum of its postings",
         subject: wallet,
         sql: differing!(
             "user_id",
-            "SELECT user_id, CASE kind WHEN 'send' THEN -amount ELSE amount END AS expected, 0 AS found
-               FROM hongbao.movements WHERE tenant = $1
+            "SELECT user_id, CASE WHEN kind IN ('send', 'withdraw') THEN -amount ELSE amount END AS expected, 0 AS found
+               FROM hongbao.movements WHERE tenant = $1 AND kind <> 'complete'
              UNION ALL SELECT user_id, 0, balance FROM hongbao.wallets WHERE tenant = $1"
         ),
     },
@@ -98,7 +102,7 @@ const RULES: [Rule; 6] = [
         sql: differing!(
             "packet",
             "SELECT packet, CASE kind WHEN 'send' THEN amount ELSE -amount END AS expected, 0 AS found
-               FROM hongbao.movements WHERE tenant = $1 AND kind <> 'fund'
+               FROM hongbao.movements WHERE tenant = $1 AND packet IS NOT NULL
              UNION ALL SELECT packet, 0, balance FROM hongbao.escrows WHERE tenant = $1"
         ),
     },
@@ -142,7 +146,46 @@ const RULES: [Rule; 6] = [
              UNION ALL SELECT packet, 0, balance FROM hongbao.escrows WHERE tenant = $1"
         ),
     },
+    Rule {
+        name: "a withdrawal is taken from its user's wallet",
+        subject: withdrawal,
+        sql: differing!(
+            "withdrawal, user_id",
+            "SELECT id AS withdrawal, user_id, amount AS expected, 0 AS found
+               FROM hongbao.withdrawals WHERE tenant = $1
+             UNION ALL SELECT withdrawal, user_id, 0, amount FROM hongbao.movements
+                        WHERE tenant = $1 AND kind = 'withdraw'"
+        ),
+    },
+    Rule {
+        name: "holding holds what was withdrawn and has not ended",
+        subject: withdrawal,
+        sql: differing!(
+            "withdrawal, user_id",
+            "SELECT id AS withdrawal, user_id, amount AS expected, 0 AS found
+               FROM hongbao.withdrawals WHERE tenant = $1 AND state = 'held'
+             UNION ALL SELECT withdrawal, user_id, 0,
+                              CASE kind WHEN 'withdraw' THEN amount ELSE -amount END
+                         FROM hongbao.movements
+                        WHERE tenant = $1 AND kind IN ('withdraw', 'complete', 'cancel')"
+        ),
+    },
+    Rule {
+        name: "what went outside was completed",
+        subject: withdrawal,
+        sql: differing!(
+            "withdrawal, user_id",
+            "SELECT id AS withdrawal, user_id, amount AS expected, 0 AS found
+               FROM hongbao.withdrawals WHERE tenant = $1 AND state = 'completed'
+             UNION ALL SELECT withdrawal, user_id, 0, amount FROM hongbao.movements
+                        WHERE tenant = $1 AND kind = 'complete'"
+        ),
+    },
 ];
+
+fn withdrawal(columns: &mut Columns<'_>) -> Result<String, Error> {
+    Ok(format!("withdrawal {} of {}", columns.withdrawal_id()?, columns.user()?))
+}
 
 fn wallet(columns: &mut Columns<'_>) -> Result<String, Error> {
     Ok(Account::Wallet(columns.user()?).to_string())

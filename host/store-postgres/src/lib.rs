@@ -40,7 +40,9 @@ mod sessions;
 mod settings;
 mod settle;
 mod tls;
+mod wallets;
 mod watch;
+mod withdrawals;
 mod write;
 
 use std::time::Duration;
@@ -58,11 +60,10 @@ use self::error::Error;
 use self::load::Loads;
 use self::record::Records;
 use self::sessions::{ANSWER, Client, LONG, Sessions};
-use hongbao_domain::{Amount, Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_domain::{Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
 use hongbao_store::{
-    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Loaded,
-    Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled, Settlement,
-    StoreError, WalletLedger,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
+    NewPacket, PacketLedger, PacketLists, Parked, Recorded, Settled, Settlement, StoreError,
 };
 
 /// Connections of one ledger. Claims and reads are gathered, so few carry much.
@@ -217,44 +218,6 @@ impl PacketLists for PostgresLedger {
         limit: u32,
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
         self.with(ANSWER, async |client| lists::sent(client, tenant, user, before, limit).await).await
-    }
-}
-
-#[async_trait]
-impl WalletLedger for PostgresLedger {
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        self.write(async |client| write::fund(client, tenant, user, amount, key, now_ms).await).await
-    }
-
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
-        self.with(ANSWER, async |client| write::balance(client, tenant, user).await).await
-    }
-
-    async fn received(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        before: Option<Place>,
-        limit: u32,
-    ) -> Result<Vec<Received>, StoreError> {
-        self.with(ANSWER, async |client| lists::received(client, tenant, user, before, limit).await).await
-    }
-
-    async fn statement(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<Entry>, StoreError> {
-        self.with(ANSWER, async |client| lists::statement(client, tenant, user, before, limit).await).await
     }
 }
 

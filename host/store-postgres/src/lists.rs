@@ -52,8 +52,8 @@ const RECEIVED: &str =
      CROSS JOIN LATERAL (SELECT room, sender, greeting FROM hongbao.packets
                           WHERE id = listed.packet AND tenant = $2 OFFSET 0) AS p
     ORDER BY claimed_at_ms DESC, listed.packet DESC";
-const STATEMENT: &str = "SELECT id, kind, packet, amount, at_ms FROM hongbao.movements
-                         WHERE user_id = $1 AND tenant = $2 AND id < $3 AND amount > 0
+const STATEMENT: &str = "SELECT id, kind, packet, withdrawal, amount, at_ms FROM hongbao.movements
+                         WHERE user_id = $1 AND tenant = $2 AND id < $3 AND amount > 0 AND kind <> 'complete'
                          ORDER BY id DESC LIMIT $4";
 
 async fn list<T>(
@@ -145,8 +145,9 @@ pub(super) async fn statement(
     let (before, limit) = (before.map_or(i64::MAX, bound), i64::from(limit));
     list(client, STATEMENT, &[&user.as_str(), &tenant.as_str(), &before, &limit], |mut row| {
         let (id, kind) = (row.number()?, row.kind()?);
-        let packet = row.optional_id()?;
-        Ok(Entry { id, kind, packet, amount: kind.to_wallet(row.amount()?), at_ms: row.number()? })
+        let (packet, withdrawal) = (row.optional_id()?, row.optional_withdrawal_id()?);
+        let amount = kind.to_wallet(row.amount()?);
+        Ok(Entry { id, kind, packet, withdrawal, amount, at_ms: row.number()? })
     })
     .await
 }

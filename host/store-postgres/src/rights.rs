@@ -32,6 +32,7 @@ pub(super) const LEDGER: Rights = Rights {
         ("wallets", MOVE),
         ("escrows", MOVE),
         ("fundings", ADD),
+        ("withdrawals", MOVE),
         ("health", ADD),
     ],
     functions: &[
@@ -41,6 +42,8 @@ pub(super) const LEDGER: Rights = Rights {
         "close_packet",
         "fund_wallet",
         "fund_wallet_once",
+        "withdraw",
+        "end_withdrawal",
     ],
     sequences: &["movements_places", "outbox_sequence"],
 };

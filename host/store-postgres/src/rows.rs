@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::error::Error;
 use hongbao_domain::{
-    Amount, Audience, Claim, KeyId, MovementKind, Name, Order, Packet, PacketId, Priority, Scopes, Status,
-    Strategy, TenantId, UserId,
+    Amount, Audience, Claim, KeyId, MovementKind, Name, Order, Packet, PacketId, Priority, Reference, Scopes,
+    Status, Strategy, TenantId, UserId, WithdrawalId, WithdrawalState,
 };
 use hongbao_store::StoreError;
 
@@ -115,6 +115,22 @@ impl<'r> Columns<'r> {
     /// An id that may be missing.
     pub(super) fn optional_id(&mut self) -> Column<Option<PacketId>> {
         self.get().map(|id: Option<Uuid>| id.map(|id| PacketId::from_bytes(id.into_bytes())))
+    }
+
+    pub(super) fn withdrawal_id(&mut self) -> Column<WithdrawalId> {
+        self.get().map(|id: Uuid| WithdrawalId::from_bytes(id.into_bytes()))
+    }
+
+    pub(super) fn optional_withdrawal_id(&mut self) -> Column<Option<WithdrawalId>> {
+        self.get().map(|id: Option<Uuid>| id.map(|id| WithdrawalId::from_bytes(id.into_bytes())))
+    }
+
+    pub(super) fn reference(&mut self) -> Column<Reference> {
+        Reference::new(self.get::<&str>()?).map_err(corrupt)
+    }
+
+    pub(super) fn withdrawal_state(&mut self) -> Column<WithdrawalState> {
+        self.one_of(WithdrawalState::from_name)
     }
 
     pub(super) fn kind(&mut self) -> Column<MovementKind> {

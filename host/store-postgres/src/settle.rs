@@ -6,6 +6,7 @@ use tokio_postgres::types::ToSql;
 use super::error::Error;
 use super::rows::{Columns, stored};
 use super::sessions::{ANSWER, Client, LONG, Sessions};
+use super::withdrawals;
 use hongbao_domain::PacketKey;
 use hongbao_store::{Backlog, Parked, Queue, RETRY_MS, Settled};
 
@@ -159,7 +160,7 @@ pub(super) async fn backlog(client: &Client) -> Result<Backlog, Error> {
         Ok::<_, Error>(Queue { claims, oldest_ms: oldest.map(i64::unsigned_abs) })
     };
     let (large, normal) = (queue()?, queue()?);
-    Ok(Backlog { large, normal, parked: columns.number()? })
+    Ok(Backlog { large, normal, parked: columns.number()?, held: withdrawals::all_held(client).await? })
 }
 
 /// Claims that wait for a person, in the order of claiming.

@@ -25,22 +25,29 @@ const FUNDED: &str =
     concat!("SELECT ", wide_sum!("amount"), " FROM movements WHERE tenant = ?1 AND kind = 'fund'");
 const WALLETS: &str = concat!("SELECT ", wide_sum!("balance"), " FROM wallets WHERE tenant = ?1");
 const ESCROWS: &str = concat!("SELECT ", wide_sum!("balance"), " FROM escrows WHERE tenant = ?1");
+const HELD: &str =
+    concat!("SELECT ", wide_sum!("amount"), " FROM withdrawals WHERE tenant = ?1 AND state = 'held'");
+const WITHDRAWN: &str =
+    concat!("SELECT ", wide_sum!("amount"), " FROM movements WHERE tenant = ?1 AND kind = 'complete'");
 const UNSETTLED: &str = concat!("SELECT ", wide_sum!("amount"), " FROM outbox WHERE tenant = ?1");
 
 /// Sums of a tenant's books, each from the table that it is first written in, so that the sums
-/// can disagree. The treasury's balance is what was funded, below zero.
+/// can disagree. The treasury's balance is what was funded and not withdrawn, below zero.
 pub(super) fn audit(db: &Connection, tenant: &TenantId) -> Result<Audit, Error> {
     let sum = |sql| db.query_row(sql, [tenant.as_str()], |row| Columns::of(row).wide());
     let count = |sql| db.query_row(sql, [tenant.as_str()], |row| Columns::of(row).number());
     let (funded, wallets, escrow) = (sum(FUNDED)?, sum(WALLETS)?, sum(ESCROWS)?);
+    let (held, withdrawn) = (sum(HELD)?, sum(WITHDRAWN)?);
     Ok(Audit {
         funded,
         wallets,
         escrow,
+        held,
+        withdrawn,
         claimed: sum(CLAIMED)?,
         refunded: sum(REFUNDED)?,
         unsettled: sum(UNSETTLED)?,
-        postings: wallets + escrow - funded,
+        postings: wallets + escrow + held + withdrawn - funded,
         claims: count("SELECT count(*) FROM claims WHERE tenant = ?1")?,
         movements: count("SELECT count(*) FROM movements WHERE tenant = ?1")?,
         ..packets(db, tenant)?
@@ -67,7 +74,7 @@ struct Rule {
 
 /// The rules of the books. Each sums both sides over all rows that either side has, so that a
 /// row which one side lacks is found from the other.
-const RULES: [Rule; 6] = [
+const RULES: [Rule; 9] = [
     Rule {
         name: "a balance is the sum of its postings",
         subject: wallet,
@@ -152,7 +159,57 @@ const RULES: [Rule; 6] = [
               GROUP BY packet"
         ),
     },
+    Rule {
+        name: "a withdrawal is taken from its user's wallet",
+        subject: withdrawal,
+        sql: concat!(
+            "SELECT withdrawal, user, ",
+            wide_sum!("said"),
+            ", ",
+            wide_sum!("posted"),
+            " FROM (SELECT id AS withdrawal, user, amount AS said, 0 AS posted
+                    FROM withdrawals WHERE tenant = ?1
+                    UNION ALL SELECT withdrawal, user, 0, amount FROM movements
+                              WHERE tenant = ?1 AND kind = 'withdraw')
+              GROUP BY withdrawal, user"
+        ),
+    },
+    Rule {
+        name: "holding holds what was withdrawn and has not ended",
+        subject: withdrawal,
+        sql: concat!(
+            "SELECT withdrawal, user, ",
+            wide_sum!("said"),
+            ", ",
+            wide_sum!("posted"),
+            " FROM (SELECT id AS withdrawal, user, amount AS said, 0 AS posted
+                    FROM withdrawals WHERE tenant = ?1 AND state = 'held'
+                    UNION ALL SELECT withdrawal, user, 0,
+                                     CASE kind WHEN 'withdraw' THEN amount ELSE -amount END FROM movements
+                              WHERE tenant = ?1 AND kind IN ('withdraw', 'complete', 'cancel'))
+              GROUP BY withdrawal, user"
+        ),
+    },
+    Rule {
+        name: "what went outside was completed",
+        subject: withdrawal,
+        sql: concat!(
+            "SELECT withdrawal, user, ",
+            wide_sum!("said"),
+            ", ",
+            wide_sum!("posted"),
+            " FROM (SELECT id AS withdrawal, user, amount AS said, 0 AS posted
+                    FROM withdrawals WHERE tenant = ?1 AND state = 'completed'
+                    UNION ALL SELECT withdrawal, user, 0, amount FROM movements
+                              WHERE tenant = ?1 AND kind = 'complete')
+              GROUP BY withdrawal, user"
+        ),
+    },
 ];
+
+fn withdrawal(columns: &mut Columns<'_>) -> Result<String, rusqlite::Error> {
+    Ok(format!("withdrawal {} of {}", columns.withdrawal_id()?, columns.user()?))
+}
 
 fn wallet(columns: &mut Columns<'_>) -> Result<String, rusqlite::Error> {
     Ok(Account::Wallet(columns.user()?).to_string())

@@ -31,6 +31,8 @@ mod sessions;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod wallets;
+mod withdrawals;
 mod write;
 
 use std::path::Path;
@@ -45,11 +47,10 @@ pub use self::registry::SqliteRegistry;
 use self::error::Error;
 use self::guard::Guard;
 use self::sessions::Sessions;
-use hongbao_domain::{Amount, Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_domain::{Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
 use hongbao_store::{
-    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Loaded,
-    Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled, Settlement,
-    StoreError, WalletLedger, checks,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
+    NewPacket, PacketLedger, PacketLists, Parked, Recorded, Settled, Settlement, StoreError, checks,
 };
 
 /// Threads that read.
@@ -229,48 +230,6 @@ impl PacketLists for SqliteLedger {
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
         let (tenant, user) = (tenant.clone(), user.clone());
         self.read(move |db| lists::sent(db, &tenant, &user, before, limit)).await
-    }
-}
-
-#[async_trait]
-impl WalletLedger for SqliteLedger {
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        let (tenant, user, key) = (tenant.clone(), user.clone(), key.cloned());
-        self.write(move |db| write::fund(db, &tenant, &user, amount, key.as_ref(), now_ms)).await
-    }
-
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
-        let (tenant, user) = (tenant.clone(), user.clone());
-        self.read(move |db| rows::balance(db, &tenant, &user)).await
-    }
-
-    async fn received(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        before: Option<Place>,
-        limit: u32,
-    ) -> Result<Vec<Received>, StoreError> {
-        let (tenant, user) = (tenant.clone(), user.clone());
-        self.read(move |db| lists::received(db, &tenant, &user, before, limit)).await
-    }
-
-    async fn statement(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let (tenant, user) = (tenant.clone(), user.clone());
-        self.read(move |db| lists::statement(db, &tenant, &user, before, limit)).await
     }
 }
 

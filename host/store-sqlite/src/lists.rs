@@ -30,9 +30,10 @@ pub(super) const RECEIVED: &str =
             CROSS JOIN packets ON packets.tenant = claims.tenant AND packets.id = claims.packet
       WHERE claims.tenant = ?1 AND user = ?2 AND (claimed_at_ms, packet) < (?3, ?4) AND amount > 0
       ORDER BY claimed_at_ms DESC, packet DESC LIMIT ?5";
-pub(super) const STATEMENT: &str = "SELECT id, kind, packet, amount, at_ms
+pub(super) const STATEMENT: &str = "SELECT id, kind, packet, withdrawal, amount, at_ms
                                       FROM movements INDEXED BY movements_of_a_wallet
                                      WHERE tenant = ?1 AND user = ?2 AND id < ?3 AND amount > 0
+                                       AND kind <> 'complete'
                                      ORDER BY id DESC LIMIT ?4";
 
 /// A number to compare with: past what a column holds, everything is below it.
@@ -126,9 +127,9 @@ pub(super) fn statement(
     list(db, STATEMENT, (tenant.as_str(), user.as_str(), bound(before), limit), |row| {
         let mut columns = Columns::of(row);
         let (id, kind) = (columns.number()?, columns.kind()?);
-        let packet = columns.optional_id()?;
+        let (packet, withdrawal) = (columns.optional_id()?, columns.optional_withdrawal_id()?);
         let amount = kind.to_wallet(columns.amount()?);
-        Ok(Entry { id, kind, packet, amount, at_ms: columns.number()? })
+        Ok(Entry { id, kind, packet, withdrawal, amount, at_ms: columns.number()? })
     })
 }
 

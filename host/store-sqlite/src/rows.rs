@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::error::Error;
 use hongbao_domain::{
     Amount, Audience, Claim, IdError, KeyId, MovementKind, Name, Order, Packet, PacketId, PacketKey,
-    Priority, Scopes, Status, Strategy, TenantId, UserId,
+    Priority, Reference, Scopes, Status, Strategy, TenantId, UserId, WithdrawalId, WithdrawalState,
 };
 use hongbao_store::StoreError;
 
@@ -125,6 +125,22 @@ impl<'r> Columns<'r> {
     /// An id that may be missing.
     pub(super) fn optional_id(&mut self) -> Column<Option<PacketId>> {
         self.row.get(self.step()).map(|id: Option<_>| id.map(PacketId::from_bytes))
+    }
+
+    pub(super) fn withdrawal_id(&mut self) -> Column<WithdrawalId> {
+        self.row.get(self.step()).map(WithdrawalId::from_bytes)
+    }
+
+    pub(super) fn optional_withdrawal_id(&mut self) -> Column<Option<WithdrawalId>> {
+        self.row.get(self.step()).map(|id: Option<_>| id.map(WithdrawalId::from_bytes))
+    }
+
+    pub(super) fn reference(&mut self) -> Column<Reference> {
+        self.parsed(|text| Reference::new(text))
+    }
+
+    pub(super) fn withdrawal_state(&mut self) -> Column<WithdrawalState> {
+        self.one_of(WithdrawalState::from_name)
     }
 
     pub(super) fn kind(&mut self) -> Column<MovementKind> {

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Row};
 
 use super::error::Error;
 use super::rows::{Columns, stored};
+use super::withdrawals;
 use hongbao_domain::PacketKey;
 use hongbao_store::{Backlog, Parked, Queue, RETRY_MS, Settled};
 
@@ -88,7 +89,7 @@ pub(super) fn backlog(db: &Connection) -> Result<Backlog, Error> {
     let (normal, large) = (queue(0)?, queue(1)?);
     let parked =
         db.query_row("SELECT count(*) FROM outbox WHERE parked = 1", [], |row| Columns::of(row).number())?;
-    Ok(Backlog { large, normal, parked })
+    Ok(Backlog { large, normal, parked, held: withdrawals::all_held(db)? })
 }
 
 /// Claims that wait for a person, in the order of claiming.

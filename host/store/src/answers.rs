@@ -1,7 +1,9 @@
 //! What a ledger is asked and what it answers: plain data.
 
+use crate::Held;
 use hongbao_domain::{
     Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, UserId,
+    WithdrawalId,
 };
 
 /// So much older a normal claim must be to be settled before a large one.
@@ -163,7 +165,7 @@ pub struct Queue {
     pub oldest_ms: Option<u64>,
 }
 
-/// What settlement has before it, of all tenants.
+/// What the books wait for, of all tenants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Large claims.
@@ -172,6 +174,8 @@ pub struct Backlog {
     pub normal: Queue,
     /// Claims that wait for a person.
     pub parked: u64,
+    /// Withdrawals that wait for their platform. Settlement leaves them alone.
+    pub held: Held,
 }
 
 /// An open packet that is past its time, and the place after which to go on looking for more.
@@ -222,8 +226,10 @@ pub struct Entry {
     pub id: u64,
     /// Why money moved.
     pub kind: MovementKind,
-    /// Of which packet; None for a funding.
+    /// Of which packet; None for a funding and for a withdrawal.
     pub packet: Option<PacketId>,
+    /// Of which withdrawal; None for all others.
+    pub withdrawal: Option<WithdrawalId>,
     /// Minor units: above zero what came in, below what went out.
     pub amount: i64,
     /// When it was posted.
@@ -247,6 +253,10 @@ pub struct Audit {
     pub wallets: i128,
     /// All escrow accounts.
     pub escrow: i128,
+    /// Withdrawals that have not ended.
+    pub held: i128,
+    /// What went outside: withdrawals that were completed.
+    pub withdrawn: i128,
     /// Claims that are not settled yet.
     pub unsettled: i128,
     /// The sum of all postings, which must be nothing.
@@ -265,7 +275,7 @@ impl Audit {
     pub const fn is_conserved(&self) -> bool {
         self.sent == self.claimed + self.refunded + self.remaining
             && self.escrow == self.remaining + self.unsettled
-            && self.funded == self.wallets + self.escrow
+            && self.funded == self.wallets + self.escrow + self.held + self.withdrawn
             && self.postings == 0
     }
 }
@@ -284,12 +294,15 @@ pub struct Discrepancy {
 }
 
 /// Rules about amounts. The numbers of all others are counts.
-const OF_MONEY: [&str; 5] = [
+const OF_MONEY: [&str; 8] = [
     "a balance is the sum of its postings",
     "what a packet gave is the sum of its claims",
     "a claim is settled, or waits for it",
     "escrow holds what remains and what waits for settlement",
     "a claim can be settled",
+    "a withdrawal is taken from its user's wallet",
+    "holding holds what was withdrawn and has not ended",
+    "what went outside was completed",
 ];
 
 impl Discrepancy {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{AdminEntry, Claimed, Closed, MAX_PLUGIN_BYTES, PluginRecord, Refusal, StoreError, TenantRecord};
-use hongbao_domain::{Amount, ApiKey, KeyId, Order, Packet, PacketKey, Share, Status};
+use hongbao_domain::{Amount, ApiKey, KeyId, Order, Packet, PacketKey, Share, Status, WithdrawalId};
 
 /// Whether an order may be written at all.
 pub fn order(order: &Order, now_ms: u64) -> Result<(), StoreError> {
@@ -76,6 +76,19 @@ pub fn refused_funding(amount: Amount) -> StoreError {
         true => "an amount must be at least 1".into(),
         false => "the wallet would hold more than can be written down".into(),
     })
+}
+
+/// Why a withdrawal that the books did not take was refused, where the wallet held enough.
+pub fn refused_withdrawal(id: WithdrawalId, amount: Amount) -> StoreError {
+    match amount.is_zero() {
+        true => refused_funding(amount),
+        false => StoreError::Refused(format!("the id {id} is taken")),
+    }
+}
+
+/// Why a withdrawal was not put back: what other than a full wallet could refuse it was checked before.
+pub fn refused_cancel(id: WithdrawalId) -> StoreError {
+    StoreError::Refused(format!("the wallet has no room for what withdrawal {id} took out of it"))
 }
 
 /// Why a refund was not posted: what other than a full wallet could refuse it was checked before.

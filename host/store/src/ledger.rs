@@ -7,8 +7,11 @@ use super::answers::{
     Attempt, Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, Loaded, Lookup, NewPacket,
     Parked, Place, Received, Recorded, Settled,
 };
-use super::{History, StoreError};
-use hongbao_domain::{Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId};
+use super::{End, Ended, History, NewWithdrawal, StoreError, Withdrawn};
+use hongbao_domain::{
+    Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId, Withdrawal,
+    WithdrawalId,
+};
 
 /// The packet side: what a send and an open need. It refuses by itself what would break an invariant, and what it
 /// has acknowledged is durable as far as the backend is. Every call that changes something may be repeated after a
@@ -145,6 +148,53 @@ pub trait WalletLedger: Send + Sync + 'static {
         now_ms: u64,
     ) -> Result<Funded, StoreError>;
 
+    /// Takes money out of a wallet, and holds it until [`end_withdrawal`](Self::end_withdrawal) says what became of
+    /// it. Its key names one withdrawal of its tenant for ever, written in the transaction that moves the money.
+    /// Refused where the amount is nothing: then the key stays free, as where the wallet holds too little.
+    async fn withdraw(
+        &self,
+        tenant: &TenantId,
+        withdrawal: NewWithdrawal,
+        now_ms: u64,
+    ) -> Result<Withdrawn, StoreError>;
+
+    /// Ends a withdrawal, which happens once: what it holds goes outside, or back to the wallet. Refused where that
+    /// wallet would pass [`Amount::MAX`]: then it stays held.
+    async fn end_withdrawal(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        id: WithdrawalId,
+        end: End,
+        now_ms: u64,
+    ) -> Result<Ended, StoreError>;
+
+    /// A withdrawal of a user; None where there is none.
+    async fn withdrawal(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        id: WithdrawalId,
+    ) -> Result<Option<Withdrawal>, StoreError>;
+
+    /// Withdrawals of a user, whatever became of them: those with ids below `before`, at most `limit`, the latest
+    /// first. Ids rise with the time of the request.
+    async fn withdrawals(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<WithdrawalId>,
+        limit: u32,
+    ) -> Result<Vec<Withdrawal>, StoreError>;
+
+    /// Withdrawals of a tenant that have not ended: those with ids above `after`, at most `limit`, the oldest first.
+    async fn held(
+        &self,
+        tenant: &TenantId,
+        after: Option<WithdrawalId>,
+        limit: u32,
+    ) -> Result<Vec<Withdrawal>, StoreError>;
+
     /// What a wallet holds; nothing where there is none.
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError>;
 
@@ -157,7 +207,7 @@ pub trait WalletLedger: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Received>, StoreError>;
 
-    /// Movements of a user's wallet: those with ids below `before`, at most `limit`, the latest
+    /// Movements of a user's wallet, to which the completion of a withdrawal does not belong: those with ids below `before`, at most `limit`, the latest
     /// first. All of them sum to the balance.
     async fn statement(
         &self,
@@ -179,7 +229,7 @@ pub trait Settlement: Send + Sync + 'static {
     /// of these it is parked.
     async fn settle(&self, limit: u32, now_ms: u64) -> Result<Vec<Settled>, StoreError>;
 
-    /// What settlement has before it.
+    /// What the books wait for: claims for settlement, withdrawals for their platforms.
     async fn backlog(&self) -> Result<Backlog, StoreError>;
 
     /// At most `limit` parked claims of all tenants, in the order of claiming.

@@ -25,6 +25,7 @@ pub mod packet_cache;
 pub mod patience;
 pub mod private;
 mod registry;
+mod withdrawals;
 
 pub use answers::{
     Attempt, Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Loaded,
@@ -44,6 +45,8 @@ pub use registry::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
     RUNNING_MS, Registry, RequestKey, TenantRecord,
 };
+
+pub use withdrawals::{End, Ended, Held, NewWithdrawal, Withdrawn};
 
 /// The parts of a ledger and of a counter, to be called on a backend by its own type: `use hongbao_store::prelude::*`.
 pub mod prelude {

@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use hongbao_domain::{
-    Amount, Claim, Event, EventId, Name, Packet, PacketId, PacketKey, RoomKey, TenantId, UserId,
+    Amount, Claim, Event, EventId, Name, Packet, PacketId, PacketKey, RoomKey, TenantId, UserId, Withdrawal,
+    WithdrawalId,
 };
 use hongbao_store::{
     Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Confirmation, Counter, CounterState, Discrepancy,
-    Due, Entry, Events, Funded, History, Lease, Ledger, Loaded, Lookup, NewPacket, Opening, PacketLedger,
-    PacketLists, Parked, Place, Received, Recorded, Report, Seating, Settled, Settlement, Since, StoreError,
-    Swap, Swapped, View, WalletLedger, WritesRefused,
+    Due, End, Ended, Entry, Events, Funded, History, Lease, Ledger, Loaded, Lookup, NewPacket, NewWithdrawal,
+    Opening, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Report, Seating, Settled,
+    Settlement, Since, StoreError, Swap, Swapped, View, WalletLedger, Withdrawn, WritesRefused,
 };
 use tokio::sync::watch;
 
@@ -300,6 +301,49 @@ impl WalletLedger for Faulty<dyn Ledger> {
         now_ms: u64,
     ) -> Result<Funded, StoreError> {
         self.change(self.store.fund(tenant, user, amount, key, now_ms)).await
+    }
+    async fn withdraw(
+        &self,
+        tenant: &TenantId,
+        withdrawal: NewWithdrawal,
+        now_ms: u64,
+    ) -> Result<Withdrawn, StoreError> {
+        self.change(self.store.withdraw(tenant, withdrawal, now_ms)).await
+    }
+    async fn end_withdrawal(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        id: WithdrawalId,
+        end: End,
+        now_ms: u64,
+    ) -> Result<Ended, StoreError> {
+        self.change(self.store.end_withdrawal(tenant, user, id, end, now_ms)).await
+    }
+    async fn withdrawal(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        id: WithdrawalId,
+    ) -> Result<Option<Withdrawal>, StoreError> {
+        self.pass(self.store.withdrawal(tenant, user, id)).await
+    }
+    async fn withdrawals(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        before: Option<WithdrawalId>,
+        limit: u32,
+    ) -> Result<Vec<Withdrawal>, StoreError> {
+        self.pass(self.store.withdrawals(tenant, user, before, limit)).await
+    }
+    async fn held(
+        &self,
+        tenant: &TenantId,
+        after: Option<WithdrawalId>,
+        limit: u32,
+    ) -> Result<Vec<Withdrawal>, StoreError> {
+        self.pass(self.store.held(tenant, after, limit)).await
     }
     async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
         self.pass(self.store.balance(tenant, user)).await

@@ -44,6 +44,7 @@ fn audit(sums: [i128; 9], [packets, claims, movements]: [u64; 3]) -> Audit {
         packets,
         claims,
         movements,
+        ..Audit::default()
     }
 }
 

@@ -29,6 +29,21 @@ pub enum Op {
         /// One of few, so that it is soon used again.
         key: Option<u8>,
     },
+    Withdraw {
+        tenant: usize,
+        user: usize,
+        minor: u64,
+        /// One of few, so that it is soon used again.
+        key: u8,
+    },
+    /// Ends a withdrawal, which is known by index.
+    End {
+        withdrawal: usize,
+        /// In whose name; past the last user, in that of its own.
+        user: usize,
+        /// Whether it is completed; else it is cancelled.
+        complete: bool,
+    },
     Record {
         tenant: usize,
         wish: Wish,
@@ -151,8 +166,12 @@ fn op() -> impl Strategy<Value = Op> {
     let shares = prop_oneof![1 => vec(wanted(), 0), 10 => vec(wanted(), 1), 5 => vec(wanted(), 2..4)];
     let key = proptest::option::of(0..4_u8);
     let fund = (tenants(), 0..USERS.len(), prop_oneof![2 => 0..3_u64, 3 => minor(6)], key);
+    let withdraw = (tenants(), 0..USERS.len(), prop_oneof![8 => 0..200_u64, 1 => minor(6)], 0..9_u8);
+    let end = (0..=NOWHERE, prop_oneof![6 => Just(USERS.len()), 1 => 0..USERS.len()], any::<bool>());
     prop_oneof![
         6 => fund.prop_map(|(tenant, user, minor, key)| Op::Fund { tenant, user, minor, key }),
+        5 => withdraw.prop_map(|(tenant, user, minor, key)| Op::Withdraw { tenant, user, minor, key }),
+        5 => end.prop_map(|(withdrawal, user, complete)| Op::End { withdrawal, user, complete }),
         8 => record(),
         2 => packet().prop_map(|packet| Op::RecordAgain { packet }),
         20 => (packet(), version(), shares)

@@ -4,23 +4,26 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use hongbao_host::domain::{
-    Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Share, Strategy, TenantId, UserId,
+    Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Reference, Share, Strategy, TenantId,
+    UserId, WithdrawalId,
 };
 use hongbao_host::store::Ledger;
 use hongbao_host::store::memory::MemoryLedger;
 use hongbao_host::store::prelude::*;
 use hongbao_host::store::sqlite::SqliteLedger;
-use hongbao_host::store::{Due, StoreError};
+use hongbao_host::store::{Due, End, NewWithdrawal, StoreError};
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
 use super::history::{NOWHERE, Op, PURSE, ROOMS, TENANTS, Take, Version, Wanted, Who, Wish, history};
-use super::{START, amount, check, tenant, user, users};
+use super::{START, USERS, amount, check, tenant, user, users};
 
 /// A call, with everything decided.
 #[derive(Clone, Debug)]
 enum Call {
     Fund(TenantId, UserId, Amount, Option<Name>),
+    Withdraw(TenantId, NewWithdrawal),
+    End(TenantId, UserId, WithdrawalId, End),
     Record(TenantId, PacketId, Order),
     Claim(PacketKey, u64, Vec<Share>),
     Close(PacketKey, u64),
@@ -58,6 +61,8 @@ struct Run {
     tested: Arc<dyn Ledger>,
     /// The packets that were recorded.
     orders: Vec<(PacketKey, Order)>,
+    /// The withdrawals that were written.
+    withdrawals: Vec<(TenantId, UserId, WithdrawalId)>,
     /// How many ids were made. No two are the same.
     ids: u128,
     now_ms: u64,
@@ -70,6 +75,23 @@ impl Run {
             Op::Fund { tenant: number, user: index, minor, key } => {
                 let key = key.map(|key| Name::new(format!("key {key}")).expect("a good name"));
                 Some(Call::Fund(tenant(number), user(index), amount(minor), key))
+            }
+            Op::Withdraw { tenant: number, user: index, minor, key } => {
+                self.ids += 1;
+                let new = NewWithdrawal {
+                    id: WithdrawalId::new(self.now_ms, self.ids),
+                    user: user(index),
+                    key: Name::new(format!("key {key}")).expect("a good name"),
+                    amount: amount(minor),
+                    reference: Reference::default(),
+                };
+                Some(Call::Withdraw(tenant(number), new))
+            }
+            Op::End { withdrawal, user: index, complete } => {
+                let place = withdrawal.checked_rem(self.withdrawals.len())?;
+                let (tenant, own, id) = self.withdrawals.get(place)?.clone();
+                let user = if index < USERS.len() { user(index) } else { own };
+                Some(Call::End(tenant, user, id, if complete { End::Complete } else { End::Cancel }))
             }
             Op::Record { tenant: number, wish } => {
                 Some(Call::Record(tenant(number), self.new_id(), order(&wish)))
@@ -150,6 +172,7 @@ impl Run {
                 sorted(told.collect())
             });
             lines.push(said("verify", found));
+            lines.push(said("held", ledger.held(&tenant, None, u32::MAX).await));
             lines.push(said("open", ledger.open_packets(&tenant, None, u32::MAX).await));
             for room in (0..ROOMS).map(room) {
                 lines.push(said("recent", ledger.recent(&tenant, &room, None, u32::MAX).await));
@@ -181,6 +204,10 @@ impl Run {
         let expected = act(&self.oracle, call.clone(), self.now_ms).await;
         let found = act(self.tested.as_ref(), call.clone(), self.now_ms).await;
         prop_assert_eq!(found, expected, "the answer to {:?}", call);
+        if let Call::Withdraw(tenant, NewWithdrawal { user, id, .. }) = &call {
+            let written = self.oracle.withdrawal(tenant, user, *id).await.expect("the oracle answers");
+            self.withdrawals.extend(written.map(|_| (tenant.clone(), user.clone(), *id)));
+        }
         if let Call::Record(tenant, packet, order) = call {
             let key = PacketKey { tenant, packet };
             let loaded = self.oracle.load(&key, &[]).await.expect("the oracle answers");
@@ -248,13 +275,15 @@ fn said<T: Debug>(what: &str, answer: Result<T, StoreError>) -> String {
 /// batch a wallet's order is too.
 async fn looking_back(ledger: &dyn Ledger, tenant: &TenantId, user: &UserId) -> Vec<String> {
     let statement = ledger.statement(tenant, user, None, u32::MAX).await.map(|entries| {
-        let told =
-            entries.into_iter().map(|entry| (entry.at_ms, entry.kind.name(), entry.packet, entry.amount));
+        let told = entries
+            .into_iter()
+            .map(|entry| (entry.at_ms, entry.kind.name(), entry.packet, entry.withdrawal, entry.amount));
         sorted(told.collect())
     });
     let received = ledger.received(tenant, user, None, u32::MAX).await;
     let after = received.as_ref().ok().and_then(|all| all.get(1)).map(|second| second.place());
     vec![
+        said("withdrawals", ledger.withdrawals(tenant, user, None, u32::MAX).await),
         said("sent", ledger.sent(tenant, user, None, u32::MAX).await),
         said("received", received),
         said("received before it", ledger.received(tenant, user, after, 2).await),
@@ -267,6 +296,10 @@ async fn act(ledger: &dyn Ledger, call: Call, now_ms: u64) -> String {
         Call::Fund(tenant, user, amount, key) => {
             said("fund", ledger.fund(&tenant, &user, amount, key.as_ref(), now_ms).await)
         }
+        Call::Withdraw(tenant, new) => said("withdraw", ledger.withdraw(&tenant, new, now_ms).await),
+        Call::End(tenant, user, id, end) => {
+            said("end", ledger.end_withdrawal(&tenant, &user, id, end, now_ms).await)
+        }
         Call::Record(tenant, id, order) => said("record", ledger.record(&tenant, id, order, now_ms).await),
         Call::Claim(key, version, shares) => said("claim", ledger.claim(&key, version, shares, now_ms).await),
         Call::Close(key, version) => said("close", ledger.close(&key, version, now_ms).await),
@@ -278,7 +311,14 @@ async fn act(ledger: &dyn Ledger, call: Call, now_ms: u64) -> String {
 fn agrees_with_the_oracle<K>(histories: u32, fresh: impl AsyncFn() -> (Arc<dyn Ledger>, K)) {
     check(histories, history(), async |ops| {
         let (tested, _kept) = fresh().await;
-        let mut run = Run { oracle: MemoryLedger::new(), tested, orders: Vec::new(), ids: 0, now_ms: START };
+        let mut run = Run {
+            oracle: MemoryLedger::new(),
+            tested,
+            orders: Vec::new(),
+            withdrawals: Vec::new(),
+            ids: 0,
+            now_ms: START,
+        };
         run.begin().await?;
         for op in ops {
             run.step(op).await?;

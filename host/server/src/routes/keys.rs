@@ -40,6 +40,8 @@ enum ScopeName {
     Admin,
     /// The service itself.
     Operator,
+    /// Taking money out of wallets, and saying what became of it.
+    Withdraw,
 }
 
 impl From<ScopeName> for Scope {
@@ -49,6 +51,7 @@ impl From<ScopeName> for Scope {
             ScopeName::Fund => Self::Fund,
             ScopeName::Admin => Self::Admin,
             ScopeName::Operator => Self::Operator,
+            ScopeName::Withdraw => Self::Withdraw,
         }
     }
 }
@@ -60,6 +63,7 @@ impl From<Scope> for ScopeName {
             Scope::Fund => Self::Fund,
             Scope::Admin => Self::Admin,
             Scope::Operator => Self::Operator,
+            Scope::Withdraw => Self::Withdraw,
         }
     }
 }
@@ -71,7 +75,7 @@ struct NewTenantKey {
     /// For people, to tell keys apart.
     #[schema(min_length = 1, max_length = 256)]
     label: String,
-    /// `member`, `fund`, `admin`; at least one.
+    /// `member`, `fund`, `withdraw`, `admin`; at least one.
     #[schema(min_items = 1)]
     scopes: Vec<ScopeName>,
     /// From when on it is refused; never where it is absent.

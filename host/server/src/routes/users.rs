@@ -30,7 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Service> {
 
 /// What a user has.
 #[derive(Debug, Serialize, ToSchema)]
-struct Wallet {
+pub(super) struct Wallet {
     user: String,
     /// In minor units. A share reaches it within a second of its claim.
     balance: u64,
@@ -40,7 +40,7 @@ struct Wallet {
     currency_digits: u8,
 }
 
-fn holds(tenant: &Tenant, user: UserId, balance: Amount) -> Wallet {
+pub(super) fn holds(tenant: &Tenant, user: UserId, balance: Amount) -> Wallet {
     let policy = tenant.policy();
     let (currency, currency_digits) = (policy.currency, policy.currency_digits);
     Wallet { user: user.into_string(), balance: balance.get(), currency, currency_digits }
@@ -117,6 +117,10 @@ enum EntryKind {
     Received,
     /// What was left of a packet.
     Refunded,
+    /// Was taken out, to go outside.
+    Withdrawn,
+    /// Came back, since a withdrawal was cancelled.
+    Cancelled,
 }
 
 /// A movement of a wallet.
@@ -130,6 +134,9 @@ struct EntryView {
     /// Which packet it belongs to, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     packet: Option<String>,
+    /// Which withdrawal it belongs to, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawal: Option<String>,
     at_ms: u64,
 }
 
@@ -140,9 +147,13 @@ impl From<Entry> for EntryView {
             MovementKind::Send => EntryKind::Sent,
             MovementKind::Settle => EntryKind::Received,
             MovementKind::Refund => EntryKind::Refunded,
+            // A completion is on no statement, since it moves no wallet.
+            MovementKind::Withdraw | MovementKind::Complete => EntryKind::Withdrawn,
+            MovementKind::Cancel => EntryKind::Cancelled,
         };
         let packet = entry.packet.map(|packet| packet.to_string());
-        Self { id: entry.id, kind, amount: entry.amount, packet, at_ms: entry.at_ms }
+        let withdrawal = entry.withdrawal.map(|withdrawal| withdrawal.to_string());
+        Self { id: entry.id, kind, amount: entry.amount, packet, withdrawal, at_ms: entry.at_ms }
     }
 }
 

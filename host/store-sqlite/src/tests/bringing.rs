@@ -8,9 +8,9 @@ use super::{LIFE, NOW, amount, user};
 use crate::migrate::{BOOKS, Series};
 use crate::rows::stored;
 use crate::{SqliteLedger, write};
-use hongbao_domain::{Name, PacketId, PacketKey, TenantId};
+use hongbao_domain::{Amount, Name, PacketId, PacketKey, Reference, TenantId, WithdrawalId};
 use hongbao_store::prelude::*;
-use hongbao_store::{Due, Funded};
+use hongbao_store::{Due, End, Ended, Funded, NewWithdrawal, Withdrawn};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
@@ -105,4 +105,45 @@ async fn look_back(ledger: &SqliteLedger, ids: &dyn Fn(&[u128]) -> Vec<PacketId>
     let fund = async || ledger.fund(&here, &bob, amount(7), Some(&key), NOW).await.unwrap();
     assert_eq!(fund().await, Funded::Funded(amount(7)), "of version {version}");
     assert_eq!(fund().await, Funded::Replayed(amount(7)), "of version {version}");
+    takes_out(ledger, version).await;
+}
+
+/// Money that came in before there were withdrawals can leave.
+async fn takes_out(ledger: &SqliteLedger, version: usize) {
+    let (here, bob, id) = (TenantId::new("here").unwrap(), user("bob"), WithdrawalId::new(NOW, 1));
+    let (key, reference) = (name("out"), Reference::default());
+    let new = NewWithdrawal { id, user: bob.clone(), key, amount: amount(7), reference };
+    let withdrawn = ledger.withdraw(&here, new, NOW).await.unwrap();
+    assert!(matches!(withdrawn, Withdrawn::Held(_, Amount::ZERO)), "of version {version}: {withdrawn:?}");
+    let ended = ledger.end_withdrawal(&here, &bob, id, End::Complete, NOW).await.unwrap();
+    assert!(matches!(ended, Ended::Ended(_)), "of version {version}: {ended:?}");
+}
+
+/// Every movement of books of a version, in the order of places.
+fn movements(directory: &Path) -> Vec<(i64, String, String, Option<Vec<u8>>, String, i64, i64)> {
+    let db = Connection::open(directory.join(BOOKS.file)).unwrap();
+    let sql = "SELECT id, tenant, kind, packet, user, amount, at_ms FROM movements ORDER BY id";
+    let mut statement = db.prepare(sql).unwrap();
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    });
+    rows.unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn every_movement_keeps_its_place_and_what_it_says() {
+    for version in 1..=BOOKS.migrations.len() {
+        let home = tempfile::tempdir().unwrap();
+        books(home.path(), version);
+        // A cursor into a statement is a place, so gaps between them stay as well.
+        let db = Connection::open(home.path().join(BOOKS.file)).unwrap();
+        let far = "INSERT INTO movements (id, tenant, kind, user, amount, at_ms)
+                   VALUES (1000, 'here', 'fund', 'dave', 3, 1)";
+        db.execute_batch(far).unwrap();
+        drop(db);
+        let before = movements(home.path());
+        drop(SqliteLedger::open(home.path()).unwrap());
+        assert_eq!(movements(home.path()), before, "of version {version}");
+        assert!(before.len() > 10 && before.last().unwrap().0 == 1_000, "{before:?}");
+    }
 }

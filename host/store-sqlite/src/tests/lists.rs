@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::Books;
 use crate::lists::{RECEIVED, RECENT, RECENT_PACKETS, SENT, STATEMENT};
+use crate::withdrawals::{HELD, OF_A_USER};
 
 /// How SQLite carries out a statement, step by step.
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
@@ -28,6 +29,9 @@ fn every_list_is_a_walk_along_one_index() {
         "SEARCH claims USING INDEX claims_received (tenant=? AND user=? AND (claimed_at_ms,packet)<(?,?))";
     let packets = "SEARCH packets USING PRIMARY KEY (tenant=? AND id=?)";
     assert_eq!(plan(&db, RECEIVED), [claims, packets]);
+    let of_user = "SEARCH withdrawals USING INDEX withdrawals_of_a_user (tenant=? AND user=? AND id<?)";
+    assert_eq!(plan(&db, OF_A_USER), [of_user]);
+    assert_eq!(plan(&db, HELD), ["SEARCH withdrawals USING INDEX withdrawals_held (tenant=? AND id>?)"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod opening;
 mod refusals;
 mod refusing;
 mod registry;
+mod withdrawals;
 
 use std::sync::Arc;
 

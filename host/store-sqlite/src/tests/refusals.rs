@@ -182,7 +182,7 @@ async fn movements_that_nothing_stands_behind() {
         ("'settle', {1}, 'bob', 41", "a settlement is what its claim says"),
         ("'send', {1}, 'alice', 100", "UNIQUE constraint failed"),
         ("'send', {6}, 'alice', 100", "a send is what its packet says"),
-        ("'fund', {1}, 'eve', 100", "only_a_funding_has_no_packet"),
+        ("'fund', {1}, 'eve', 100", "a_movement_of_a_packet_has_one"),
         ("'fund', 'default', NULL, 'eve', 0", "amount >= 1"),
         ("'fund', 'default', NULL, 'eve', -1", "amount >= 1"),
         ("'gift', 'default', NULL, 'eve', 1", "kind IN"),

@@ -4,7 +4,7 @@ use super::books::Books;
 use super::ledger::State;
 use super::outbox::Waiting;
 use crate::{Audit, Discrepancy};
-use hongbao_domain::{Account, Amount, Claim, MovementKind, Packet, TenantId};
+use hongbao_domain::{Account, Amount, Claim, MovementKind, Packet, TenantId, WithdrawalState};
 
 impl State {
     pub(super) fn audit(&self, tenant: &TenantId) -> Audit {
@@ -14,17 +14,22 @@ impl State {
             self.of(tenant).map(|(_, entry)| i128::from(of(&entry.packet).get())).sum()
         };
         let claims: Vec<&Claim> = self.of(tenant).flat_map(|(_, entry)| &entry.claims).collect();
-        let refunds = books.movements().iter().filter(|movement| movement.kind == MovementKind::Refund);
+        let moved = |kind| -> i128 {
+            let movements = books.movements().iter().filter(|movement| movement.kind == kind);
+            movements.map(|movement| i128::from(movement.amount.get())).sum()
+        };
         let waiting = self.outbox.iter().map(|waiting| &waiting.claim);
         let unsettled = waiting.filter(|claim| claim.key.tenant == *tenant);
         Audit {
-            funded: -books.balance(&Account::Treasury),
+            funded: moved(MovementKind::Fund),
             sent: sum(|packet| packet.order.total),
             claimed: claims.iter().map(|claim| i128::from(claim.amount.get())).sum(),
-            refunded: refunds.map(|movement| i128::from(movement.amount.get())).sum(),
+            refunded: moved(MovementKind::Refund),
             remaining: sum(Packet::remaining),
             wallets: books.sum(|account| matches!(account, Account::Wallet(_))),
             escrow: books.sum(|account| matches!(account, Account::Escrow(_))),
+            held: self.withdrawn(tenant, WithdrawalState::Held),
+            withdrawn: moved(MovementKind::Complete),
             unsettled: unsettled.map(|claim| i128::from(claim.amount.get())).sum(),
             postings: books.sum(|_| true),
             packets: self.of(tenant).count() as u64,
@@ -47,6 +52,7 @@ impl State {
                 });
             }
         }
+        found.extend(self.verify_withdrawals(tenant));
         let parked = self.parked().filter(|waiting| waiting.claim.key.tenant == *tenant);
         found.extend(parked.map(|Waiting { claim, .. }| Discrepancy::parked(claim)));
         found

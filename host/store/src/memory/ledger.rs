@@ -7,10 +7,11 @@ use async_trait::async_trait;
 
 use super::books::{AllBooks, Books};
 use super::outbox::{Standing, Waiting};
+use super::withdrawals::Withdrawals;
 use crate::{
-    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry as Line, Funded, History,
-    Loaded, Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Queue, Receipt, Received, Recorded,
-    Refusal, Settled, Settlement, StoreError, WalletLedger, checks,
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
+    NewPacket, PacketLedger, PacketLists, Parked, Queue, Receipt, Recorded, Refusal, Settled, Settlement,
+    StoreError, checks,
 };
 use hongbao_domain::{
     Account, Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, Status,
@@ -34,7 +35,8 @@ pub(super) struct State {
     packets: BTreeMap<PacketKey, Entry>,
     keys: BTreeMap<(TenantId, UserId, Name), PacketId>,
     /// What was funded under which key.
-    fundings: BTreeMap<(TenantId, Name), (UserId, Amount)>,
+    pub(super) fundings: BTreeMap<(TenantId, Name), (UserId, Amount)>,
+    pub(super) withdrawals: Withdrawals,
     pub(super) books: AllBooks,
     /// Claims that wait for settlement, in the order of claiming.
     pub(super) outbox: Vec<Waiting>,
@@ -52,7 +54,7 @@ impl MemoryLedger {
         Self::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every change below is decided before its first write, so a panic leaves whole books.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +94,7 @@ impl Entry {
 }
 
 impl State {
-    fn books(&mut self, tenant: &TenantId) -> &mut Books {
+    pub(super) fn books(&mut self, tenant: &TenantId) -> &mut Books {
         self.books.entry(tenant.clone()).or_default()
     }
 
@@ -177,33 +179,6 @@ impl State {
         Ok(Closed::Refunded(amount))
     }
 
-    fn fund(
-        &mut self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        let named = key.map(|key| (tenant.clone(), key.clone()));
-        let before = named.as_ref().and_then(|named| self.fundings.get(named));
-        let is_reused = before.is_some_and(|before| *before != (user.clone(), amount));
-        let (is_replayed, wallet) = (before.is_some(), Account::Wallet(user.clone()));
-        let books = self.books(tenant);
-        if is_reused {
-            return Ok(Funded::KeyReused);
-        }
-        if is_replayed {
-            return Ok(Funded::Replayed(books.held(&wallet)));
-        }
-        if !books.post(MovementKind::Fund, Account::Treasury, wallet.clone(), amount, now_ms) {
-            return Err(checks::refused_funding(amount));
-        }
-        let held = books.held(&wallet);
-        self.fundings.extend(named.map(|named| (named, (user.clone(), amount))));
-        Ok(Funded::Funded(held))
-    }
-
     fn settle(&mut self, limit: u32, now_ms: u64) -> Vec<Settled> {
         // Stable: of equal rank, the order of claiming stays.
         self.outbox.sort_by_key(Waiting::rank_ms);
@@ -234,6 +209,7 @@ impl State {
             large: queue(Priority::Large),
             normal: queue(Priority::Normal),
             parked: self.parked().count() as u64,
+            held: self.all_held(),
         }
     }
 
@@ -366,44 +342,6 @@ impl PacketLists for MemoryLedger {
         limit: u32,
     ) -> Result<Vec<(PacketId, Packet)>, StoreError> {
         Ok(self.state().sent(tenant, user, before, limit))
-    }
-}
-
-#[async_trait]
-impl WalletLedger for MemoryLedger {
-    async fn fund(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        amount: Amount,
-        key: Option<&Name>,
-        now_ms: u64,
-    ) -> Result<Funded, StoreError> {
-        self.state().fund(tenant, user, amount, key, now_ms)
-    }
-
-    async fn balance(&self, tenant: &TenantId, user: &UserId) -> Result<Amount, StoreError> {
-        Ok(self.state().books(tenant).held(&Account::Wallet(user.clone())))
-    }
-
-    async fn received(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        before: Option<Place>,
-        limit: u32,
-    ) -> Result<Vec<Received>, StoreError> {
-        Ok(self.state().received(tenant, user, before, limit))
-    }
-
-    async fn statement(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<Line>, StoreError> {
-        Ok(self.state().statement(tenant, user, before, limit))
     }
 }
 

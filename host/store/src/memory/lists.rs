@@ -90,5 +90,10 @@ fn line(id: u64, moved: &Movement) -> Line {
         (Account::Escrow(packet), _) | (_, Account::Escrow(packet)) => Some(*packet),
         _ => None,
     };
-    Line { id, kind: moved.kind, packet, amount: moved.kind.to_wallet(moved.amount), at_ms: moved.at_ms }
+    let withdrawal = match (&moved.from, &moved.to) {
+        (Account::Holding(withdrawal), _) | (_, Account::Holding(withdrawal)) => Some(*withdrawal),
+        _ => None,
+    };
+    let amount = moved.kind.to_wallet(moved.amount);
+    Line { id, kind: moved.kind, packet, withdrawal, amount, at_ms: moved.at_ms }
 }

@@ -10,6 +10,8 @@ mod ledger;
 mod lists;
 mod outbox;
 mod registry;
+mod wallets;
+mod withdrawals;
 
 pub use counter::MemoryCounter;
 pub use events::MemoryEvents;

@@ -1,11 +1,11 @@
 //! Books of every former version, brought to the present one with what is in them.
 
-use hongbao_host::domain::{Audience, Name, PacketKey, TenantId};
-use hongbao_host::store::Due;
+use hongbao_host::domain::{Audience, Name, PacketKey, Reference, TenantId, WithdrawalId};
 use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::{OpenError, PostgresLedger, Schema};
 use hongbao_host::store::prelude::*;
-use hongbao_tests::chat::user;
+use hongbao_host::store::{Due, End, Ended, NewWithdrawal, Withdrawn};
+use hongbao_tests::chat::{amount, user};
 
 use super::books::{LIFE, NOW, assert_in_order, fund, id, key, send};
 use super::{open, server};
@@ -97,6 +97,18 @@ async fn looked_back_on(ledger: &dyn Ledger) {
     fund(ledger, "alice", 1).await;
     let latest = ledger.statement(&tenant, &alice, None, 1).await.unwrap();
     assert_eq!((latest[0].amount, latest[0].id > statement[0].id), (1, true), "places go on");
+    // Money that came in before there were withdrawals can leave.
+    let new = NewWithdrawal {
+        id: WithdrawalId::new(NOW, 1),
+        user: alice.clone(),
+        key: Name::new("out").unwrap(),
+        amount: amount(101),
+        reference: Reference::default(),
+    };
+    let withdrawn = ledger.withdraw(&tenant, new, NOW).await.unwrap();
+    assert!(matches!(withdrawn, Withdrawn::Held(..)), "{withdrawn:?}");
+    let ended = ledger.end_withdrawal(&tenant, &alice, WithdrawalId::new(NOW, 1), End::Complete, NOW).await;
+    assert!(matches!(ended.unwrap(), Ended::Ended(_)));
 }
 
 #[tokio::test]
@@ -110,6 +122,7 @@ async fn what_a_version_adds_is_guarded_as_well() {
         ("fundings", "a key names its funding for ever"),
         ("fundings_7", "a key names its funding for ever"),
         ("movements", "a movement never changes"),
+        ("withdrawals", "withdrawals are kept"),
     ] {
         let refused = server().try_psql(&name, &format!("DELETE FROM hongbao.{table}")).unwrap_err();
         assert!(refused.contains(why), "{refused}");
@@ -120,6 +133,9 @@ async fn what_a_version_adds_is_guarded_as_well() {
         "fundings_7 % TRIGGER fundings_are_kept",
         "fundings % TRIGGER a_funding_is_posted",
         "movements % TRIGGER movements_are_kept",
+        "withdrawals % TRIGGER withdrawals_are_kept",
+        "withdrawals % TRIGGER a_withdrawal_is_taken",
+        "withdrawals % TRIGGER the_end_of_a_withdrawal_is_posted",
     ] {
         let alter = |does: &str| format!("ALTER TABLE hongbao.{}", trigger.replace('%', does));
         server().psql(&name, &alter("DISABLE"));

@@ -15,6 +15,7 @@ mod pooling;
 mod refusals;
 mod registry;
 mod tls;
+mod withdrawals;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, join_all};
-use hongbao_host::domain::{ApiKey, Audience, KeyId, Name, PacketKey, Scopes, TenantId};
+use hongbao_host::domain::{
+    ApiKey, Audience, KeyId, Name, PacketKey, Reference, Scopes, TenantId, WithdrawalId,
+};
 use hongbao_host::store::postgres::{PostgresLedger, PostgresRegistry};
 use hongbao_host::store::prelude::*;
-use hongbao_host::store::{AdminEntry, Answer, Claimed, Registry, RequestKey};
+use hongbao_host::store::{AdminEntry, Answer, Claimed, End, Ended, NewWithdrawal, Registry, RequestKey};
 use hongbao_tests::chat::{amount, user};
 use hongbao_tests::servers::Postgres;
 
@@ -72,6 +74,19 @@ const USES: &[(&str, Use)] = uses! {
         let name = Name::new(format!("funding {first}")).unwrap();
         stores.ledger.fund(&TenantId::default(), &user("bob"), amount(1), Some(&name), NOW).await.unwrap();
     },
+    "withdraw" => |stores, first| {
+        stores.ledger.withdraw(&TenantId::default(), withdrawal(first), NOW).await.unwrap();
+        stores.ledger.withdraw(&TenantId::default(), withdrawal(first), NOW).await.unwrap();
+    },
+    "complete" => |stores, first| ended(&stores.ledger, first, End::Complete).await,
+    "cancel" => |stores, first| ended(&stores.ledger, first, End::Cancel).await,
+    "withdrawal" => |stores, first| {
+        stores.ledger.withdrawal(&TenantId::default(), &user("bob"), withdrawal(first).id).await.unwrap();
+    },
+    "withdrawals" => |stores, first| {
+        stores.ledger.withdrawals(&TenantId::default(), &user("bob"), None, 5).await.unwrap();
+    },
+    "held" => |stores, first| _ = stores.ledger.held(&TenantId::default(), None, 5).await.unwrap(),
     "balance" => |stores, first| {
         stores.ledger.balance(&TenantId::default(), &user("bob")).await.unwrap();
     },
@@ -149,6 +164,24 @@ const USES: &[(&str, Use)] = uses! {
         stores.registry.plugin_code(&TenantId::default(), "digest").await.unwrap();
     },
 };
+
+/// A withdrawal of alice's that no other use has.
+fn withdrawal(first: u128) -> NewWithdrawal {
+    NewWithdrawal {
+        id: WithdrawalId::from_bytes(first.to_be_bytes()),
+        user: user("alice"),
+        key: Name::new(format!("withdrawal {first}")).unwrap(),
+        amount: amount(1),
+        reference: Reference::default(),
+    }
+}
+
+async fn ended(ledger: &PostgresLedger, first: u128, end: End) {
+    let (tenant, new) = (TenantId::default(), withdrawal(first));
+    ledger.withdraw(&tenant, new.clone(), NOW).await.unwrap();
+    let ended = ledger.end_withdrawal(&tenant, &new.user, new.id, end, NOW).await.unwrap();
+    assert!(matches!(ended, Ended::Ended(_)), "{ended:?}");
+}
 
 /// A database that nobody analyses but us.
 struct Growing {
@@ -237,7 +270,11 @@ impl Growing {
                     decode(repeat('00', 32), 'hex'), [now], [now], NULL FROM grown;
              INSERT INTO requests SELECT 'default', key, decode(repeat('00', 32), 'hex'), [now] FROM grown;
              INSERT INTO notes SELECT 1048576 + n, [now], NULL, 'default', 'a', 'b', 'c' FROM grown;
-             INSERT INTO fundings SELECT key, 'default', 'bob', 1, [now] FROM grown";
+             INSERT INTO fundings SELECT key, 'default', 'bob', 1, [now] FROM grown;
+             INSERT INTO withdrawals (id, tenant, user_id, key, amount, reference, requested_at_ms)
+             SELECT packet, 'default', 'bob', key, 1, '', [now] FROM grown;
+             UPDATE withdrawals SET state = CASE n % 4 WHEN 0 THEN 'completed' ELSE 'cancelled' END,
+                    ended_at_ms = [now] FROM grown WHERE id = packet AND n % 4 < 2";
         let fill = fill.replace("[life]", &LIFE.to_string()).replace("[now]", &NOW.to_string());
         // In batches of the size that hosts write.
         for first in (0..GROWTH).step_by(PART) {

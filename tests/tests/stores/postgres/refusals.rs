@@ -154,7 +154,7 @@ async fn packets_that_would_go_back_or_count_wrong() {
 
 #[tokio::test]
 async fn money_that_would_come_from_nowhere() {
-    const SAYS: &str = "a movement is what its packet or its claim says";
+    const SAYS: &str = "a movement is what its packet, its claim or its withdrawal says";
     let insert = "INSERT INTO hongbao.movements (packet, tenant, kind, user_id, amount, at_ms) VALUES ";
     let cases = [
         ("([1], 'default', 'settle', 'bob', 41, 1)", SAYS),
@@ -164,8 +164,9 @@ async fn money_that_would_come_from_nowhere() {
         ("([3], 'default', 'refund', 'alice', 75, 1)", "packet_tenant_kind_user_id_key"),
         ("([1], 'default', 'send', 'alice', 100, 1)", "packet_tenant_kind_user_id_key"),
         ("([1], 'default', 'send', 'eve', 100, 1)", SAYS),
-        ("([1], 'default', 'fund', 'eve', 100, 1)", "only_a_funding_has_no_packet"),
-        ("(NULL, 'default', 'settle', 'eve', 100, 1)", "only_a_funding_has_no_packet"),
+        ("([1], 'default', 'fund', 'eve', 100, 1)", "a_movement_of_a_packet_has_one"),
+        ("(NULL, 'default', 'settle', 'eve', 100, 1)", "a_movement_of_a_packet_has_one"),
+        ("(NULL, 'default', 'cancel', 'eve', 100, 1)", "a_movement_of_a_withdrawal_has_one"),
         ("(NULL, 'default', 'fund', 'eve', 0, 1)", "movements_amount_check"),
         ("(NULL, 'default', 'gift', 'eve', 1, 1)", "movements_kind_check"),
     ];

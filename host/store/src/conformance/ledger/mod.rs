@@ -28,13 +28,16 @@ mod sending;
 mod sent;
 mod settling;
 mod statement;
+mod withdrawing;
+mod withdrawn;
 
 pub(super) fn checks() -> Vec<Check<Parts>> {
     let sending = [funding::CHECKS, keyed::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
     let claiming = [claiming::CHECKS, hostile::CHECKS, closing::CHECKS].concat();
     let rest = [listing::CHECKS, many::CHECKS, settling::CHECKS, races::CHECKS].concat();
     let lists = [recent::CHECKS, sent::CHECKS, received::CHECKS, statement::CHECKS].concat();
-    [sending, claiming, rest, lists].concat()
+    let withdrawing = [withdrawing::CHECKS, withdrawn::CHECKS].concat();
+    [sending, claiming, rest, lists, withdrawing].concat()
 }
 
 /// How long a packet lives, unless its check says otherwise.
