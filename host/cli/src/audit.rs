@@ -43,8 +43,14 @@ pub(super) fn render(audit: &Audit, currency: &Currency) -> String {
     );
     let is_sent = audit.sent == audit.claimed + audit.refunded + audit.remaining;
     table.row(vec!["sent".into(), sum(audit.sent), claimed, holds(is_sent)]);
-    let funded = format!("= wallets {} + escrow {}", sum(audit.wallets), sum(audit.escrow));
-    let is_funded = audit.funded == audit.wallets + audit.escrow;
+    let funded = format!(
+        "= wallets {} + escrow {} + held {} + withdrawn {}",
+        sum(audit.wallets),
+        sum(audit.escrow),
+        sum(audit.held),
+        sum(audit.withdrawn)
+    );
+    let is_funded = audit.funded == audit.wallets + audit.escrow + audit.held + audit.withdrawn;
     table.row(vec!["funded".into(), sum(audit.funded), funded, holds(is_funded)]);
     let escrow = format!("= remaining {} + unsettled {}", sum(audit.remaining), sum(audit.unsettled));
     let is_escrow = audit.escrow == audit.remaining + audit.unsettled;

@@ -11,7 +11,7 @@ use super::open;
 use super::stores::Stores;
 use super::terminal;
 use super::view::{Of, ReconciliationView};
-use hongbao_domain::{Currency, counted};
+use hongbao_domain::{Currency, Withdrawal, counted};
 use hongbao_runtime::{CounterMismatch, Overdue, Reconciliation};
 
 pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::Result<Exit> {
@@ -39,7 +39,7 @@ pub(super) async fn run(args: &ReconcileArgs, plugin: Option<&Path>) -> anyhow::
 
 /// The report as a person reads it.
 pub(super) fn render(report: &Reconciliation, currency: &Currency) -> String {
-    let Reconciliation { packets, counters, mismatches, overdue, discrepancies } = report;
+    let Reconciliation { packets, counters, mismatches, overdue, hanging, discrepancies } = report;
     let looked_at = counted(*packets, "open packet", "open packets");
     let mut text = format!("  {looked_at} looked at, {counters} of them with a counter.\n");
     for mismatch in mismatches {
@@ -62,6 +62,17 @@ pub(super) fn render(report: &Reconciliation, currency: &Currency) -> String {
             }
             None => writeln!(text, "  packet {packet} is past its time and not refunded"),
         };
+    }
+    for Withdrawal { id, user, amount, reference, .. } in hanging {
+        let (user, amount) = (terminal::name(user.as_str()), currency.show(amount.get()));
+        let said = match reference.as_str() {
+            "" => String::new(),
+            reference => format!(", {}", terminal::line(reference)),
+        };
+        let _ = writeln!(
+            text,
+            "  withdrawal {id} of {user} holds {amount} for long{said}; ask what became of it"
+        );
     }
     for found in discrepancies {
         let (subject, rule) = (terminal::line(&found.subject), found.rule);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use hongbao_domain::{Amount, ClaimLine, Details, PacketKey, TenantId};
+use hongbao_domain::{Amount, ClaimLine, Details, PacketKey, TenantId, Withdrawal};
 use hongbao_runtime::{Overdue, Reconciliation};
 use hongbao_store::{Audit, Backlog, Discrepancy, Queue};
 
@@ -89,6 +89,8 @@ pub(super) struct AuditView {
     pub(super) remaining: i128,
     pub(super) wallets: i128,
     pub(super) escrow: i128,
+    pub(super) held: i128,
+    pub(super) withdrawn: i128,
     pub(super) unsettled: i128,
     pub(super) postings: i128,
     pub(super) packets: u64,
@@ -107,6 +109,8 @@ impl From<Audit> for AuditView {
             remaining: audit.remaining,
             wallets: audit.wallets,
             escrow: audit.escrow,
+            held: audit.held,
+            withdrawn: audit.withdrawn,
             unsettled: audit.unsettled,
             postings: audit.postings,
             packets: audit.packets,
@@ -140,6 +144,8 @@ pub(super) struct ReconciliationView {
     pub(super) repaired: usize,
     pub(super) mismatches: Vec<MismatchView>,
     pub(super) overdue: Vec<OverdueView>,
+    /// Withdrawals that are held for too long.
+    pub(super) hanging: Vec<HangingView>,
     pub(super) discrepancies: Vec<DiscrepancyView>,
 }
 
@@ -168,6 +174,27 @@ impl From<Overdue> for OverdueView {
             packet: overdue.packet.to_string(),
             expired_at_ms: overdue.expired_at_ms,
             refunded: overdue.refunded.map(Amount::get),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct HangingView {
+    withdrawal: String,
+    user: String,
+    amount: u64,
+    reference: String,
+    requested_at_ms: u64,
+}
+
+impl From<Withdrawal> for HangingView {
+    fn from(withdrawal: Withdrawal) -> Self {
+        Self {
+            withdrawal: withdrawal.id.to_string(),
+            user: withdrawal.user.into_string(),
+            amount: withdrawal.amount.get(),
+            reference: withdrawal.reference.as_str().to_owned(),
+            requested_at_ms: withdrawal.requested_at_ms,
         }
     }
 }
@@ -235,6 +262,7 @@ impl From<Reconciliation> for ReconciliationView {
             repaired: report.mismatches.iter().filter(|mismatch| mismatch.repaired).count(),
             mismatches: mismatches.collect(),
             overdue: report.overdue.into_iter().map(OverdueView::from).collect(),
+            hanging: report.hanging.into_iter().map(HangingView::from).collect(),
             discrepancies: report.discrepancies.into_iter().map(DiscrepancyView::from).collect(),
         }
     }

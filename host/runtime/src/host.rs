@@ -331,7 +331,7 @@ impl Host {
         self.shared.ledger.audit.verify(tenant).await
     }
 
-    /// The backlog of settlement, for all tenants of the ledger. The metrics show the latest result.
+    /// The backlog of settlement and the withdrawals that are held, for all tenants of the ledger. The metrics show the latest result.
     ///
     /// # Errors
     /// When the ledger is away.

@@ -56,6 +56,8 @@ struct Gauges {
     failing_refunds: Gauge,
     backlog: Family<Labels<1>, Gauge>,
     oldest_seconds: Family<Labels<1>, Gauge<f64, AtomicU64>>,
+    held_withdrawals: Gauge,
+    oldest_withdrawal_seconds: Gauge<f64, AtomicU64>,
     clock_offset_seconds: Gauge<f64, AtomicU64>,
 }
 
@@ -91,6 +93,11 @@ struct OfOperation {
     request_seconds: Histogram,
     call_seconds: Histogram,
     call_users: Histogram,
+}
+
+/// How old something is; nothing where it is not there.
+fn age_seconds(since_ms: Option<u64>, now_ms: u64) -> f64 {
+    Duration::from_millis(since_ms.map_or(0, |since| now_ms.saturating_sub(since))).as_secs_f64()
 }
 
 /// From 50 microseconds to some seconds.
@@ -157,6 +164,11 @@ impl Metrics {
         registry.register("settlement_backlog", help, gauges.backlog.clone());
         let help = "Age of the oldest claim that waits for settlement, by class";
         registry.register_with_unit("settlement_oldest", help, Unit::Seconds, gauges.oldest_seconds.clone());
+        let help = "Withdrawals that are held until their platform says what became of them";
+        registry.register("held_withdrawals", help, gauges.held_withdrawals.clone());
+        let help = "Age of the oldest withdrawal that is held";
+        let oldest = gauges.oldest_withdrawal_seconds.clone();
+        registry.register_with_unit("held_withdrawals_oldest", help, Unit::Seconds, oldest);
         registry.register("requests", "Requests by tenant, operation and outcome", self.requests.clone());
         let help = "From request to answer";
         registry.register_with_unit("request", help, Unit::Seconds, self.request_seconds.clone());
@@ -216,10 +228,11 @@ impl Metrics {
             let label = [("class", class.into())];
             let claims = i64::try_from(queue.claims).unwrap_or(i64::MAX);
             self.gauges.backlog.get_or_create(&label).set(claims);
-            let age = queue.oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest));
-            let age = Duration::from_millis(age).as_secs_f64();
-            self.gauges.oldest_seconds.get_or_create(&label).set(age);
+            self.gauges.oldest_seconds.get_or_create(&label).set(age_seconds(queue.oldest_ms, now_ms));
         }
+        let held = i64::try_from(backlog.held.withdrawals).unwrap_or(i64::MAX);
+        self.gauges.held_withdrawals.set(held);
+        self.gauges.oldest_withdrawal_seconds.set(age_seconds(backlog.held.oldest_ms, now_ms));
         let parked = i64::try_from(backlog.parked).unwrap_or(i64::MAX);
         self.gauges.backlog.get_or_create(&[("class", "parked".into())]).set(parked);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CallError, Tenant};
-use hongbao_domain::{Amount, Expired, PacketId, PacketKey, UserId};
+use hongbao_domain::{Amount, Expired, PacketId, PacketKey, UserId, Withdrawal};
 use hongbao_store::{CounterState, Discrepancy, Due, Loaded, StoreError};
 
 /// A packet may be past its time for so long before it counts as overdue: sweeps come every second
@@ -51,6 +51,9 @@ pub struct Reconciliation {
     pub mismatches: Vec<CounterMismatch>,
     /// Packets that expired more than a minute ago and were not refunded.
     pub overdue: Vec<Overdue>,
+    /// Withdrawals that are held for longer than `withdrawal_ms`, the oldest first. Only their platform knows what its
+    /// bank did, so nothing ends them here.
+    pub hanging: Vec<Withdrawal>,
     /// Inconsistencies of money. Never repaired.
     pub discrepancies: Vec<Discrepancy>,
 }
@@ -59,7 +62,10 @@ impl Reconciliation {
     /// Whether everything is consistent.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.mismatches.is_empty() && self.overdue.is_empty() && self.discrepancies.is_empty()
+        self.mismatches.is_empty()
+            && self.overdue.is_empty()
+            && self.hanging.is_empty()
+            && self.discrepancies.is_empty()
     }
 }
 
@@ -99,8 +105,24 @@ impl Tenant {
             }
         }
         report.overdue = self.overdue(may_repair).await?;
+        report.hanging = self.hanging().await?;
         report.discrepancies = self.verify().await?;
         Ok(report)
+    }
+
+    async fn hanging(&self) -> Result<Vec<Withdrawal>, CallError> {
+        let mut hanging: Vec<Withdrawal> = Vec::new();
+        loop {
+            let held = self.held(hanging.last().map(|last| last.id), AT_ONCE).await?;
+            let is_last = held.len() < AT_ONCE as usize;
+            let old = held.into_iter().take_while(|withdrawal| self.is_hanging(withdrawal));
+            let before = hanging.len();
+            hanging.extend(old);
+            // In the order of time: behind one that does not hang, none does.
+            if is_last || hanging.len() - before < AT_ONCE as usize {
+                return Ok(hanging);
+            }
+        }
     }
 
     async fn reconcile_counter(

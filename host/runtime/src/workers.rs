@@ -107,7 +107,7 @@ async fn sweep(host: Host, every: Duration, stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Counts what waits for settlement.
+/// Counts what waits for settlement, and withdrawals that wait for their platforms.
 async fn count(host: Host, every: Duration, stopped: watch::Receiver<bool>) {
     /// Once in so many sweeps: the longer the backlog is, the more counting costs.
     const SELDOM: u32 = 10;

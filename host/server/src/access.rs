@@ -16,7 +16,7 @@ use super::input::single;
 use super::problem::{Kind, Problem};
 use super::ward::Ward;
 use hongbao_domain::{ApiKey, Scope, Suspension, TenantId, UserId};
-use hongbao_runtime::Tenant;
+use hongbao_runtime::{CallError, Tenant};
 
 /// Somebody with a valid key.
 #[derive(Clone)]
@@ -66,6 +66,14 @@ impl Caller {
             return Ok(());
         }
         Err(Problem::new(Kind::FORBIDDEN, format!("this needs an API key with the scope {scope}")))
+    }
+
+    /// This user, if the key may act for them.
+    fn only(&self, user: UserId) -> Result<UserId, Problem> {
+        match self.key.user.as_ref().is_some_and(|only| *only != user) {
+            true => Err(Problem::new(Kind::FORBIDDEN, "this API key acts for another user alone")),
+            false => Ok(user),
+        }
     }
 
     pub(super) fn is_operator(&self) -> bool {
@@ -138,10 +146,7 @@ impl Member {
     /// The user whom the platform names, if the key may act for them. Each call takes one of the
     /// user's requests.
     pub(super) fn user(&self, service: &Service, name: String) -> Result<UserId, Problem> {
-        let user = user(name)?;
-        if self.caller.key.user.as_ref().is_some_and(|only| *only != user) {
-            return Err(Problem::new(Kind::FORBIDDEN, "this API key acts for another user alone"));
-        }
+        let user = self.caller.only(user(name)?)?;
         service.rates().user(self.tenant.id(), &user)?;
         Ok(user)
     }
@@ -179,6 +184,75 @@ impl FromRequestParts<Service> for Funder {
         caller.needs(Scope::Fund)?;
         caller.admitted(parts);
         Ok(Self { caller, tenant })
+    }
+}
+
+/// Somebody who may take money out of wallets, and say what became of it. Suspension does not keep them from it, since
+/// what is held may always be ended.
+pub(super) struct Withdrawer {
+    pub(super) caller: Caller,
+    pub(super) tenant: Tenant,
+}
+
+impl Withdrawer {
+    /// The user whom the platform names, if the key may act for them.
+    pub(super) fn user(&self, name: String) -> Result<UserId, Problem> {
+        self.caller.only(user(name)?)
+    }
+
+    /// Whether money may be taken out now: not while the tenant is suspended.
+    pub(super) fn may_begin(&self) -> Result<(), Problem> {
+        match self.tenant.suspension().is_any() {
+            true => Err(CallError::Suspended { retry_after_ms: None }.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it may see what all users have taken out.
+    pub(super) fn may_see_all(&self) -> Result<(), Problem> {
+        match self.caller.key.user {
+            Some(_) => Err(Problem::new(Kind::FORBIDDEN, "this API key acts for one user alone")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromRequestParts<Service> for Withdrawer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        let tenant = caller.tenant(service)?;
+        tenant.count()?;
+        caller.needs(Scope::Withdraw)?;
+        caller.admitted(parts);
+        Ok(Self { caller, tenant })
+    }
+}
+
+/// Somebody who may look at withdrawals: members at their own, and whoever makes them.
+pub(super) struct Looker(pub(super) Member);
+
+impl FromRequestParts<Service> for Looker {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, service).await?;
+        let tenant = match caller.key.scopes.has(Scope::Withdraw) {
+            // They look also where the tenant is suspended: else nobody knew what is to be ended.
+            true => {
+                let tenant = caller.tenant(service)?;
+                tenant.count()?;
+                tenant
+            }
+            false => {
+                let tenant = caller.request(service)?;
+                caller.needs(Scope::Member)?;
+                tenant
+            }
+        };
+        caller.admitted(parts);
+        Ok(Self(Member { caller, tenant }))
     }
 }
 

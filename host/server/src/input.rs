@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use super::Service;
 use super::problem::{Kind, Problem};
 use hongbao_domain::decode;
-use hongbao_domain::{Name, PacketId};
+use hongbao_domain::{Name, PacketId, WithdrawalId};
 
 /// A body in JSON.
 pub(super) struct Json<T>(pub(super) T);
@@ -135,6 +135,11 @@ const BY_DEFAULT: u32 = 20;
 const AT_MOST: u32 = 100;
 
 impl Page {
+    /// Of a list with further parameters.
+    pub(super) const fn of(limit: Option<u32>, before: Option<String>) -> Self {
+        Self { limit, before }
+    }
+
     pub(super) fn limit(&self) -> Result<u32, Problem> {
         let limit = self.limit.unwrap_or(BY_DEFAULT);
         if (1..=AT_MOST).contains(&limit) {
@@ -155,6 +160,11 @@ impl Page {
 /// A packet's id. What is none names no packet.
 pub(super) fn packet(text: &str) -> Result<PacketId, Problem> {
     text.parse().map_err(|_| Problem::not_found("there is no such packet"))
+}
+
+/// A withdrawal's id. What is none names no withdrawal.
+pub(super) fn withdrawal(text: &str) -> Result<WithdrawalId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("there is no such withdrawal"))
 }
 
 pub(super) fn room(name: String) -> Result<Name, Problem> {

@@ -31,6 +31,8 @@ const ROOM: &[(&str, &str)] = &[("room", "$request.body#/room")];
 const FIRST: &[(&str, &str)] = &[("packet", "$response.body#/items/0/packet")];
 const CARD: &str = "$response.body#/replies/0/card/packet";
 const USER: &[(&str, &str)] = &[("user", "$request.path.user")];
+const WITHDRAWAL: &[(&str, &str)] =
+    &[("user", "$request.path.user"), ("withdrawal", "$response.body#/withdrawal/id")];
 const TAPPER: &[(&str, &str)] = &[("user", "$request.body#/user")];
 const TENANT: &[(&str, &str)] = &[("tenant", "$response.body#/tenant")];
 const SAME_TENANT: &[(&str, &str)] = &[("tenant", "$request.path.tenant")];
@@ -56,6 +58,13 @@ const WAYS: &[Way] = &[
     way("fund", "wallet", USER, &[]),
     way("fund", "statement", USER, &[]),
     way("fund", "send", &[], &[("sender", "$request.path.user")]),
+    way("fund", "withdraw", USER, &[]),
+    way("withdraw", "wallet", USER, &[]),
+    way("withdraw", "statement", USER, &[]),
+    way("withdraw", "withdrawals", USER, &[]),
+    way("withdraw", "withdrawal", WITHDRAWAL, &[]),
+    way("withdraw", "complete_withdrawal", WITHDRAWAL, &[]),
+    way("withdraw", "cancel_withdrawal", WITHDRAWAL, &[]),
     way("create_tenant", "tenant", TENANT, &[]),
     way("create_tenant", "configure", TENANT, &[]),
     way("create_tenant", "create_key", TENANT, &[]),

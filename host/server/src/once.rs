@@ -10,7 +10,7 @@
 //!    `key-reused` would take the key from the request that it belongs to.
 //!
 //! A process that dies between 1 and 3 leaves a request that is under way for ever; after a minute it
-//! may be carried out again. That moves no money twice: packets and fundings are recorded in the ledger
+//! may be carried out again. That moves no money twice: packets, fundings and withdrawals are recorded in the ledger
 //! under the same key, and there it holds for ever.
 
 use axum::body::Bytes;

@@ -76,6 +76,8 @@ kinds! {
     CONFLICT = "conflict", CONFLICT, Changed, "Somebody else changed it meanwhile";
     TENANT_EXISTS = "tenant-exists", CONFLICT, Changed, "There is a tenant of this name";
     NO_FORMER = "no-former-plugin", CONFLICT, Changed, "There is no plugin to go back to";
+    COMPLETED = "withdrawal-completed", CONFLICT, Never, "The withdrawal was completed before";
+    CANCELLED = "withdrawal-cancelled", CONFLICT, Never, "The withdrawal was cancelled before";
     PLUGIN_IN_USE = "plugin-in-use", CONFLICT, Changed, "The plugin serves the tenant";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
     MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";

@@ -69,12 +69,14 @@ fn add_problems(operation: &mut Operation) {
         }
         RefOr::Ref(_) => false,
     });
+    let ends = ["complete_withdrawal", "cancel_withdrawal"];
+    let ends = operation.operation_id.as_deref().is_some_and(|id| ends.contains(&id));
     let has_body = operation.request_body.is_some();
     for kind in Kind::ALL {
         let applies = match kind.status.as_u16() {
             405 => false,
             413 | 415 => has_body,
-            409 => has_key || operation.tags.iter().flatten().any(|tag| tag == "tenants"),
+            409 => has_key || ends || operation.tags.iter().flatten().any(|tag| tag == "tenants"),
             422 => has_key || operation.tags.iter().flatten().any(|tag| tag == "tenants" || tag == "wallets"),
             _ => true,
         };

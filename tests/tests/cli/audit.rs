@@ -46,7 +46,7 @@ fn a_reconciliation_from_outside_finds_the_open_packets() {
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
     let expected = json!({
         "tenant": "default", "clean": true, "packets": 1, "counters": 0,
-        "found": 0, "repaired": 0, "mismatches": [], "overdue": [], "discrepancies": [],
+        "found": 0, "repaired": 0, "mismatches": [], "overdue": [], "hanging": [], "discrepancies": [],
     });
     assert_eq!(process::json(&ended), expected);
     let ended = look("reconcile", &directory, &[]);

@@ -257,10 +257,48 @@ fn an_audit_tells_every_sum() {
     let audit = json!({
         "outcome": "ok", "conserved": true,
         "funded": 1_000, "sent": 430, "claimed": 300, "refunded": 100, "remaining": 30,
-        "wallets": 770, "escrow": 230, "unsettled": 200, "postings": 0,
+        "wallets": 770, "escrow": 230, "held": 0, "withdrawn": 0, "unsettled": 200, "postings": 0,
         "packets": 2, "claims": 3, "movements": 5,
     });
     play.check(op("audit"), audit);
+    play.end_well();
+}
+
+#[test]
+fn money_leaves_by_two_events_and_the_audit_tells_where_it_is() {
+    let mut play = Play::start(&[]);
+    play.tell(&fund("alice", 1_000));
+    let withdraw = |name: &str, amount: u64| {
+        json!({ "op": "withdraw", "ref": name, "user": "alice", "amount": amount, "key": name,
+                "reference": "payout 7" })
+    };
+    let end = |op: &str, name: &str| json!({ "op": op, "ref": name, "user": "alice" });
+    let held = play.tell(&withdraw("w1", 300));
+    assert_eq!((&held["outcome"], &held["balance"]), (&json!("held"), &json!(700)), "{held}");
+    let id = held["withdrawal"].clone();
+    play.check(withdraw("w1", 300), json!({ "outcome": "replayed", "withdrawal": id, "balance": 700 }));
+    assert_eq!(play.tell(&withdraw("w1", 301))["error"]["code"], "key-reused");
+    let poor = play.tell(&withdraw("w2", 701));
+    assert_eq!(poor["error"]["code"], "insufficient-funds", "{poor}");
+    assert_eq!(play.tell(&withdraw("w2", 0))["error"]["code"], "invalid-argument");
+    play.tell(&withdraw("w3", 200));
+    play.check(end("complete", "w1"), json!({ "outcome": "completed", "withdrawal": id, "amount": 300 }));
+    play.check(end("complete", "w1"), json!({ "outcome": "completed", "withdrawal": id, "amount": 300 }));
+    assert_eq!(play.tell(&end("cancel", "w1"))["error"]["code"], "withdrawal-completed");
+    assert_eq!(play.tell(&end("cancel", "w4"))["error"]["code"], "not-found");
+    let audit = play.tell(&op("audit"));
+    let sums = ["funded", "wallets", "escrow", "held", "withdrawn"].map(|sum| audit[sum].as_i64().unwrap());
+    assert_eq!(sums, [1_000, 500, 0, 200, 300], "{audit}");
+    let late = play.tell(&advance(86_400_000));
+    assert_eq!(late["outcome"], "ok");
+    let found = play.tell(&op("reconcile"));
+    let hanging = &found["hanging"][0];
+    assert_eq!((&hanging["amount"], &hanging["reference"]), (&json!(200), &json!("payout 7")), "{found}");
+    assert_eq!(found["clean"], false);
+    assert_eq!(play.tell(&end("cancel", "w3"))["outcome"], "cancelled");
+    assert_eq!(play.tell(&end("complete", "w3"))["error"]["code"], "withdrawal-cancelled");
+    play.check(balance("alice"), holds(700));
+    assert_eq!(play.tell(&op("reconcile"))["clean"], true);
     play.end_well();
 }
 
@@ -272,7 +310,7 @@ fn a_reconciliation_tells_what_it_looked_at_and_what_it_repaired() {
     let packet = one.send(equal("p", 200, 2));
     let clean = json!({
         "outcome": "ok", "clean": true, "packets": 1, "counters": 1,
-        "found": 0, "repaired": 0, "mismatches": [], "overdue": [], "discrepancies": [],
+        "found": 0, "repaired": 0, "mismatches": [], "overdue": [], "hanging": [], "discrepancies": [],
     });
     one.check(op("reconcile"), clean.clone());
     // Another process on the same ledger, with a cache of its own.
@@ -336,11 +374,12 @@ fn every_event_may_stand_in_together() {
         op("audit"),
         advance(0),
         op("lose-cache"),
+        json!({ "op": "withdraw", "ref": "w", "user": "alice", "amount": 1 }),
         open("unknown", "bob"),
     ];
     let results = results(&mut play, events);
-    assert!(results[..10].iter().all(|result| result.get("error").is_none()), "{results:?}");
-    assert_eq!(results[10]["outcome"], "not-found");
+    assert!(results[..11].iter().all(|result| result.get("error").is_none()), "{results:?}");
+    assert_eq!(results[11]["outcome"], "not-found");
     play.check(together([]), json!({ "outcome": "ok", "results": [] }));
     play.end_well();
 }

@@ -119,7 +119,7 @@ def check_operations():
     call("configure", operator, {"grants": []}, tenant="acme", expect=422)
     call("configure", operator, {"grants": ["net"]}, tenant="acme", expect=400)
     made = {}
-    for scope in ["member", "fund", "admin"]:
+    for scope in ["member", "fund", "withdraw", "admin"]:
         body = {"label": scope, "scopes": [scope], "expires_at_ms": 4_000_000_000_000}
         made[scope] = call("create_key", operator, body, tenant="acme", expect=201)["key"]
     spare = call("create_key", operator, {"label": "x", "scopes": ["member"]}, tenant="acme", expect=201)["id"]
@@ -174,9 +174,34 @@ def check_packets(keys):
         call("press", member, {"user": "bob"}, packet=packet, action=action, expect=200)
     call("send", member, order | {"expires_in_ms": 1}, expect=201)
     assert stream.told() >= {"sent", "progress", "finished", "message", "expired"}, stream.names
+    check_withdrawals(keys)
     call("audit", keys["admin"], tenant="acme", expect=200)
     call("reconcile", keys["admin"], {"repair": True}, tenant="acme", expect=200)
     call("log", keys["admin"], tenant="acme", expect=200), call("service_log", operator, expect=200)
+
+
+def check_withdrawals(keys):
+    out, once = keys["withdraw"], {"Idempotency-Key": "out"}
+    body = {"amount": 100, "reference": "payout 7"}
+    ids = [call("withdraw", out, body, user="alice", expect=201)["withdrawal"]["id"] for _ in range(3)]
+    call("withdraw", out, body, headers=once, user="alice", expect=201)
+    call("withdraw", out, body | {"amount": 101}, headers=once, user="alice", expect=422)
+    call("withdraw", out, {"amount": 0}, user="alice", expect=400)
+    call("withdraw", out, {"amount": 1_000_000}, user="alice", expect=422)
+    call("withdraw", keys["member"], body, user="alice", expect=403)
+    for name, other in [("complete_withdrawal", "cancel_withdrawal"), ("cancel_withdrawal", "complete_withdrawal")]:
+        withdrawal = ids.pop()
+        call(name, out, user="alice", withdrawal=withdrawal, expect=200)
+        call(name, out, user="alice", withdrawal=withdrawal, expect=200)
+        call(other, out, user="alice", withdrawal=withdrawal, expect=409)
+        call(name, out, user="bob", withdrawal=withdrawal, expect=404)
+        call("withdrawal", keys["member"], user="alice", withdrawal=withdrawal, expect=200)
+    call("withdrawal", out, user="alice", withdrawal="none", expect=404)
+    call("withdrawals", keys["member"], query="?limit=1", user="alice", expect=200)
+    call("withdrawals", keys["fund"], user="alice", expect=403)
+    call("held_withdrawals", out, query="?state=held&limit=1", expect=200)
+    call("held_withdrawals", out, query="?state=gone", expect=400)
+    call("statement", keys["member"], user="alice", expect=200)
 
 
 def check_gap(keys):

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use hongbao_host::domain::{Expired, Grabbed, Name, Opened, PacketKey, Policy, SendError, Sent, TenantId};
+use hongbao_host::domain::{
+    Expired, Grabbed, Name, Opened, PacketKey, Policy, Reference, SendError, Sent, TenantId,
+};
 use hongbao_host::store::memory::{MemoryCounter, MemoryLedger};
-use hongbao_host::store::{Counter, FRESH, Funded, Ledger, Standing};
+use hongbao_host::store::{Counter, Ended, FRESH, Funded, Ledger, Standing, Withdrawn};
 use hongbao_testkit::{Fault, Faulty};
 use hongbao_tests::chat::{Chat, amount, request, user};
 
@@ -193,6 +195,42 @@ async fn a_funding_whose_answer_was_lost_moves_once() {
     // Without a key nobody can tell the same funding from another.
     assert_eq!(chat.tenant.fund(&alice, amount(500)).await.unwrap(), amount(1_000));
     chat.assert_conserved().await;
+}
+
+/// Each phase may fail in each way, and whoever asks again with the same key, or says the same end again, moves
+/// nothing twice.
+#[tokio::test]
+async fn a_withdrawal_whose_answers_were_lost_leaves_once_or_comes_back_once() {
+    let faults = [Fault::Down, Fault::RefusesWrites, Fault::Overloaded, Fault::ReplyLost];
+    for completes in [true, false] {
+        let Switched { chat, ledger, .. } = switched();
+        let (alice, key) = (user("alice"), Name::new("payout").unwrap());
+        chat.tenant.fund(&alice, amount(500)).await.unwrap();
+        let withdraw = async || chat.tenant.withdraw(&alice, amount(300), &key, Reference::default()).await;
+        for fault in faults {
+            ledger.set(fault);
+            assert!(withdraw().await.is_err(), "{fault:?}");
+        }
+        ledger.set(Fault::None);
+        let Withdrawn::Replayed(held, left) = withdraw().await.unwrap() else {
+            panic!("the last one took effect, and its answer was lost")
+        };
+        assert_eq!((left, chat.balance("alice").await), (amount(200), 200));
+        let end = async || match completes {
+            true => chat.tenant.complete_withdrawal(&alice, held.id).await,
+            false => chat.tenant.cancel_withdrawal(&alice, held.id).await,
+        };
+        for fault in faults {
+            ledger.set(fault);
+            assert!(end().await.is_err(), "{fault:?}");
+        }
+        ledger.set(Fault::None);
+        assert!(matches!(end().await.unwrap(), Ended::Already(_)), "it had taken effect");
+        let audit = chat.tenant.audit().await.unwrap();
+        let expected = if completes { (200, 0, 300) } else { (500, 0, 0) };
+        assert_eq!((audit.wallets, audit.held, audit.withdrawn), expected);
+        chat.assert_conserved().await;
+    }
 }
 
 #[tokio::test]

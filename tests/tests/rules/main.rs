@@ -26,3 +26,4 @@ mod settlement;
 mod shares;
 mod stage;
 mod wallets;
+mod withdrawals;

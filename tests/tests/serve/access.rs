@@ -16,6 +16,7 @@ struct Things {
     room: String,
     user: String,
     key: String,
+    withdrawal: String,
 }
 
 impl Things {
@@ -26,6 +27,7 @@ impl Things {
             .replace("{user}", &self.user)
             .replace("{action}", "details")
             .replace("{key}", &self.key)
+            .replace("{withdrawal}", &self.withdrawal)
             .replace("{digest}", &"0".repeat(64))
     }
 }
@@ -38,6 +40,7 @@ fn body(operation: &str, things: &Things) -> Option<Value> {
         "press" => json!({"user": things.user, "language": "en"}),
         "say" => json!({"id": "m", "sender": things.user, "text": "/hongbao best", "language": "en"}),
         "fund" => json!({"amount": 10}),
+        "withdraw" => json!({"amount": 10, "reference": "x"}),
         "create_tenant" => json!({"tenant": "intruder"}),
         "configure" => json!({}),
         "upgrade" => json!({}),
@@ -93,7 +96,11 @@ async fn things(stage: &Stage, tenant: &str, keys: &Keys) -> Things {
     let audit = format!("/v1/tenants/{tenant}/audit");
     until("settled", || async { stage.get(&audit, &keys["admin"]).await.ok()["unsettled"] == 0 }).await;
     let key = keys["member"][3..19].to_owned();
-    Things { tenant: tenant.into(), packet, room: "kitchen".into(), user: "bella".into(), key }
+    let out = json!({"amount": 7, "reference": SECRET});
+    let out = stage.once("/v1/users/bella/wallet/withdrawals", &keys["withdraw"], "out", out).await.ok();
+    let withdrawal = out["withdrawal"]["id"].as_str().unwrap().to_owned();
+    let (room, user) = ("kitchen".into(), "bella".into());
+    Things { tenant: tenant.into(), packet, room, user, key, withdrawal }
 }
 
 /// Everything of a tenant that an intruder could change.
@@ -109,7 +116,11 @@ async fn state(stage: &Stage, things: &Things, keys: &Keys) -> Vec<Value> {
     ] {
         state.push(stage.get(&path, &keys["admin"]).await.ok());
     }
-    for path in [format!("/v1/packets/{}", things.packet), "/v1/users/bella/wallet".into()] {
+    for path in [
+        format!("/v1/packets/{}", things.packet),
+        "/v1/users/bella/wallet".into(),
+        "/v1/users/bella/wallet/withdrawals".into(),
+    ] {
         state.push(stage.get(&path, &keys["member"]).await.ok());
     }
     state
@@ -126,12 +137,12 @@ async fn no_route_gives_one_tenant_anything_of_anothers() {
             // A stream does not end: `events` has its own test.
             continue;
         }
-        for scope in ["member", "fund", "admin"] {
+        for scope in ["member", "fund", "withdraw", "admin"] {
             let answer = stage.send(request(&stage, &operation, &things, &a[scope], scope)).await;
             assert!(!answer.text.contains(SECRET), "{operation:?} with {scope}: {answer:?}");
             assert!(!answer.text.contains("bruno"), "{operation:?} with {scope}: {answer:?}");
             assert!(!answer.status.is_server_error(), "{operation:?} with {scope}: {answer:?}");
-            if operation.1.contains("{tenant}") || operation.1.contains("{packet}") {
+            if ["{tenant}", "{packet}", "{withdrawal}"].iter().any(|named| operation.1.contains(named)) {
                 assert!(
                     !answer.status.is_success() || answer.text.contains("not-found"),
                     "{operation:?} with {scope}: {answer:?}"
@@ -189,13 +200,15 @@ async fn a_scope_opens_its_own_routes_alone() {
         let (_, path, name) = &operation;
         let opens: &[&str] = match name.as_str() {
             "fund" => &["fund"],
-            "tenant" => &["member", "fund", "admin", "operator"],
+            "withdraw" | "complete_withdrawal" | "cancel_withdrawal" | "held_withdrawals" => &["withdraw"],
+            "withdrawal" | "withdrawals" => &["member", "withdraw"],
+            "tenant" => &["member", "fund", "withdraw", "admin", "operator"],
             "tenants" | "create_tenant" | "configure" => &["operator"],
             _ if path.starts_with("/v1/keys") || path == "/v1/log" => &["operator"],
             _ if path.starts_with("/v1/tenants") => &["admin", "operator"],
             _ => &["member"],
         };
-        for scope in ["member", "fund", "admin", "operator"] {
+        for scope in ["member", "fund", "withdraw", "admin", "operator"] {
             if opens.contains(&scope) {
                 continue;
             }

@@ -226,7 +226,7 @@ impl Stage {
         let salt = format!("make {name}");
         self.once("/v1/tenants", &self.operator, &salt, json!({"tenant": name})).await.ok();
         let mut keys = Keys::new();
-        for scope in ["member", "fund", "admin"] {
+        for scope in ["member", "fund", "withdraw", "admin"] {
             let path = format!("/v1/tenants/{name}/keys");
             let body = json!({"label": scope, "scopes": [scope]});
             let made = self.once(&path, &self.operator, &format!("{scope} of {name}"), body).await.ok();

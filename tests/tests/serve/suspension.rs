@@ -35,10 +35,14 @@ async fn everything(stage: &Stage, keys: &Keys, packet: &str, salt: &str) -> Vec
     let funds = "/v1/users/alice/wallet/funds";
     let funded = stage.once(funds, &keys["fund"], &format!("fund {salt}"), json!({"amount": 5})).await;
     answers.push(("fund", funded));
+    let out = "/v1/users/alice/wallet/withdrawals";
+    let taken = stage.once(out, &keys["withdraw"], &format!("out {salt}"), json!({"amount": 3})).await;
+    answers.push(("withdraw", taken));
     for (name, path) in [
         ("details", format!("/v1/packets/{packet}")),
         ("wallet", "/v1/users/alice/wallet".into()),
         ("statement", "/v1/users/alice/wallet/statement".into()),
+        ("withdrawals", "/v1/users/alice/wallet/withdrawals".into()),
         ("sent", "/v1/users/alice/sent".into()),
         ("received", "/v1/users/bob/received".into()),
         ("room", "/v1/rooms/family/packets".into()),
@@ -62,7 +66,7 @@ async fn who_is_suspended_does_nothing_at_all_and_the_operator_alone_lifts_it() 
     let packet = stage.packet(&keys, "p", 100, 3).await;
     stage.post(SUSPEND, &stage.operator, json!({})).await.ok();
     let answers = everything(&stage, &keys, &packet, "while suspended").await;
-    assert_eq!(answers.len(), 15, "a stream is refused as well");
+    assert_eq!(answers.len(), 17, "a stream is refused as well");
     for (name, answer) in answers {
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (503, "suspended"), "{name}");
         assert_eq!(answer.header("retry-after"), None, "{name}: nobody knows when");
@@ -81,7 +85,7 @@ async fn who_is_suspended_does_nothing_at_all_and_the_operator_alone_lifts_it() 
         assert!(answer.status.is_success(), "{name}: {answer:?}");
     }
     let wallet = stage.get("/v1/users/alice/wallet", &keys["member"]).await.ok();
-    assert_eq!(wallet["balance"], 1_000 - 100 - 10 + 5, "nothing had moved meanwhile");
+    assert_eq!(wallet["balance"], 1_000 - 100 - 10 + 5 - 3, "nothing had moved meanwhile");
     stage.stop().await;
 }
 

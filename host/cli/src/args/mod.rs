@@ -93,8 +93,8 @@ The demo moves the clock. On servers it therefore uses the tenant `sandbox` and 
   hongbao play events.jsonl --data ./books --seed 8
   echo '{\"op\":\"fund\",\"user\":\"alice\",\"amount\":10000}' | hongbao play -
 
-Events: fund, send, grab, open, details, together, advance, settle, balance, lose-cache,
-reconcile, audit. The clock only moves with `advance`. On servers `play` therefore uses the tenant
+Events: fund, send, grab, open, details, together, advance, settle, balance, withdraw, complete,
+cancel, lose-cache, reconcile, audit. The clock only moves with `advance`. On servers `play` therefore uses the tenant
 `sandbox` and the namespace `hongbao-sandbox`.")]
     Play(PlayArgs),
 
@@ -238,7 +238,7 @@ pub(super) enum KeyCommand {
         #[arg(long, conflicts_with_all = ["scope", "tenant"])]
         operator: bool,
 
-        /// Scope of the tenant's key: member, fund or admin; may be repeated
+        /// Scope of the tenant's key: member, fund, withdraw or admin; may be repeated
         #[arg(long, value_name = "SCOPE", required_unless_present = "operator")]
         scope: Vec<String>,
 

@@ -33,6 +33,16 @@ pub(super) enum Body {
         outcome: &'static str,
         packet: String,
     },
+    Withdrawn {
+        outcome: &'static str,
+        withdrawal: String,
+        balance: u64,
+    },
+    Ended {
+        outcome: &'static str,
+        withdrawal: String,
+        amount: u64,
+    },
     Share {
         outcome: &'static str,
         amount: u64,

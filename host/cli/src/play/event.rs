@@ -16,6 +16,9 @@ pub(super) enum Event {
     Advance { ms: u64 },
     Settle {},
     Balance { user: User },
+    Withdraw(Withdraw),
+    Complete { r#ref: String, user: User },
+    Cancel { r#ref: String, user: User },
     LoseCache {},
     Reconcile {},
     Audit {},
@@ -33,6 +36,16 @@ pub(super) struct Send {
     pub(super) expires_in_ms: Option<u64>,
     pub(super) to: Vec<User>,
     pub(super) greeting: String,
+    pub(super) key: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Withdraw {
+    pub(super) r#ref: String,
+    pub(super) user: User,
+    pub(super) amount: u64,
+    /// The platform's own text.
+    pub(super) reference: String,
     pub(super) key: Option<String>,
 }
 
@@ -79,6 +92,9 @@ impl Event {
             Self::Advance { .. } => "advance",
             Self::Settle {} => "settle",
             Self::Balance { .. } => "balance",
+            Self::Withdraw(_) => "withdraw",
+            Self::Complete { .. } => "complete",
+            Self::Cancel { .. } => "cancel",
             Self::LoseCache {} => "lose-cache",
             Self::Reconcile {} => "reconcile",
             Self::Audit {} => "audit",
@@ -88,7 +104,12 @@ impl Event {
     pub(super) fn reference(&self) -> Option<&str> {
         match self {
             Self::Send(send) => Some(&send.r#ref),
-            Self::Grab { r#ref, .. } | Self::Open { r#ref, .. } | Self::Details { r#ref } => Some(r#ref),
+            Self::Withdraw(withdraw) => Some(&withdraw.r#ref),
+            Self::Grab { r#ref, .. }
+            | Self::Open { r#ref, .. }
+            | Self::Complete { r#ref, .. }
+            | Self::Cancel { r#ref, .. }
+            | Self::Details { r#ref } => Some(r#ref),
             _ => None,
         }
     }
@@ -98,7 +119,10 @@ impl Event {
             Self::Fund { user, .. }
             | Self::Grab { user, .. }
             | Self::Open { user, .. }
+            | Self::Complete { user, .. }
+            | Self::Cancel { user, .. }
             | Self::Balance { user } => Some(&user.0),
+            Self::Withdraw(withdraw) => Some(&withdraw.user.0),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::answer::{Answer, Body, ErrorView};
-use super::event::{Event, Kind, Named, Send, User};
+use super::event::{Event, Kind, Named, Send, User, Withdraw};
 use hongbao_domain::decode;
 
 /// The event that a line says.
@@ -71,6 +71,9 @@ enum Op {
     Advance,
     Settle,
     Balance,
+    Withdraw,
+    Complete,
+    Cancel,
     LoseCache,
     Reconcile,
     Audit,
@@ -113,6 +116,7 @@ members! {
     to "to": Vec<User>;
     greeting "greeting": String;
     key "key": String;
+    noted "reference": String;
 }
 
 /// Takes a member that the event must have.
@@ -141,6 +145,9 @@ impl Members {
             Op::Advance => Event::Advance { ms: take(&mut self.ms, "ms")? },
             Op::Settle => Event::Settle {},
             Op::Balance => Event::Balance { user: self.user()? },
+            Op::Withdraw => Event::Withdraw(self.withdraw()?),
+            Op::Complete => Event::Complete { r#ref: self.reference()?, user: self.user()? },
+            Op::Cancel => Event::Cancel { r#ref: self.reference()?, user: self.user()? },
             Op::LoseCache => Event::LoseCache {},
             Op::Reconcile => Event::Reconcile {},
             Op::Audit => Event::Audit {},
@@ -153,6 +160,16 @@ impl Members {
 
     fn reference(&mut self) -> Result<String, String> {
         take(&mut self.reference, "ref")
+    }
+
+    fn withdraw(&mut self) -> Result<Withdraw, String> {
+        Ok(Withdraw {
+            r#ref: self.reference()?,
+            user: self.user()?,
+            amount: take(&mut self.amount, "amount")?,
+            reference: self.noted.take().unwrap_or_default(),
+            key: self.key.take(),
+        })
     }
 
     fn send(&mut self) -> Result<Send, String> {

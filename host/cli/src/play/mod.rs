@@ -4,6 +4,7 @@ mod answer;
 mod event;
 mod line;
 mod player;
+mod withdrawals;
 
 use std::io::{Write, stdout};
 use std::path::Path;

@@ -11,24 +11,26 @@ use crate::time;
 use crate::view::RefundView;
 use hongbao_domain::{
     Amount, Currency, Grabbed, Opened, PacketId, PacketKey, Request, SendError, Sent, Strategy, UserId,
+    WithdrawalId,
 };
 use hongbao_runtime::imports::{Clock, ManualClock};
 use hongbao_runtime::{CallError, Host, Tenant};
-use hongbao_store::StoreError;
+use hongbao_store::{End, StoreError};
 
 /// A host with a clock of its own, and the names that a log gives to packets.
 pub(super) struct Player {
     host: Host,
-    tenant: Tenant,
+    pub(super) tenant: Tenant,
     clock: Arc<ManualClock>,
     refs: Mutex<HashMap<String, PacketId>>,
+    pub(super) withdrawals: Mutex<HashMap<String, WithdrawalId>>,
     /// Of the data directory, for as long as the play goes on.
     _lock: Option<DirectoryLock>,
 }
 
 impl Player {
     pub(super) fn new(Session { host, tenant, lock }: Session, clock: Arc<ManualClock>) -> Self {
-        Self { host, tenant, clock, refs: Mutex::default(), _lock: lock }
+        Self { host, tenant, clock, refs: Mutex::default(), withdrawals: Mutex::default(), _lock: lock }
     }
 
     pub(super) async fn is_conserved(&self) -> Result<bool, StoreError> {
@@ -86,6 +88,9 @@ impl Player {
             Event::Advance { ms } => self.advance(ms).await,
             Event::Settle {} => self.settle().await,
             Event::Balance { user } => store(self.tenant.balance(&user.0).await, balance),
+            Event::Withdraw(withdraw) => self.withdraw(withdraw).await,
+            Event::Complete { r#ref, user } => self.end(&r#ref, &user.0, End::Complete).await,
+            Event::Cancel { r#ref, user } => self.end(&r#ref, &user.0, End::Cancel).await,
             Event::LoseCache {} => store(self.host.lose_cache().await, |()| Body::Plain { outcome: "ok" }),
             Event::Reconcile {} => call(self.tenant.reconcile(true).await, |report| Body::Reconciled {
                 outcome: "ok",
@@ -230,8 +235,8 @@ fn strategy(send: &Send) -> Result<Option<Strategy>, &'static str> {
     }
 }
 
-/// A send without a key is a send of its own.
-fn random_key() -> Result<String, getrandom::Error> {
+/// A send or a withdrawal without a key is one of its own.
+pub(super) fn random_key() -> Result<String, getrandom::Error> {
     Ok(format!("play-{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
 }
 
@@ -260,7 +265,7 @@ fn refused(error: SendError, currency: &Currency) -> Body {
     }
 }
 
-fn store<T>(result: Result<T, StoreError>, body: impl FnOnce(T) -> Body) -> Body {
+pub(super) fn store<T>(result: Result<T, StoreError>, body: impl FnOnce(T) -> Body) -> Body {
     match result {
         Ok(value) => body(value),
         Err(StoreError::Refused(why)) => Body::failed("invalid-argument", why),

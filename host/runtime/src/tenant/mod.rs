@@ -10,6 +10,7 @@ mod load;
 mod replay;
 mod serving;
 mod upgrade;
+mod withdrawals;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

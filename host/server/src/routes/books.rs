@@ -13,6 +13,7 @@ use crate::notes::noted;
 use crate::output::{Items, Told};
 use crate::problem::Problem;
 use crate::quota::AuditPlace;
+use hongbao_domain::Withdrawal;
 use hongbao_runtime::{CounterMismatch, Overdue, Reconciliation};
 use hongbao_store::{AdminEntry, Audit, Discrepancy};
 
@@ -41,6 +42,10 @@ struct AuditView {
     wallets: i64,
     /// All escrow accounts.
     escrow: i64,
+    /// Withdrawals that are held.
+    held: i64,
+    /// What went outside: withdrawals that were completed.
+    withdrawn: i64,
     /// Claims that are not settled yet.
     unsettled: i64,
     packets: u64,
@@ -88,6 +93,8 @@ impl AuditView {
             remaining: narrow(audit.remaining),
             wallets: narrow(audit.wallets),
             escrow: narrow(audit.escrow),
+            held: narrow(audit.held),
+            withdrawn: narrow(audit.withdrawn),
             unsettled: narrow(audit.unsettled),
             packets: audit.packets,
             claims: audit.claims,
@@ -139,6 +146,9 @@ struct ReconciliationView {
     mismatches: Vec<MismatchView>,
     /// Packets that are past their time by more than a minute and were not refunded.
     overdue: Vec<OverdueView>,
+    /// Withdrawals that are held for longer than the tenant's limit `withdrawal_ms`, the oldest first. Nothing ends
+    /// them here.
+    hanging: Vec<HangingView>,
     /// Money that does not agree.
     discrepancies: Vec<DiscrepancyView>,
 }
@@ -182,6 +192,28 @@ impl From<Overdue> for OverdueView {
     }
 }
 
+/// A withdrawal of which nobody has said for long what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct HangingView {
+    withdrawal: String,
+    user: String,
+    amount: u64,
+    reference: String,
+    requested_at_ms: u64,
+}
+
+impl From<Withdrawal> for HangingView {
+    fn from(found: Withdrawal) -> Self {
+        Self {
+            withdrawal: found.id.to_string(),
+            user: found.user.into_string(),
+            amount: found.amount.get(),
+            reference: found.reference.as_str().to_owned(),
+            requested_at_ms: found.requested_at_ms,
+        }
+    }
+}
+
 impl From<Reconciliation> for ReconciliationView {
     fn from(found: Reconciliation) -> Self {
         Self {
@@ -190,6 +222,7 @@ impl From<Reconciliation> for ReconciliationView {
             counters: found.counters,
             mismatches: found.mismatches.into_iter().map(MismatchView::from).collect(),
             overdue: found.overdue.into_iter().map(OverdueView::from).collect(),
+            hanging: found.hanging.into_iter().map(HangingView::from).collect(),
             discrepancies: found.discrepancies.into_iter().map(DiscrepancyView::from).collect(),
         }
     }

@@ -9,6 +9,7 @@ mod rooms;
 mod stream;
 mod tenants;
 mod users;
+mod withdrawals;
 
 use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi;
@@ -30,6 +31,7 @@ pub(super) fn router(service: &Service) -> OpenApiRouter<Service> {
         .merge(packets::router())
         .merge(rooms::router())
         .merge(users::router())
+        .merge(withdrawals::router())
         .merge(administered)
         .merge(operations::router(service.settings().metrics))
 }
