@@ -34,6 +34,7 @@ const ASSETS: &[(&str, &str, &[u8])] = assets! {
     "money.js": "text/javascript; charset=utf-8",
     "packets.js": "text/javascript; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
+    "payout.js": "text/javascript; charset=utf-8",
     "people.js": "text/javascript; charset=utf-8",
     "room.css": "text/css; charset=utf-8",
     "room.js": "text/javascript; charset=utf-8",

@@ -40,6 +40,14 @@ impl Member {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// What this person has taken out, the latest first.
+    pub async fn withdrawals(&self) -> Vec<Value> {
+        let path = format!("{}/v1/users/{}/wallet/withdrawals", self.url, self.user);
+        let page: Value =
+            self.client.get(path).bearer_auth(&self.key).send().await.unwrap().json().await.unwrap();
+        page["items"].as_array().unwrap_or_else(|| panic!("{page}")).clone()
+    }
+
     pub async fn say(&self, id: &str, text: &str) {
         let body = json!({"id": id, "sender": self.user, "text": text, "language": "en"});
         self.post(&format!("/v1/rooms/{}/messages", self.room), None, &body).await;

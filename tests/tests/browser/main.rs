@@ -15,6 +15,7 @@ mod kept;
 mod keyboard;
 mod large;
 mod looks;
+mod payout;
 mod refused;
 mod stage;
 mod talk;

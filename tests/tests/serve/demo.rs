@@ -6,7 +6,7 @@ use hongbao_host::server::DemoSettings;
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::stage::{Answer, Stage, Stores};
+use crate::stage::{Answer, Stage, Stores, until};
 
 async fn stage(stores: Stores, demo: DemoSettings) -> Stage {
     Stage::with_demo(stores, demo).await
@@ -147,4 +147,35 @@ async fn without_a_demo_every_host_is_answered() {
     assert_eq!(stage.send(request.header("origin", "http://elsewhere.example")).await.status, 200);
     assert_eq!(join(&stage, "alice", |request| request).await.status, 404);
     stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bank_of_the_demo_pays_out_also_what_a_host_before_it_left() {
+    let (stores, demo) = (Stores::default(), DemoSettings::default());
+    let first = stage(stores.clone(), demo.clone()).await;
+    let key = session_keys(&join(&first, "alice", |request| request).await);
+    let out = async |stage: &Stage, id: &str, amount: u64| {
+        stage.once("/demo/withdrawals", &key, id, json!({"amount": amount})).await
+    };
+    let taken = out(&first, "k1", 25_000).await;
+    assert_eq!((taken.status.as_u16(), &taken.ok()["balance"]), (201, &json!(75_000)));
+    assert_eq!(out(&first, "k1", 25_000).await.ok(), taken.ok(), "once for each key");
+    assert_eq!(out(&first, "k1", 25_001).await.problem(), "key-reused");
+    assert_eq!(out(&first, "k2", 75_001).await.problem(), "insufficient-funds");
+    assert_eq!(out(&first, "k2", 0).await.problem(), "invalid-argument");
+    let listed = async |stage: &Stage| {
+        let page = stage.get("/v1/users/alice/wallet/withdrawals", &key).await.ok();
+        page["items"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&first).await, ["held"]);
+    until("the bank has paid", || async { listed(&first).await == ["completed"] }).await;
+    // A person's own key does none of this.
+    let own = "/v1/users/alice/wallet/withdrawals";
+    assert_eq!(first.once(own, &key, "k3", json!({"amount": 1})).await.problem(), "forbidden");
+    out(&first, "k4", 1_000).await.ok();
+    first.stop().await;
+
+    let second = stage(stores, demo).await;
+    until("the next host has paid", || async { listed(&second).await == ["completed", "completed"] }).await;
+    second.stop().await;
 }

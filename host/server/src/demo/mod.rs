@@ -1,5 +1,6 @@
 //! The demo: a tenant of its own, one room, and a wallet with something in it for whoever joins.
 
+mod bank;
 mod names;
 mod sessions;
 
@@ -124,6 +125,9 @@ impl Demo {
     pub(super) async fn open(&self, service: &Service) -> Result<(), Problem> {
         let id = tenant_id()?;
         self.remember(service, &id).await?;
+        if let Some(tenant) = service.host().tenant(&id) {
+            bank::pay_rest(&tenant).await?;
+        }
         if service.roster().knows(&id) || service.host().tenant(&id).is_some() {
             return Ok(());
         }
@@ -142,7 +146,10 @@ fn tenant_id() -> Result<TenantId, Problem> {
 
 /// The demo's own routes; no part of the API.
 pub(super) fn router() -> Router<Service> {
-    Router::new().route("/demo/session", post(join)).route("/demo/people", get(people))
+    Router::new()
+        .route("/demo/session", post(join))
+        .route("/demo/people", get(people))
+        .route("/demo/withdrawals", post(bank::take_out))
 }
 
 /// Whose sessions are open, the latest first: the room hears of somebody only once they say or send something. Of a

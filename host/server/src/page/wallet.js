@@ -3,6 +3,7 @@
 import { get, path } from "./api.js";
 import { byId, closable, el, openDialog, pause, toast, whileBusy } from "./dom.js";
 import { shown, signed } from "./money.js";
+import { openPayout, startPayout } from "./payout.js";
 import { session } from "./session.js";
 import { because, say, when } from "./words.js";
 
@@ -18,6 +19,11 @@ export function startWallet() {
   closable(byId("history"));
   byId("balance").addEventListener("click", () => {
     openDialog(byId("wallet"), () => byId("balance"));
+    lookAtBalance();
+    openPayout();
+    statement.begin();
+  });
+  startPayout(() => {
     lookAtBalance();
     statement.begin();
   });
