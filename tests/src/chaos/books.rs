@@ -41,14 +41,27 @@ pub struct Claim {
 /// A movement as its row says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Movement {
-    /// `fund`, `send`, `settle` or `refund`.
+    /// `fund`, `send`, `settle`, `refund`, `withdraw`, `complete` or `cancel`.
     pub kind: String,
-    /// Of which packet; empty for a funding.
+    /// Of which packet or withdrawal; empty for a funding.
     pub packet: String,
     /// Whose wallet.
     pub user: String,
     /// How much.
     pub amount: i64,
+}
+
+/// A withdrawal as its row says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Out of whose wallet.
+    pub user: String,
+    /// By which key.
+    pub key: String,
+    /// How much.
+    pub amount: i64,
+    /// `held`, `completed` or `cancelled`.
+    pub state: String,
 }
 
 /// All rows of a database, at one moment.
@@ -60,6 +73,8 @@ pub struct Books {
     pub claims: Vec<Claim>,
     /// In no order.
     pub movements: Vec<Movement>,
+    /// By id.
+    pub withdrawals: BTreeMap<String, Withdrawal>,
     /// Balances by user.
     pub wallets: BTreeMap<String, i64>,
     /// Balances by packet.
@@ -90,8 +105,10 @@ impl Books {
         let claims =
             snapshot.query("SELECT packet::text, user_id, amount, sequence FROM hongbao.claims", &[]);
         let claims = claims.await?;
-        let movements = "SELECT kind, coalesce(packet::text, ''), user_id, amount FROM hongbao.movements";
+        let movements = "SELECT kind, coalesce(packet::text, withdrawal::text, ''), user_id, amount FROM hongbao.movements";
         let movements = snapshot.query(movements, &[]).await?;
+        let withdrawals = "SELECT id::text, user_id, key, amount, state FROM hongbao.withdrawals";
+        let withdrawals = snapshot.query(withdrawals, &[]).await?;
         let wallets = snapshot.query("SELECT user_id, balance FROM hongbao.wallets", &[]).await?;
         let escrows = snapshot.query("SELECT packet::text, balance FROM hongbao.escrows", &[]).await?;
         let outbox = snapshot.query("SELECT 1 FROM hongbao.outbox", &[]).await?;
@@ -99,6 +116,7 @@ impl Books {
             packets: packets.iter().map(packet).collect(),
             claims: claims.iter().map(claim).collect(),
             movements: movements.iter().map(movement).collect(),
+            withdrawals: withdrawals.iter().map(withdrawal).collect(),
             wallets: wallets.iter().map(|row| (row.get(0), row.get(1))).collect(),
             escrows: escrows.iter().map(|row| (row.get(0), row.get(1))).collect(),
             outbox: outbox.len(),
@@ -118,6 +136,11 @@ fn packet(row: &Row) -> (String, Packet) {
         claimed_shares: row.get(8),
     };
     (row.get(0), packet)
+}
+
+fn withdrawal(row: &Row) -> (String, Withdrawal) {
+    let (user, key, amount, state) = (row.get(1), row.get(2), row.get(3), row.get(4));
+    (row.get(0), Withdrawal { user, key, amount, state })
 }
 
 fn claim(row: &Row) -> Claim {

@@ -40,6 +40,7 @@ pub fn compare(told: &Told, books: &Books) -> Vec<Wrong> {
     }
     settled(books, &claims, &mut wrongs);
     sent_and_refunded(books, &claims, &mut wrongs);
+    withdrawn(books, &mut wrongs);
     balances(books, &mut wrongs);
     wrongs.0
 }
@@ -98,6 +99,17 @@ fn acknowledged(told: &Told, books: &Books, claims: &Claims<'_>, wrongs: &mut Wr
     for (packet, user) in &told.nothing {
         wrongs.unless(found(packet, user).is_none(), Harm::Other, || {
             format!("{user} was told that nothing is left of {packet}, and has a claim on it")
+        });
+    }
+    for (number, id) in &told.withdrawals {
+        wrongs.unless(books.withdrawals.contains_key(id), Harm::Lost, || {
+            format!("withdrawal number {number} was told to be taken as {id}, which is not in the ledger")
+        });
+    }
+    for (id, state) in &told.ends {
+        let found = books.withdrawals.get(id).map(|withdrawal| withdrawal.state.as_str());
+        wrongs.unless(found == Some(state), Harm::Lost, || {
+            format!("withdrawal {id} was told to be {state}; the ledger has {found:?}")
         });
     }
     for (number, packet) in &told.packets {
@@ -189,20 +201,49 @@ fn sent_and_refunded(books: &Books, claims: &Claims<'_>, wrongs: &mut Wrongs) {
     }
 }
 
+/// Every withdrawal was taken out once, and ended as it stands, once.
+fn withdrawn(books: &Books, wrongs: &mut Wrongs) {
+    let kinds = ["withdraw", "complete", "cancel"];
+    let mut moved = kinds.map(|kind| movements(books, kind));
+    for (id, withdrawal) in &books.withdrawals {
+        let key = (id.as_str(), withdrawal.user.as_str());
+        let amounts: Vec<Vec<i64>> = moved
+            .iter_mut()
+            .map(|moved| moved.remove(&key).into_iter().flatten().map(|movement| movement.amount).collect())
+            .collect();
+        let if_it =
+            |ended: &str| if withdrawal.state == ended { vec![withdrawal.amount] } else { Vec::new() };
+        let due = [vec![withdrawal.amount], if_it("completed"), if_it("cancelled")];
+        wrongs.unless(amounts == due, Harm::Other, || {
+            format!(
+                "withdrawal {id}, {}, has to be {kinds:?} by {due:?}, and was by {amounts:?}",
+                withdrawal.state
+            )
+        });
+    }
+    for (id, user) in moved.iter().flat_map(BTreeMap::keys) {
+        wrongs.add(Harm::Other, format!("money of {user} moved for withdrawal {id}, wrongly"));
+    }
+}
+
 /// Every balance is the sum of what came and went, none is below zero, and what was funded is all
 /// there is.
 fn balances(books: &Books, wrongs: &mut Wrongs) {
     let (mut wallets, mut escrows) = (BTreeMap::new(), BTreeMap::new());
-    let mut funded = 0;
+    let (mut funded, mut outside) = (0, 0);
     for Movement { kind, packet, user, amount } in &books.movements {
         let (to_wallet, to_escrow) = match kind.as_str() {
             "fund" => (*amount, 0),
             "send" => (-amount, *amount),
+            "withdraw" => (-amount, 0),
+            "complete" => (0, 0),
+            "cancel" => (*amount, 0),
             _ => (*amount, -amount),
         };
         funded += if kind == "fund" { *amount } else { 0 };
+        outside += if kind == "complete" { *amount } else { 0 };
         *wallets.entry(user.clone()).or_default() += to_wallet;
-        if !packet.is_empty() {
+        if ["send", "settle", "refund"].contains(&kind.as_str()) {
             *escrows.entry(packet.clone()).or_default() += to_escrow;
         }
     }
@@ -214,6 +255,9 @@ fn balances(books: &Books, wrongs: &mut Wrongs) {
             });
         }
     }
-    let held: i64 = books.wallets.values().chain(books.escrows.values()).sum();
-    wrongs.unless(held == funded, Harm::Other, || format!("{funded} was funded, and {held} is there"));
+    let held = books.withdrawals.values().filter(|one| one.state == "held").map(|one| &one.amount);
+    let there: i64 = books.wallets.values().chain(books.escrows.values()).chain(held).sum();
+    wrongs.unless(there + outside == funded, Harm::Other, || {
+        format!("{funded} was funded, {there} is there and {outside} is outside")
+    });
 }

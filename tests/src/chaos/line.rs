@@ -56,6 +56,20 @@ pub enum Line {
         /// Who.
         user: String,
     },
+    /// A withdrawal was taken out, under this id.
+    Taken {
+        /// Its number in the run.
+        number: u64,
+        /// Its id.
+        withdrawal: String,
+    },
+    /// A withdrawal ended so.
+    Ended {
+        /// Its id.
+        withdrawal: String,
+        /// `completed` or `cancelled`.
+        state: String,
+    },
     /// A call had no answer for now, by this code, and is made again.
     Again(String),
     /// Something that must not be, in words.
@@ -91,6 +105,8 @@ impl Line {
                 Self::Held { packet: words.next()?, user: words.next()?, amount: words.next()?.parse().ok()? }
             }
             "nothing" => Self::Nothing { packet: words.next()?, user: words.next()? },
+            "taken" => Self::Taken { number: words.next()?.parse().ok()?, withdrawal: words.next()? },
+            "ended" => Self::Ended { withdrawal: words.next()?, state: words.next()? },
             "again" => Self::Again(rest.to_owned()),
             "odd" => Self::Odd(rest.to_owned()),
             "settled" => Self::Settled(words.next()?.parse().ok()?),
@@ -113,6 +129,8 @@ impl fmt::Display for Line {
             }
             Self::Held { packet, user, amount } => write!(f, "held {packet} {user} {amount}"),
             Self::Nothing { packet, user } => write!(f, "nothing {packet} {user}"),
+            Self::Taken { number, withdrawal } => write!(f, "taken {number} {withdrawal}"),
+            Self::Ended { withdrawal, state } => write!(f, "ended {withdrawal} {state}"),
             Self::Again(code) => write!(f, "again {code}"),
             Self::Odd(what) => write!(f, "odd {what}"),
             Self::Settled(claims) => write!(f, "settled {claims}"),

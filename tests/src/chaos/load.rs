@@ -115,17 +115,17 @@ impl Load {
 }
 
 /// A process's place among the hosts, and how it is told when to pause.
-struct World {
-    load: Load,
-    slot: u64,
-    tenant: Tenant,
+pub(super) struct World {
+    pub(super) load: Load,
+    pub(super) slot: u64,
+    pub(super) tenant: Tenant,
     resting: watch::Receiver<bool>,
     /// Senders and guests who are under way.
     busy: AtomicUsize,
 }
 
 /// Tells the runner. Whoever cannot be told need not go on.
-fn tell(line: &Line) {
+pub(super) fn tell(line: &Line) {
     if writeln!(std::io::stdout().lock(), "{line}").is_err() {
         std::process::exit(0);
     }
@@ -214,25 +214,25 @@ async fn insist<T>(attempt: impl AsyncFn() -> Result<T, &'static str>) -> T {
 }
 
 /// How long somebody waits before asking again: longer each time, and never all at once.
-struct Pause(Dice, u64);
+pub(super) struct Pause(pub(super) Dice, u64);
 
 impl Pause {
-    fn new(world: &World, packet: u64, user: &UserId) -> Self {
+    pub(super) fn new(world: &World, packet: u64, user: &UserId) -> Self {
         let name = user.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte));
         Self(Dice::of(world.load.seed, &[world.slot, packet, name]), 50)
     }
 
-    async fn wait(&mut self) {
+    pub(super) async fn wait(&mut self) {
         sleep(self.0.between_ms(self.1 / 2, self.1)).await;
         self.1 = (self.1 * 2).min(400);
     }
 }
 
-fn again(code: impl Into<String>) {
+pub(super) fn again(code: impl Into<String>) {
     tell(&Line::Again(code.into()));
 }
 
-fn odd(what: String) {
+pub(super) fn odd(what: String) {
     tell(&Line::Odd(what.replace('\n', " ")));
 }
 
@@ -290,6 +290,7 @@ impl World {
             }
             pause.wait().await;
         };
+        self.pay_out(number).await;
         if let Some(packet) = packet {
             tell(&Line::Sent { number, packet: packet.to_string() });
             for (user, after) in self.load.guests(number, self.slot) {

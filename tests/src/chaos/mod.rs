@@ -35,6 +35,7 @@ mod fault;
 mod line;
 mod load;
 pub mod neighbour;
+mod payouts;
 mod process;
 mod report;
 mod stage;
@@ -42,7 +43,7 @@ mod tally;
 mod tamper;
 mod told;
 
-pub use books::{Books, Claim, Movement, Packet};
+pub use books::{Books, Claim, Movement, Packet, Withdrawal};
 pub use check::{Harm, Wrong, compare};
 pub use dice::Dice;
 pub use drill::{Options, run};

@@ -20,6 +20,10 @@ pub struct Told {
     pub nothing: BTreeSet<Tap>,
     /// Packets by their number in the run.
     pub packets: BTreeMap<u64, String>,
+    /// Withdrawals by their number in the run.
+    pub withdrawals: BTreeMap<u64, String>,
+    /// How withdrawals ended, by their ids.
+    pub ends: BTreeMap<String, String>,
     /// Taps that were answered `opened`.
     pub opened: BTreeSet<Tap>,
     /// How often a call had no answer for now, by code.
@@ -60,6 +64,20 @@ impl Told {
             Line::Nothing { packet, user } => {
                 self.nothing.insert((packet.clone(), user.clone()));
             }
+            Line::Taken { number, withdrawal } => {
+                let before = self.withdrawals.entry(*number).or_insert_with(|| withdrawal.clone());
+                if before != withdrawal {
+                    let what =
+                        format!("withdrawal number {number} was taken twice, as {before} and {withdrawal}");
+                    self.odd.push(what);
+                }
+            }
+            Line::Ended { withdrawal, state } => {
+                let before = self.ends.entry(withdrawal.clone()).or_insert_with(|| state.clone());
+                if before != state {
+                    self.odd.push(format!("{withdrawal} was told to be {before} and then {state}"));
+                }
+            }
             Line::Again(code) => *self.again.entry(code.clone()).or_default() += 1,
             Line::Odd(what) => self.odd.push(what.clone()),
         }
@@ -88,6 +106,8 @@ impl Told {
         self.held.retain(|tap, _| is_there(tap));
         self.opened.retain(is_there);
         self.packets.retain(|_, packet| books.packets.contains_key(packet));
+        self.withdrawals.retain(|_, withdrawal| books.withdrawals.contains_key(withdrawal));
+        self.ends.retain(|id, state| books.withdrawals.get(id).is_some_and(|found| found.state == *state));
         let is_open = |packet: &str| books.packets.get(packet).is_none_or(|packet| packet.status == "open");
         self.nothing.retain(|(packet, _)| !is_open(packet));
         forgotten

@@ -1,6 +1,6 @@
 //! The checker finds what it is there for: sound books, each time with one thing wrong.
 
-use hongbao_tests::chaos::{Books, Claim, Harm, Line, Movement, Packet, Told, compare};
+use hongbao_tests::chaos::{Books, Claim, Harm, Line, Movement, Packet, Told, Withdrawal, compare};
 
 fn claim(user: &str, amount: i64, sequence: i64) -> Claim {
     Claim { packet: "p".into(), user: user.into(), amount, sequence }
@@ -10,7 +10,8 @@ fn movement(kind: &str, packet: &str, user: &str, amount: i64) -> Movement {
     Movement { kind: kind.into(), packet: packet.into(), user: user.into(), amount }
 }
 
-/// Alice has sent 100 in 3 shares; bob and carol have theirs, and the rest went back to her.
+/// Alice has sent 100 in 3 shares; bob and carol have theirs, and the rest went back to her. Of what she took out,
+/// 7 are outside, 8 are back and 9 are held.
 fn sound() -> (Told, Books) {
     let packet = Packet {
         key: "k".into(),
@@ -28,12 +29,23 @@ fn sound() -> (Told, Books) {
         movement("settle", "p", "bob", 20),
         movement("settle", "p", "carol", 30),
         movement("refund", "p", "alice", 50),
+        movement("withdraw", "x", "alice", 7),
+        movement("complete", "x", "alice", 7),
+        movement("withdraw", "y", "alice", 8),
+        movement("cancel", "y", "alice", 8),
+        movement("withdraw", "z", "alice", 9),
     ];
-    let wallets = [("alice", 950), ("bob", 20), ("carol", 30)];
+    let withdrawals = [("x", 7, "completed"), ("y", 8, "cancelled"), ("z", 9, "held")];
+    let withdrawals = withdrawals.map(|(id, amount, state)| {
+        let (user, key, state) = ("alice".into(), format!("key {id}"), state.into());
+        (id.to_owned(), Withdrawal { user, key, amount, state })
+    });
+    let wallets = [("alice", 934), ("bob", 20), ("carol", 30)];
     let books = Books {
         packets: [("p".into(), packet)].into(),
         claims: vec![claim("bob", 20, 1), claim("carol", 30, 2)],
         movements,
+        withdrawals: withdrawals.into(),
         wallets: wallets.map(|(user, balance)| (user.into(), balance)).into(),
         escrows: [("p".into(), 0)].into(),
         outbox: 0,
@@ -76,6 +88,11 @@ fn an_acknowledgement_without_a_claim_is_lost() {
     assert_eq!(told_besides("opened q bob 20 1 0"), [Harm::Lost]);
     assert_eq!(told_besides("held p mallory 5"), [Harm::Lost]);
     assert_eq!(told_besides("sent 2 q"), [Harm::Lost]);
+    assert_eq!(told_besides("taken 2 w"), [Harm::Lost]);
+    assert_eq!(told_besides("ended z completed"), [Harm::Lost]);
+    assert_eq!(told_besides("ended x cancelled"), [Harm::Lost]);
+    assert_eq!(told_besides("ended x completed"), []);
+    assert_eq!(told_besides("taken 1 z"), []);
 }
 
 #[test]
@@ -126,6 +143,26 @@ fn a_packet_is_paid_for_once() {
         books.movements.push(movement("send", "q", "alice", 0));
     });
     assert_eq!(twin, [Harm::Other]);
+}
+
+#[test]
+fn a_withdrawal_is_taken_out_once_and_ends_as_it_stands() {
+    for again in 5..10 {
+        let twice = changed(|books| books.movements.push(books.movements[again].clone()));
+        assert_eq!(twice, [Harm::Other], "{again}");
+        let never = changed(|books| _ = books.movements.remove(again));
+        assert_eq!(never, [Harm::Other], "{again}");
+    }
+    for state in ["held", "completed", "cancelled"] {
+        for id in ["x", "y", "z"] {
+            let (_, books) = sound();
+            if books.withdrawals[id].state != state {
+                let moved = changed(|books| books.withdrawals.get_mut(id).unwrap().state = state.into());
+                assert_eq!(moved, [Harm::Other], "{id} is {state}");
+            }
+        }
+    }
+    assert_eq!(changed(|books| _ = books.withdrawals.remove("z")), [Harm::Other]);
 }
 
 #[test]

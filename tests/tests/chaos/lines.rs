@@ -20,6 +20,8 @@ fn a_line_is_read_as_it_was_written() {
         already(3),
         Line::Held { packet: "p".into(), user: "bob".into(), amount: 3 },
         Line::Nothing { packet: "p".into(), user: "bob".into() },
+        Line::Taken { number: 3, withdrawal: "w".into() },
+        Line::Ended { withdrawal: "w".into(), state: "completed".into() },
         Line::Again("busy".into()),
         Line::Odd("two words".into()),
         Line::Settled(9),
@@ -46,4 +48,10 @@ fn an_answer_that_contradicts_an_earlier_one_is_found() {
     let sent = |number, packet: &str| Line::Sent { number, packet: packet.into() };
     assert_eq!(odd(&[sent(1, "p"), sent(1, "p"), sent(2, "q")]), 0);
     assert_eq!(odd(&[sent(1, "p"), sent(1, "q")]), 1);
+    let taken = |number, id: &str| Line::Taken { number, withdrawal: id.into() };
+    assert_eq!(odd(&[taken(1, "w"), taken(1, "w"), taken(2, "x")]), 0);
+    assert_eq!(odd(&[taken(1, "w"), taken(1, "x")]), 1);
+    let ended = |state: &str| Line::Ended { withdrawal: "w".into(), state: state.into() };
+    assert_eq!(odd(&[ended("completed"), ended("completed")]), 0);
+    assert_eq!(odd(&[ended("completed"), ended("cancelled")]), 1);
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod load;
+mod payouts;
 #[path = "../cli/process.rs"]
 mod process;
 mod told;
