@@ -106,8 +106,8 @@ struct TakenOut {
 /// Take money out of a wallet
 ///
 /// Needs the scope `withdraw`. The money is out of the wallet at once, and held until `complete` or `cancel` says what
-/// became of it: have it paid out in between. The `Idempotency-Key` names the withdrawal for ever: sent again, also
-/// days later, it moves nothing, and tells how the withdrawal stands.
+/// became of it: have it paid out in between. The `Idempotency-Key` names the withdrawal for ever: sent again, it moves
+/// nothing. For 24 hours the answer is the first one, and after that it tells how the withdrawal stands by then.
 #[utoipa::path(post, path = "/v1/users/{user}/wallet/withdrawals", tag = "wallets", operation_id = "withdraw",
     params(("user" = String, Path),
         ("Idempotency-Key" = String, Header, min_length = 1, max_length = 128, pattern = "^[!-~]([ -~]*[!-~])?$")),
@@ -260,8 +260,8 @@ enum Listed {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct HeldPage {
-    /// How the withdrawals stand; no other list is kept.
-    #[param(inline, default = "held")]
+    /// How the withdrawals stand: `held`, also where it is left out. No other list is kept.
+    #[param(inline)]
     state: Option<Listed>,
     /// How many at most.
     #[param(minimum = 1, maximum = 100, default = 20)]
