@@ -3,7 +3,7 @@
 //! where the next one begins.
 
 use super::Tenant;
-use hongbao_domain::{Name, Packet, PacketId, UserId};
+use hongbao_domain::{MoneyEvent, MoneyEventId, Name, Packet, PacketId, UserId};
 use hongbao_store::{Entry, Place, Received, StoreError};
 
 impl Tenant {
@@ -59,5 +59,26 @@ impl Tenant {
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         self.inner.shared.ledger.wallets.statement(&self.inner.id, user, before, limit).await
+    }
+
+    /// At most `limit` events of money after this one, in their order; from the first on where there is none. None where
+    /// `after` is no event of this ledger: it was never given, or by a history that is no more.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn money_events(
+        &self,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        self.inner.shared.ledger.money_events.money_events(&self.inner.id, after, limit).await
+    }
+
+    /// The last of the events of money that can be told now; None where there is none yet.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn last_money_event(&self) -> Result<Option<MoneyEventId>, StoreError> {
+        self.inner.shared.ledger.money_events.last_money_event(&self.inner.id).await
     }
 }
