@@ -14,8 +14,8 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::error::{Error, Unfit};
-use super::sequences;
 use super::settings::{self, rows};
+use super::{places, sequences};
 
 const DESCRIPTION: &str = include_str!("guards.sql");
 const EXPECTED: &str = include_str!("guards.txt");
@@ -86,6 +86,7 @@ pub(super) async fn differences(client: &tokio_postgres::Client) -> Result<Vec<S
     let mut differences = compare(&found);
     if differences.is_empty() {
         differences.extend(sequences::set_back(client).await?);
+        differences.extend(places::lag(client).await?);
     }
     Ok(differences)
 }

@@ -26,8 +26,10 @@ mod history;
 mod lists;
 mod load;
 mod migrate;
+mod money_events;
 mod open;
 mod parameters;
+mod places;
 mod pooler;
 mod probe;
 mod read;
@@ -58,11 +60,13 @@ use self::error::Error;
 use self::load::Loads;
 use self::record::Records;
 use self::sessions::{ANSWER, Client, LONG, Sessions};
-use hongbao_domain::{Amount, Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_domain::{
+    Amount, Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId,
+};
 use hongbao_store::{
     Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Loaded,
-    Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled, Settlement,
-    StoreError, WalletLedger,
+    Lookup, MoneyEvents, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled,
+    Settlement, StoreError, WalletLedger,
 };
 
 /// Connections of one ledger. Claims and reads are gathered, so few carry much.
@@ -274,6 +278,22 @@ impl Settlement for PostgresLedger {
 
     async fn unpark(&self) -> Result<u64, StoreError> {
         self.write(async |client| settle::unpark(client).await).await
+    }
+}
+
+#[async_trait]
+impl MoneyEvents for PostgresLedger {
+    async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        self.with(ANSWER, async |client| money_events::after(client, tenant, after, limit).await).await
+    }
+
+    async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError> {
+        self.with(ANSWER, async |client| money_events::last(client, tenant).await).await
     }
 }
 

@@ -32,11 +32,13 @@ pub(super) const LEDGER: Rights = Rights {
         ("wallets", MOVE),
         ("escrows", MOVE),
         ("fundings", ADD),
+        ("place_shift", &[READ]),
         ("health", ADD),
     ],
     functions: &[
         "are_guarded",
         "must_hold",
+        "own_place",
         "record_packet",
         "close_packet",
         "fund_wallet",

@@ -21,6 +21,7 @@ mod guard;
 mod history;
 mod lists;
 mod migrate;
+mod money_events;
 mod open;
 mod open_error;
 mod probe;
@@ -45,11 +46,13 @@ pub use self::registry::SqliteRegistry;
 use self::error::Error;
 use self::guard::Guard;
 use self::sessions::Sessions;
-use hongbao_domain::{Amount, Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_domain::{
+    Amount, Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId,
+};
 use hongbao_store::{
     Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, History, Loaded,
-    Lookup, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled, Settlement,
-    StoreError, WalletLedger, checks,
+    Lookup, MoneyEvents, NewPacket, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Settled,
+    Settlement, StoreError, WalletLedger, checks,
 };
 
 /// Threads that read.
@@ -290,6 +293,24 @@ impl Settlement for SqliteLedger {
 
     async fn unpark(&self) -> Result<u64, StoreError> {
         self.write(settle::unpark).await
+    }
+}
+
+#[async_trait]
+impl MoneyEvents for SqliteLedger {
+    async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| money_events::after(db, &tenant, after, limit)).await
+    }
+
+    async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| money_events::last(db, &tenant)).await
     }
 }
 

@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_health.sql"),
     include_str!("migrations/0006_history.sql"),
     include_str!("migrations/0007_max_share.sql"),
+    include_str!("migrations/0008_money_events.sql"),
 ];
 
 /// Why a database cannot be brought to our version.

@@ -200,7 +200,7 @@ pub trait MoneyEvents: Send + Sync + 'static {
     ///
     /// None is ever skipped: what is committed later has its place after all that was answered, whoever asks and on
     /// whichever host. Of one packet they come as they happened: sent, then claims by their sequence, each before its
-    /// settlement, then the refund. So a movement is told as soon as no transaction is under way that began to write
+    /// settlement, and the refund after all claims. So a movement is told as soon as no transaction is under way that began to write
     /// before it did, which may be a moment after it is acknowledged.
     async fn money_events(
         &self,

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::Books;
 use crate::lists::{RECEIVED, RECENT, RECENT_PACKETS, SENT, STATEMENT};
+use crate::money_events::{CLAIMS, LAST_CLAIM, LAST_MOVEMENT, MOVEMENTS};
 
 /// How SQLite carries out a statement, step by step.
 fn plan(db: &Connection, sql: &str) -> Vec<String> {
@@ -28,6 +29,14 @@ fn every_list_is_a_walk_along_one_index() {
         "SEARCH claims USING INDEX claims_received (tenant=? AND user=? AND (claimed_at_ms,packet)<(?,?))";
     let packets = "SEARCH packets USING PRIMARY KEY (tenant=? AND id=?)";
     assert_eq!(plan(&db, RECEIVED), [claims, packets]);
+    let packet = "SEARCH packets USING PRIMARY KEY (tenant=? AND id=?) LEFT-JOIN";
+    for (sql, place) in [(MOVEMENTS, "place>?"), (LAST_MOVEMENT, "place<?")] {
+        let told = format!("SEARCH movements USING INDEX movements_told (tenant=? AND {place})");
+        assert_eq!(plan(&db, sql), [told.as_str(), packet]);
+    }
+    for (sql, place) in [(CLAIMS, "place>?"), (LAST_CLAIM, "place<?")] {
+        assert_eq!(plan(&db, sql), [format!("SEARCH claims USING INDEX claims_told (tenant=? AND {place})")]);
+    }
 }
 
 #[test]
