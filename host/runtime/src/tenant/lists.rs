@@ -2,6 +2,8 @@
 //! Lists are pages, the latest first; what a page ends with is
 //! where the next one begins.
 
+use tokio::sync::watch;
+
 use super::Tenant;
 use hongbao_domain::{MoneyEvent, MoneyEventId, Name, Packet, PacketId, UserId};
 use hongbao_store::{Entry, Place, Received, StoreError};
@@ -72,6 +74,13 @@ impl Tenant {
         limit: u32,
     ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
         self.inner.shared.ledger.money_events.money_events(&self.inner.id, after, limit).await
+    }
+
+    /// Changes whenever money of the tenant may have moved by a call of this host, so that whoever reads its events need
+    /// not wait until it looks by itself. A hint: it may say too much, and never says what other hosts did.
+    #[must_use]
+    pub fn money_moves(&self) -> watch::Receiver<()> {
+        self.inner.shared.wakes.listen(&self.inner.id)
     }
 
     /// The last of the events of money that can be told now; None where there is none yet.
