@@ -86,7 +86,7 @@ pub(super) async fn migrate(client: &mut Client) -> Result<Schema, Error> {
         apply(&transaction, version + 1, migration).await?;
     }
     transaction.batch_execute("SET LOCAL search_path = pg_catalog").await?;
-    if places::lag(transaction.client()).await?.is_some() {
+    if guards::lag(transaction.client()).await? {
         places::start(transaction.client()).await?;
     }
     guards::intact(transaction.client()).await?;

@@ -7,7 +7,7 @@
 //! places are then above those of the transactions to come.
 
 use super::error::Error;
-use super::sequences;
+use super::sequences::Greatest;
 use super::settings::rows;
 
 /// Whether the row was written where it is: a copy has the number of another transaction.
@@ -25,15 +25,14 @@ const REMEDY: &str = "`hongbao migrate` goes on above all that are in use";
 
 /// What is wrong where events would be given places below those in use, with the remedy. The books must have been found
 /// as they are made.
-pub(super) async fn lag(client: &tokio_postgres::Client) -> Result<Option<String>, Error> {
+pub(super) async fn lag(client: &tokio_postgres::Client, used: &Greatest) -> Result<Option<String>, Error> {
     if one(client, MAY_READ).await? != "t" {
         return Ok(None);
     }
     if one(client, IS_HERE).await? != "1" {
         return Ok(Some(format!("the places of events come from another server, by a dump; {REMEDY}")));
     }
-    // What is written first: whoever writes meanwhile has a number that was given out before.
-    let used = sequences::greatest(client).await?.place;
+    let used = used.place;
     let next: i64 = one(client, NEXT).await?.parse().unwrap_or_default();
     Ok((used >= next)
         .then(|| format!("events have places up to {used}, and the next one would be {next}; {REMEDY}")))

@@ -30,7 +30,8 @@ pub(super) async fn last(client: &tokio_postgres::Client) -> Result<Option<i64>,
     Ok(one(client, sql).await?.parse().ok())
 }
 
-/// The greatest numbers of the latest movements.
+/// The greatest numbers of the latest movements. Whoever compares them with what is given out next has read them before:
+/// who writes meanwhile takes a number that was given out by then.
 pub(super) struct Greatest {
     /// The place in the books.
     id: i64,
@@ -49,9 +50,11 @@ pub(super) async fn greatest(client: &tokio_postgres::Client) -> Result<Greatest
 
 /// What is wrong where places will be given out that are in use, with the remedy. The books must have been found
 /// as they are made.
-pub(super) async fn set_back(client: &tokio_postgres::Client) -> Result<Option<String>, Error> {
-    // What is written first: whoever writes meanwhile takes a place before.
-    let Greatest { id: greatest, .. } = greatest(client).await?;
+pub(super) async fn set_back(
+    client: &tokio_postgres::Client,
+    used: &Greatest,
+) -> Result<Option<String>, Error> {
+    let Greatest { id: greatest, .. } = *used;
     let Some(last) = last(client).await?.filter(|last| *last < greatest) else { return Ok(None) };
     Ok(Some(format!(
         "the sequence movements_places is at {last}, and movements have places up to {greatest}; SELECT \

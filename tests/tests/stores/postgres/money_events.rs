@@ -256,6 +256,7 @@ async fn a_transaction_that_is_older_than_the_raised_shift_writes_nothing() {
     let refused = old.batch_execute("SELECT hongbao.fund_wallet('default', 'old', 1, 1)").await.unwrap_err();
     assert!(format!("{refused:?}").contains("restored from a dump"), "{refused:?}");
     drop(old);
+    ledger.check().await.unwrap();
     fund(&ledger, "bob", 1).await;
 }
 
