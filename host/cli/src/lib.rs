@@ -1,5 +1,5 @@
 //! The command line: `serve`, `key`, `config`, `demo`, `play`, `simulate`, `audit`, `reconcile`,
-//! `settle`, `migrate`, `plugin`.
+//! `settle`, `events`, `migrate`, `plugin`.
 //!
 //! What a command has to say goes to standard output; why it could not goes to standard error,
 //! as one sentence with a code.
@@ -11,6 +11,7 @@ mod audit;
 mod chart;
 mod config;
 mod demo;
+mod events;
 mod exit;
 mod key;
 mod known;
@@ -89,6 +90,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Audit(args) => runtime.block_on(audit::run(&args, plugin)),
         Command::Reconcile(args) => runtime.block_on(reconcile::run(&args, plugin)),
         Command::Settle(args) => runtime.block_on(settle::run(&args)),
+        Command::Events(args) => runtime.block_on(events::run(&args)),
         Command::Migrate(args) => runtime.block_on(migrate::run(&args)),
         Command::Plugin(args) => runtime.block_on(plugin::run(&args)),
         Command::CompilePlugin(_) => Ok(Exit::Usage),

@@ -28,6 +28,8 @@ pub enum IdError {
     NotKey,
     /// Not the two numbers of an event.
     NotEvent,
+    /// Not an event of money, as its id is written.
+    NotMoneyEvent,
 }
 
 impl fmt::Display for IdError {
@@ -39,6 +41,7 @@ impl fmt::Display for IdError {
             Self::Dots => f.write_str("must not be `.` or `..`, which lead elsewhere in a path"),
             Self::NotHex => f.write_str("must be a UUID"),
             Self::NotKey => f.write_str("must be 16 hexadecimal digits"),
+            Self::NotMoneyEvent => f.write_str("must be the id of an event as it was given"),
             Self::NotEvent => f.write_str("must be two numbers with a hyphen between them"),
         }
     }

@@ -303,6 +303,8 @@ impl Host {
         let settled = self.shared.ledger.settlement.settle(limit, self.now_ms()).await;
         self.shared.health.ledger.note(&settled);
         let settled = settled?;
+        let tenants: HashSet<_> = settled.iter().map(|claim| &claim.key.tenant).collect();
+        tenants.into_iter().for_each(|tenant| self.shared.wakes.wake(tenant));
         let now_ms = self.now_ms();
         self.shared.metrics.settled(&settled, now_ms);
         self.settlements.lock().unwrap_or_else(PoisonError::into_inner).count(&settled, now_ms);

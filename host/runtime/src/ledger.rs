@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hongbao_store::{AuditLedger, Ledger, PacketLedger, PacketLists, Settlement, WalletLedger};
+use hongbao_store::{AuditLedger, Ledger, MoneyEvents, PacketLedger, PacketLists, Settlement, WalletLedger};
 
 /// One ledger.
 #[derive(Clone)]
@@ -11,6 +11,7 @@ pub(crate) struct LedgerParts {
     pub(crate) lists: Arc<dyn PacketLists>,
     pub(crate) wallets: Arc<dyn WalletLedger>,
     pub(crate) settlement: Arc<dyn Settlement>,
+    pub(crate) money_events: Arc<dyn MoneyEvents>,
     pub(crate) audit: Arc<dyn AuditLedger>,
 }
 
@@ -22,6 +23,7 @@ impl LedgerParts {
             lists: Arc::<dyn Ledger>::clone(&ledger),
             wallets: Arc::<dyn Ledger>::clone(&ledger),
             settlement: Arc::<dyn Ledger>::clone(&ledger),
+            money_events: Arc::<dyn Ledger>::clone(&ledger),
             audit: ledger,
         }
     }

@@ -28,6 +28,7 @@ mod seldom;
 mod settlement;
 mod shared;
 mod tenant;
+mod wakes;
 mod workers;
 
 pub use announcer::Announcer;

@@ -9,6 +9,7 @@ use super::clock_watch::ClockWatch;
 use super::ledger::LedgerParts;
 use super::metrics::Metrics;
 use super::pool::{Owner, Pool};
+use super::wakes::Wakes;
 use crate::imports::{Clock, Entropy, OpenPackets, StoreHealth};
 use hongbao_domain::TenantId;
 use hongbao_store::Counter;
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     pub(super) metrics: Metrics,
     pub(super) health: Arc<StoreHealth>,
     pub(super) entropy: Arc<Entropy>,
+    pub(super) wakes: Wakes,
     owners: AtomicU64,
     /// Of each tenant, whatever becomes of its plugin and its settings.
     open_packets: Mutex<HashMap<TenantId, Arc<OpenPackets>>>,
@@ -48,6 +50,7 @@ impl Shared {
             clock,
             metrics,
             entropy: Arc::new(entropy),
+            wakes: Wakes::default(),
             owners: AtomicU64::new(0),
             open_packets: Mutex::default(),
         }

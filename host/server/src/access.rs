@@ -169,6 +169,28 @@ impl FromRequestParts<Service> for Member {
     }
 }
 
+/// Somebody who speaks for a whole tenant, and not for one of its members alone. Its scope is that of members: a key that
+/// may act for any of them may look at all of their wallets anyway, and whoever passes events on must not need a key that
+/// can make others or change the plugin.
+pub(super) struct Spokesman {
+    pub(super) caller: Caller,
+    pub(super) tenant: Tenant,
+}
+
+impl FromRequestParts<Service> for Spokesman {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        let Member { caller, tenant } = Member::from_request_parts(parts, service).await?;
+        if caller.key.user.is_some() {
+            let why =
+                "this API key acts for one user alone; events of all need one that is not bound to a user";
+            return Err(Problem::new(Kind::FORBIDDEN, why));
+        }
+        Ok(Self { caller, tenant })
+    }
+}
+
 /// Somebody who may credit wallets.
 pub(super) struct Funder {
     pub(super) caller: Caller,

@@ -39,6 +39,7 @@ mod ward;
 pub use api_key::{NewKey, Seal};
 pub use connections::ConnectionLimits;
 pub use demo::DemoSettings;
+pub use model::money_event::MoneyEventView;
 pub use rate::RateSettings;
 pub use server::{Listening, ServeError, TlsFiles};
 pub use service::{Service, ServiceBuilder, ServiceSettings};

@@ -79,6 +79,7 @@ kinds! {
     COMPLETED = "withdrawal-completed", CONFLICT, Never, "The withdrawal was completed before";
     CANCELLED = "withdrawal-cancelled", CONFLICT, Never, "The withdrawal was cancelled before";
     PLUGIN_IN_USE = "plugin-in-use", CONFLICT, Changed, "The plugin serves the tenant";
+    CURSOR_GONE = "cursor-gone", GONE, Changed, "The ledger does not know this event";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
     MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";
     CONTENT_ENCODING = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, Never, "The body is compressed";

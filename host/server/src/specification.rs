@@ -19,7 +19,7 @@ use super::schemas::tidied;
     tags(
         (name = "packets", description = "A packet's life: sent, grabbed, opened, looked at"),
         (name = "chat", description = "What people type and press, answered by the tenant's plugin"),
-        (name = "events", description = "What happens in a room, while it happens"),
+        (name = "events", description = "What happens in a room, while it happens, and to a tenant's money, for ever"),
         (name = "wallets", description = "Money of users"),
         (name = "tenants", description = "Tenants and their plugins"),
         (name = "keys", description = "API keys"),
@@ -75,6 +75,7 @@ fn add_problems(operation: &mut Operation) {
     for kind in Kind::ALL {
         let applies = match kind.status.as_u16() {
             405 => false,
+            410 => operation.operation_id.as_deref() == Some("tenant_events"),
             413 | 415 => has_body,
             409 => has_key || ends || operation.tags.iter().flatten().any(|tag| tag == "tenants"),
             422 => has_key || operation.tags.iter().flatten().any(|tag| tag == "tenants" || tag == "wallets"),

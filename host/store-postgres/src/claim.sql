@@ -20,13 +20,16 @@ WITH item AS (
           -- Found by its key alone: with more conditions, a plan that was made while the table was small
           -- may go by the time of expiry, through all open packets, for ever.
           SELECT claimed_shares, shares - claimed_shares AS left, total - claimed_amount AS remaining,
-                 audience, audience_users, version, status, expires_at_ms
+                 audience, audience_users, version, status, expires_at_ms, packets.xmin AS written_in
             FROM hongbao.packets
            WHERE id = item.packet AND tenant = item.tenant
           OFFSET 0
              FOR UPDATE
       ) AS locked
      WHERE locked.version = item.version AND locked.status = 'open' AND item.now_ms < locked.expires_at_ms
+           -- Not after a transaction with a higher number, which the claim before this one then has as its place: whoever
+           -- knew the version before it was written, while this statement waited for another packet, is stale.
+       AND age(locked.written_in) >= 0
        AND CASE sign(locked.left - item.shares)
                WHEN 1 THEN item.amount <= locked.remaining - (locked.left - item.shares)
                WHEN 0 THEN item.amount = locked.remaining
@@ -47,9 +50,11 @@ WITH item AS (
          LIMIT 1) AS before
 ), written AS (
     -- Shares of one packet stand next to each other, so their places number them.
-    INSERT INTO hongbao.claims (packet, tenant, user_id, sequence, amount, priority, claimed_at_ms)
+    INSERT INTO hongbao.claims (packet, tenant, user_id, sequence, amount, priority, claimed_at_ms, place)
     SELECT standing.packet, standing.tenant, share.user_id,
-           standing.first + share.place - standing.first_place, share.amount, share.priority, standing.now_ms
+           standing.first + share.place - standing.first_place, share.amount, share.priority, standing.now_ms,
+           -- Asked once for the statement, where the column's default would be for each row.
+           (SELECT hongbao.own_place())
       FROM share JOIN standing USING (item)
      WHERE item NOT IN (SELECT item FROM refused)
      ORDER BY share.place

@@ -14,8 +14,8 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::error::{Error, Unfit};
-use super::sequences;
 use super::settings::{self, rows};
+use super::{places, sequences};
 
 const DESCRIPTION: &str = include_str!("guards.sql");
 const EXPECTED: &str = include_str!("guards.txt");
@@ -85,9 +85,21 @@ pub(super) async fn differences(client: &tokio_postgres::Client) -> Result<Vec<S
     let found = rows(client, DESCRIPTION).await?;
     let mut differences = compare(&found);
     if differences.is_empty() {
-        differences.extend(sequences::set_back(client).await?);
+        let used = sequences::greatest(client).await?;
+        differences.extend(sequences::set_back(client, &used).await?);
+        differences.extend(places::lag(client, &used).await?);
     }
     Ok(differences)
+}
+
+/// Whether books that lack no guard would give events places below those in use.
+pub(super) async fn lag(client: &tokio_postgres::Client) -> Result<bool, Error> {
+    let found = rows(client, DESCRIPTION).await?;
+    if !compare(&found).is_empty() {
+        return Ok(false);
+    }
+    let used = sequences::greatest(client).await?;
+    Ok(places::lag(client, &used).await?.is_some())
 }
 
 /// Changes when a guard may have.

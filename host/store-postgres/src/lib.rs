@@ -26,8 +26,10 @@ mod history;
 mod lists;
 mod load;
 mod migrate;
+mod money_events;
 mod open;
 mod parameters;
+mod places;
 mod pooler;
 mod probe;
 mod read;
@@ -60,10 +62,8 @@ use self::error::Error;
 use self::load::Loads;
 use self::record::Records;
 use self::sessions::{ANSWER, Client, LONG, Sessions};
-use hongbao_domain::{Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
-use hongbao_store::{
-    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
-    NewPacket, PacketLedger, PacketLists, Parked, Recorded, Settled, Settlement, StoreError,
+use hongbao_domain::{
+    Amount, Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId,
 };
 
 /// Connections of one ledger. Claims and reads are gathered, so few carry much.
@@ -237,6 +237,22 @@ impl Settlement for PostgresLedger {
 
     async fn unpark(&self) -> Result<u64, StoreError> {
         self.write(async |client| settle::unpark(client).await).await
+    }
+}
+
+#[async_trait]
+impl MoneyEvents for PostgresLedger {
+    async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        self.with(ANSWER, async |client| money_events::after(client, tenant, after, limit).await).await
+    }
+
+    async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError> {
+        self.with(ANSWER, async |client| money_events::last(client, tenant).await).await
     }
 }
 

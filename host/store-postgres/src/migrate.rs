@@ -8,7 +8,7 @@
 use tokio_postgres::{Client, Transaction};
 
 use super::error::Error;
-use super::guards;
+use super::{guards, places};
 
 /// Every change of the schema there ever was, in order. One that has been released is final.
 const MIGRATIONS: &[&str] = &[
@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_seal.sql"),
     include_str!("migrations/0009_max_share.sql"),
     include_str!("migrations/0010_withdrawals.sql"),
+    include_str!("migrations/0011_money_events.sql"),
 ];
 
 /// How a database stands to this program.
@@ -86,6 +87,9 @@ pub(super) async fn migrate(client: &mut Client) -> Result<Schema, Error> {
         apply(&transaction, version + 1, migration).await?;
     }
     transaction.batch_execute("SET LOCAL search_path = pg_catalog").await?;
+    if guards::lag(transaction.client()).await? {
+        places::start(transaction.client()).await?;
+    }
     guards::intact(transaction.client()).await?;
     transaction.commit().await?;
     Ok(before)

@@ -33,11 +33,13 @@ pub(super) const LEDGER: Rights = Rights {
         ("escrows", MOVE),
         ("fundings", ADD),
         ("withdrawals", MOVE),
+        ("place_shift", &[READ]),
         ("health", ADD),
     ],
     functions: &[
         "are_guarded",
         "must_hold",
+        "own_place",
         "record_packet",
         "close_packet",
         "fund_wallet",

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::error::Error;
 use hongbao_domain::{
     Amount, Audience, Claim, KeyId, MovementKind, Name, Order, Packet, PacketId, Priority, Reference, Scopes,
-    Status, Strategy, TenantId, UserId, WithdrawalId, WithdrawalState,
+    Status, Strategy, TenantId, Terms, UserId, WithdrawalId, WithdrawalState,
 };
 use hongbao_store::StoreError;
 
@@ -135,6 +135,29 @@ impl<'r> Columns<'r> {
 
     pub(super) fn kind(&mut self) -> Column<MovementKind> {
         self.one_of(MovementKind::from_name)
+    }
+
+    /// A kind that may be missing.
+    pub(super) fn optional_kind(&mut self) -> Column<Option<MovementKind>> {
+        let name: Option<&str> = self.get()?;
+        let known =
+            |name| MovementKind::from_name(name).ok_or_else(|| corrupt(format_args!("{name} is not known")));
+        name.map(known).transpose()
+    }
+
+    /// What was ordered with a packet, where it is told.
+    pub(super) fn terms(&mut self) -> Column<Option<Terms>> {
+        let room: Option<&str> = self.get()?;
+        let (shares, expires_at_ms) = (self.optional()?, self.optional()?);
+        let greeting: Option<String> = self.get()?;
+        let room = room.map(Name::new).transpose().map_err(corrupt)?;
+        let all = room.zip(shares).zip(expires_at_ms).zip(greeting);
+        Ok(all.map(|(((room, shares), expires_at_ms), greeting)| Terms {
+            room,
+            shares,
+            expires_at_ms,
+            greeting,
+        }))
     }
 
     /// A whole number of the domain's type.

@@ -12,11 +12,11 @@ const PAGES: u32 = 128;
 
 /// Questions for the greatest place in the last pages of each partition.
 const TAILS: &str = "
-    SELECT format('SELECT max(id) AS place FROM hongbao.%I WHERE ctid >= ''(%s,0)''', relname, greatest(
+    SELECT format('SELECT max(id), max(place) FROM hongbao.%I WHERE ctid >= ''(%s,0)''', relname, greatest(
                pg_relation_size(c.oid) / current_setting('block_size')::bigint - $pages, 0))
       FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
      WHERE inhparent = to_regclass('hongbao.movements') AND has_table_privilege(c.oid, 'SELECT')
-    UNION ALL SELECT 'SELECT 0'";
+    UNION ALL SELECT 'SELECT 0, 0'";
 
 /// Which of the two questions for the last place a user may ask. The first knows of one that was set anew and not
 /// used since.
@@ -30,13 +30,31 @@ pub(super) async fn last(client: &tokio_postgres::Client) -> Result<Option<i64>,
     Ok(one(client, sql).await?.parse().ok())
 }
 
+/// The greatest numbers of the latest movements. Whoever compares them with what is given out next has read them before:
+/// who writes meanwhile takes a number that was given out by then.
+pub(super) struct Greatest {
+    /// The place in the books.
+    id: i64,
+    /// The place of the event.
+    pub(super) place: i64,
+}
+
+/// Reads the ends of all partitions.
+pub(super) async fn greatest(client: &tokio_postgres::Client) -> Result<Greatest, Error> {
+    let tails = rows(client, &TAILS.replace("$pages", &PAGES.to_string())).await?.join(" UNION ALL ");
+    let sql = format!("SELECT concat_ws(' ', max(id), max(place)) FROM ({tails}) AS tails (id, place)");
+    let found = one(client, &sql).await?;
+    let mut numbers = found.split(' ').map(|number| number.parse().unwrap_or_default());
+    Ok(Greatest { id: numbers.next().unwrap_or_default(), place: numbers.next().unwrap_or_default() })
+}
+
 /// What is wrong where places will be given out that are in use, with the remedy. The books must have been found
 /// as they are made.
-pub(super) async fn set_back(client: &tokio_postgres::Client) -> Result<Option<String>, Error> {
-    // What is written first: whoever writes meanwhile takes a place before.
-    let tails = rows(client, &TAILS.replace("$pages", &PAGES.to_string())).await?.join(" UNION ALL ");
-    let greatest = one(client, &format!("SELECT max(place) FROM ({tails}) AS tails (place)")).await?;
-    let greatest: i64 = greatest.parse().unwrap_or_default();
+pub(super) async fn set_back(
+    client: &tokio_postgres::Client,
+    used: &Greatest,
+) -> Result<Option<String>, Error> {
+    let Greatest { id: greatest, .. } = *used;
     let Some(last) = last(client).await?.filter(|last| *last < greatest) else { return Ok(None) };
     Ok(Some(format!(
         "the sequence movements_places is at {last}, and movements have places up to {greatest}; SELECT \

@@ -31,8 +31,8 @@ macro_rules! post {
             $of,
             " ORDER BY rank_ms, sequence LIMIT $2 FOR UPDATE SKIP LOCKED
              ), posted AS (
-                 INSERT INTO hongbao.movements (packet, tenant, kind, user_id, amount, at_ms)
-                 SELECT packet, tenant, 'settle', user_id, amount, $1 FROM due
+                 INSERT INTO hongbao.movements (packet, tenant, kind, user_id, amount, at_ms, place)
+                 SELECT packet, tenant, 'settle', user_id, amount, $1, (SELECT hongbao.own_place()) FROM due
              ), gone AS (
                  DELETE FROM hongbao.outbox USING due
                   WHERE outbox.packet = due.packet AND outbox.rank_ms = due.rank_ms

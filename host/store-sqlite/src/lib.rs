@@ -21,6 +21,7 @@ mod guard;
 mod history;
 mod lists;
 mod migrate;
+mod money_events;
 mod open;
 mod open_error;
 mod probe;
@@ -47,10 +48,8 @@ pub use self::registry::SqliteRegistry;
 use self::error::Error;
 use self::guard::Guard;
 use self::sessions::Sessions;
-use hongbao_domain::{Claim, Name, Packet, PacketId, PacketKey, TenantId, UserId};
-use hongbao_store::{
-    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
-    NewPacket, PacketLedger, PacketLists, Parked, Recorded, Settled, Settlement, StoreError, checks,
+use hongbao_domain::{
+    Amount, Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId,
 };
 
 /// Threads that read.
@@ -249,6 +248,24 @@ impl Settlement for SqliteLedger {
 
     async fn unpark(&self) -> Result<u64, StoreError> {
         self.write(settle::unpark).await
+    }
+}
+
+#[async_trait]
+impl MoneyEvents for SqliteLedger {
+    async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| money_events::after(db, &tenant, after, limit)).await
+    }
+
+    async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| money_events::last(db, &tenant)).await
     }
 }
 

@@ -46,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_history.sql"),
     include_str!("migrations/0007_max_share.sql"),
     include_str!("migrations/0008_withdrawals.sql"),
+    include_str!("migrations/0009_money_events.sql"),
 ];
 
 /// Why a database cannot be brought to our version.

@@ -157,6 +157,21 @@ impl<'r> Columns<'r> {
         T::try_from(number).map_err(|error| invalid(column, Type::Integer, error))
     }
 
+    /// That a row tells of nothing, as an error of the column that was read last.
+    pub(super) fn untold(&self) -> rusqlite::Error {
+        invalid(self.next.saturating_sub(1), Type::Null, "a movement that tells of nothing")
+    }
+
+    /// A claim from [`claim_columns`].
+    pub(super) fn claim(&mut self) -> Column<Claim> {
+        Ok(Claim {
+            user: self.user()?,
+            amount: self.amount()?,
+            sequence: self.number()?,
+            claimed_at_ms: self.number()?,
+        })
+    }
+
     /// A whole number that may be missing.
     pub(super) fn optional(&mut self) -> Column<Option<u64>> {
         let column = self.step();
@@ -265,13 +280,7 @@ fn order(columns: &mut Columns<'_>) -> Result<Order, rusqlite::Error> {
 
 /// A claim from [`claim_columns`].
 pub(super) fn claim(row: &Row<'_>) -> Result<Claim, rusqlite::Error> {
-    let mut columns = Columns::of(row);
-    Ok(Claim {
-        user: columns.user()?,
-        amount: columns.amount()?,
-        sequence: columns.number()?,
-        claimed_at_ms: columns.number()?,
-    })
+    Columns::of(row).claim()
 }
 
 /// The packet of this key.

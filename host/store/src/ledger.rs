@@ -9,8 +9,8 @@ use super::answers::{
 };
 use super::{End, Ended, History, NewWithdrawal, StoreError, Withdrawn};
 use hongbao_domain::{
-    Amount, Claim, Name, Order, Packet, PacketId, PacketKey, Share, TenantId, UserId, Withdrawal,
-    WithdrawalId,
+    Amount, Claim, MoneyEvent, MoneyEventId, Name, Order, Packet, PacketId, PacketKey, Share, TenantId,
+    UserId, Withdrawal, WithdrawalId,
 };
 
 /// The packet side: what a send and an open need. It refuses by itself what would break an invariant, and what it
@@ -239,6 +239,27 @@ pub trait Settlement: Send + Sync + 'static {
     async fn unpark(&self) -> Result<u64, StoreError>;
 }
 
+/// What happened to money, as events: the movements and the claims of a tenant in the order of their transactions.
+#[async_trait]
+pub trait MoneyEvents: Send + Sync + 'static {
+    /// At most `limit` events of a tenant after this one, in their order; from the first on where there is none. None
+    /// where `after` is no event of this ledger: it was never given, or by a [`History`] that is no more.
+    ///
+    /// None is ever skipped: what is committed later has its place after all that was answered, whoever asks and on
+    /// whichever host. Of one packet they come as they happened: sent, then claims by their sequence, each before its
+    /// settlement, and the refund after all claims. So a movement is told as soon as no transaction is under way that began to write
+    /// before it did, which may be a moment after it is acknowledged.
+    async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError>;
+
+    /// The last of the events that can be told now, so that one can listen from now on; None where there is none yet.
+    async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError>;
+}
+
 /// The books as a whole.
 #[async_trait]
 pub trait AuditLedger: Send + Sync + 'static {
@@ -261,6 +282,6 @@ pub trait AuditLedger: Send + Sync + 'static {
 }
 
 /// All of it, as a backend offers it. Whatever has the parts is one.
-pub trait Ledger: PacketLedger + PacketLists + WalletLedger + Settlement + AuditLedger {}
+pub trait Ledger: PacketLedger + PacketLists + WalletLedger + Settlement + MoneyEvents + AuditLedger {}
 
-impl<L: PacketLedger + PacketLists + WalletLedger + Settlement + AuditLedger> Ledger for L {}
+impl<L: PacketLedger + PacketLists + WalletLedger + Settlement + MoneyEvents + AuditLedger> Ledger for L {}

@@ -40,7 +40,7 @@ pub use events::{Events, KEPT_EVENTS, KEPT_MS, Since};
 pub use health::{CHECK_TIME, FRESH, Health, Report, Standing};
 pub use history::Followed;
 pub use history::History;
-pub use ledger::{AuditLedger, Ledger, PacketLedger, PacketLists, Settlement, WalletLedger};
+pub use ledger::{AuditLedger, Ledger, MoneyEvents, PacketLedger, PacketLists, Settlement, WalletLedger};
 pub use registry::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
     RUNNING_MS, Registry, RequestKey, TenantRecord,
@@ -51,7 +51,7 @@ pub use withdrawals::{End, Ended, Held, NewWithdrawal, Withdrawn};
 /// The parts of a ledger and of a counter, to be called on a backend by its own type: `use hongbao_store::prelude::*`.
 pub mod prelude {
     pub use super::{
-        AuditLedger as _, Counter as _, Ledger as _, PacketLedger as _, PacketLists as _, Settlement as _,
-        WalletLedger as _,
+        AuditLedger as _, Counter as _, Ledger as _, MoneyEvents as _, PacketLedger as _, PacketLists as _,
+        Settlement as _, WalletLedger as _,
     };
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use hongbao_domain::{
-    Amount, Claim, Event, EventId, Name, Packet, PacketId, PacketKey, RoomKey, TenantId, UserId, Withdrawal,
-    WithdrawalId,
+    Amount, Claim, Event, EventId, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, RoomKey,
+    TenantId, UserId, Withdrawal, WithdrawalId,
 };
 use hongbao_store::{
     Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Confirmation, Counter, CounterState, Discrepancy,
-    Due, End, Ended, Entry, Events, Funded, History, Lease, Ledger, Loaded, Lookup, NewPacket, NewWithdrawal,
-    Opening, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Report, Seating, Settled,
-    Settlement, Since, StoreError, Swap, Swapped, View, WalletLedger, Withdrawn, WritesRefused,
+    Due, End, Ended, Entry, Events, Funded, History, Lease, Ledger, Loaded, Lookup, MoneyEvents, NewPacket,
+    NewWithdrawal, Opening, PacketLedger, PacketLists, Parked, Place, Received, Recorded, Report, Seating,
+    Settled, Settlement, Since, StoreError, Swap, Swapped, View, WalletLedger, Withdrawn, WritesRefused,
 };
 use tokio::sync::watch;
 
@@ -381,6 +381,21 @@ impl Settlement for Faulty<dyn Ledger> {
     }
     async fn unpark(&self) -> Result<u64, StoreError> {
         self.change(self.store.unpark()).await
+    }
+}
+
+#[async_trait]
+impl MoneyEvents for Faulty<dyn Ledger> {
+    async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        self.pass(self.store.money_events(tenant, after, limit)).await
+    }
+    async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError> {
+        self.pass(self.store.last_money_event(tenant)).await
     }
 }
 

@@ -1,10 +1,11 @@
 //! A PostgreSQL server that keeps what it acknowledged, and a standby of it.
 
 use std::fs::{self, Permissions};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -263,6 +264,26 @@ impl Postgres {
         let mut psql = Account::OWN.command(program("psql"));
         self.connect(&mut psql).args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]);
         printed(psql.args(["--set=ON_ERROR_STOP=1", "--dbname", database, "--command", sql]))
+    }
+
+    /// Restores a dump of our schema in one of these databases into one of another server.
+    ///
+    /// # Panics
+    ///
+    /// When a program fails.
+    #[track_caller]
+    pub fn dump_into(&self, database: &str, other: &Self, copy: &str) {
+        let mut dump = Account::OWN.command(program("pg_dump"));
+        let dumped = self.connect(&mut dump).args(["--schema=hongbao", "--dbname", database]).output();
+        let dumped = dumped.expect("pg_dump runs");
+        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        let mut psql = Account::OWN.command(program("psql"));
+        other.connect(&mut psql).args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", copy]);
+        let mut restoring = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("psql runs");
+        let mut input = restoring.stdin.take().expect("it was asked for");
+        input.write_all(&dumped.stdout).expect("psql reads");
+        drop(input);
+        assert!(restoring.wait().expect("psql ends").success());
     }
 
     /// Tells one of PostgreSQL's programs where to connect.

@@ -28,6 +28,7 @@ fn every_command_explains_itself() {
         "audit",
         "reconcile",
         "settle",
+        "events",
         "migrate",
         "plugin",
     ] {

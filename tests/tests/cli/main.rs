@@ -15,6 +15,7 @@ mod help;
 mod keys;
 mod log;
 mod malformed;
+mod money_events;
 mod people;
 mod play;
 mod plugin_commands;

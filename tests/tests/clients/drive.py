@@ -4,6 +4,7 @@ import sys
 import uuid
 
 from hongbao import AuthenticatedClient
+from hongbao.api.events import tenant_events
 from hongbao.api.keys import create_key
 from hongbao.api.packets import details, grab, open_, send
 from hongbao.api.tenants import create_tenant
@@ -63,4 +64,7 @@ assert isinstance(refused, Problem) and refused.code == "withdrawal-completed", 
 page = statement.sync("alice", client=acme)
 assert [entry.amount for entry in page.items] == [700, -700, -700, -1000, 5000], page
 assert wallet.sync("alice", client=acme).balance == sum(entry.amount for entry in page.items)
+told = tenant_events.sync(client=acme, limit=4)
+assert [event.kind for event in told.items] == ["wallet.funded", "packet.sent", "share.claimed", "share.claimed"], told
+assert tenant_events.sync(client=acme, after=told.items[0].id, limit=3).items == told.items[1:], told
 print("statement of alice adds up")

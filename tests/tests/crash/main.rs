@@ -69,20 +69,35 @@ fn audit_conserves(data: &[&str]) -> Value {
     json(&ended)
 }
 
+/// Events after one, as the command prints them.
+#[track_caller]
+fn events(data: &[&str], after: Option<&str>) -> Vec<Value> {
+    let after: Vec<_> = after.into_iter().flat_map(|id| ["--after", id]).collect();
+    let ended = run(&[&["events"], data, &after].concat());
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 #[test]
 fn what_was_answered_before_a_kill_is_there_after_it() {
     let directory = tempdir().unwrap();
     let data = ["--data", directory.path().to_str().unwrap()];
     let (mut told, mut moments) = (Told::default(), Moments::new(8));
+    let mut read: Vec<Value> = Vec::new();
     for life in 0..8 {
         live_and_die(&data, &format!("life-{life}"), &mut told, &mut moments);
         audit_conserves(&data);
+        let after = read.last().map(|event| event["id"].as_str().unwrap().to_owned());
+        read.extend(events(&data, after.as_deref()));
+        told.is_in(&read);
         let mut play = Play::start(&data);
         told.holds(&mut play);
         let (summary, ended) = play.end();
         assert_eq!((&summary["conserved"], ended.code), (&json!(true), Some(0)), "{summary}");
     }
     assert!(told.opened() > 500, "{} opens are too few to tell anything", told.opened());
+    let whole = events(&data, None);
+    assert!(whole.starts_with(&read), "what was read between the deaths is what there is");
     let mut play = Play::start(&data);
     told.comes_to_an_end(&mut play);
     play.end();

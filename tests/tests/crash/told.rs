@@ -113,6 +113,33 @@ impl Told {
         assert!(number(&audit, "claims") >= self.shares.len() as u64, "{audit}");
     }
 
+    /// Whether events tell of all that was answered.
+    #[track_caller]
+    pub fn is_in(&self, events: &[Value]) {
+        let named = |kind: &str| events.iter().filter(move |event| event["kind"] == kind).collect::<Vec<_>>();
+        let packets: BTreeSet<_> = named("packet.sent").iter().map(|sent| text(sent, "packet")).collect();
+        for (reference, packet) in &self.packets {
+            assert!(packets.contains(packet), "{reference} was sent as {packet}");
+        }
+        let share = |event: &Value| (number(event, "amount"), number(event, "sequence"));
+        let claims: BTreeMap<_, _> = named("share.claimed")
+            .iter()
+            .map(|claim| ((text(claim, "packet"), text(claim, "user")), share(claim)))
+            .collect();
+        for ((reference, user), share) in &self.shares {
+            let key = (self.packets[reference].clone(), user.clone());
+            assert_eq!(claims.get(&key), Some(share), "{reference} of {user}");
+        }
+        assert!(named("share.settled").len() as u64 >= self.credited);
+        let refunds: BTreeMap<_, _> = named("packet.refunded")
+            .iter()
+            .map(|refund| (text(refund, "packet"), number(refund, "amount")))
+            .collect();
+        for (packet, amount) in &self.refunded {
+            assert_eq!(refunds.get(packet), Some(amount), "{packet}");
+        }
+    }
+
     /// The sends that were answered, as they were said.
     fn sends(&self) -> Vec<Value> {
         let days: BTreeSet<&str> = self.packets.keys().map(|name| name.rsplit_once('-').unwrap().0).collect();

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::stage::{Keys, Stage};
 
 /// A stream, read event by event.
-struct Stream {
+pub struct Stream {
     response: Response,
     read: String,
 }
 
 #[derive(Debug)]
-struct Told {
-    id: Option<String>,
-    name: String,
-    data: Value,
+pub struct Told {
+    pub id: Option<String>,
+    pub name: String,
+    pub data: Value,
 }
 
 impl Stream {
@@ -28,13 +28,18 @@ impl Stream {
             Some(id) => request.header("last-event-id", id),
             None => request,
         };
+        Self::of(request).await
+    }
+
+    /// The answer to a request, which must be a stream.
+    pub async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { response, read: String::new() }
     }
 
     /// The next event; None where the stream ended.
-    async fn next(&mut self) -> Option<Told> {
+    pub async fn next(&mut self) -> Option<Told> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());

@@ -22,6 +22,7 @@ mod http2;
 mod keys;
 mod limits;
 mod messages;
+mod money_events;
 mod names;
 mod once;
 mod operations;

@@ -46,6 +46,7 @@ async fn everything(stage: &Stage, keys: &Keys, packet: &str, salt: &str) -> Vec
         ("sent", "/v1/users/alice/sent".into()),
         ("received", "/v1/users/bob/received".into()),
         ("room", "/v1/rooms/family/packets".into()),
+        ("money", "/v1/events".into()),
     ] {
         answers.push((name, stage.get(&path, member).await));
     }
@@ -66,7 +67,7 @@ async fn who_is_suspended_does_nothing_at_all_and_the_operator_alone_lifts_it() 
     let packet = stage.packet(&keys, "p", 100, 3).await;
     stage.post(SUSPEND, &stage.operator, json!({})).await.ok();
     let answers = everything(&stage, &keys, &packet, "while suspended").await;
-    assert_eq!(answers.len(), 17, "a stream is refused as well");
+    assert_eq!(answers.len(), 18, "a stream is refused as well");
     for (name, answer) in answers {
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (503, "suspended"), "{name}");
         assert_eq!(answer.header("retry-after"), None, "{name}: nobody knows when");

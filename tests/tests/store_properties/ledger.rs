@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hongbao_host::domain::{
     Amount, Audience, Name, Order, PacketId, PacketKey, Priority, Reference, Share, Strategy, TenantId,
@@ -226,6 +227,17 @@ impl Run {
         for tenant in (0..TENANTS).map(tenant) {
             let audit = self.tested.audit(&tenant).await.expect("audit answers");
             prop_assert!(audit.is_conserved(), "the books of {} are conserved: {:?}", tenant, audit);
+            let expected = told(&self.oracle, &tenant).await;
+            let mut found = told(self.tested.as_ref(), &tenant).await;
+            // A server has transactions of its own, which have to end first.
+            for _ in 0..500 {
+                if found.len() == expected.len() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                found = told(self.tested.as_ref(), &tenant).await;
+            }
+            prop_assert_eq!(found, expected, "what is told of {}", tenant);
         }
         Ok(())
     }
@@ -269,6 +281,18 @@ fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
 /// An answer in words. Of errors the code counts: their texts are each backend's own.
 fn said<T: Debug>(what: &str, answer: Result<T, StoreError>) -> String {
     format!("{what}: {:?}", answer.map_err(|error| error.code()))
+}
+
+/// What happened to a tenant's money. Of what is settled in one batch the order is each backend's own.
+async fn told(ledger: &dyn Ledger, tenant: &TenantId) -> Vec<String> {
+    let told =
+        ledger.money_events(tenant, None, u32::MAX).await.expect("events answer").expect("all is told");
+    let (settled, others): (Vec<_>, Vec<_>) = told
+        .into_iter()
+        .map(|event| (event.what.name() == "share.settled", format!("{} {:?}", event.at_ms, event.what)))
+        .partition(|(is_settled, _)| *is_settled);
+    let words = |told: Vec<(bool, String)>| told.into_iter().map(|(_, words)| words);
+    words(others).chain(sorted(words(settled).collect())).collect()
 }
 
 /// What a user looks back on. Places in the books are each backend's own, and of what is settled in one

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 pub(super) use plugin::{FileArgs, PackArgs, PluginArgs, PluginCommand, RunArgs};
 
-use hongbao_domain::Strategy;
+use hongbao_domain::{MoneyEventId, Strategy};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -122,6 +122,15 @@ cancel, lose-cache, reconcile, audit. The clock only moves with `advance`. On se
   hongbao settle --ledger postgres://localhost/books --parked
   hongbao settle --ledger postgres://localhost/books --retry")]
     Settle(SettleArgs),
+
+    /// Print what happened to a tenant's money, one JSON object per line, the earliest first
+    #[command(after_help = "Examples:
+  hongbao events --data ./books
+  hongbao events --ledger postgres://localhost/books --tenant acme --follow
+  hongbao events --data ./books --after 1024-a17-5f3a09c2   # the `id` of the last line that you have
+
+The lines are those of GET /v1/events.")]
+    Events(EventsArgs),
 
     /// Create the ledger's schema in a database, or migrate it to the version of this program
     #[command(after_help = "Example:\n  hongbao migrate --ledger postgres://localhost/books")]
@@ -378,6 +387,20 @@ pub(super) struct SettleArgs {
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EventsArgs {
+    /// Begin after this event, instead of with the first
+    #[arg(long, value_name = "ID")]
+    pub(super) after: Option<MoneyEventId>,
+
+    /// Go on with what happens next, until interrupted
+    #[arg(long)]
+    pub(super) follow: bool,
+
+    #[command(flatten)]
+    pub(super) stores: StoreArgs,
 }
 
 #[derive(Debug, Args)]

@@ -26,7 +26,10 @@ pub(crate) async fn refund(shared: &Shared, key: &PacketKey) -> Result<Expired, 
         let closed = ledger.packets.close(key, packet.version, clock.now_ms()).await;
         health.ledger.note(&closed);
         let expired = match closed? {
-            Closed::Refunded(amount) => Expired::Refunded(amount),
+            Closed::Refunded(amount) => {
+                shared.wakes.wake(&key.tenant);
+                Expired::Refunded(amount)
+            }
             Closed::Already(amount) => Expired::Already(amount),
             Closed::NotDue => Expired::NotDue,
             Closed::NotFound => Expired::NotFound,
@@ -64,6 +67,9 @@ impl Tenant {
         let shared = &self.inner.shared;
         let funded = shared.ledger.wallets.fund(&self.inner.id, user, amount, key, self.now_ms()).await;
         shared.health.ledger.note(&funded);
+        if matches!(funded, Ok(Funded::Funded(_))) {
+            shared.wakes.wake(&self.inner.id);
+        }
         funded
     }
 

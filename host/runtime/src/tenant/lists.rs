@@ -2,8 +2,10 @@
 //! Lists are pages, the latest first; what a page ends with is
 //! where the next one begins.
 
+use tokio::sync::watch;
+
 use super::Tenant;
-use hongbao_domain::{Name, Packet, PacketId, UserId};
+use hongbao_domain::{MoneyEvent, MoneyEventId, Name, Packet, PacketId, UserId};
 use hongbao_store::{Entry, Place, Received, StoreError};
 
 impl Tenant {
@@ -59,5 +61,33 @@ impl Tenant {
         limit: u32,
     ) -> Result<Vec<Entry>, StoreError> {
         self.inner.shared.ledger.wallets.statement(&self.inner.id, user, before, limit).await
+    }
+
+    /// At most `limit` events of money after this one, in their order; from the first on where there is none. None where
+    /// `after` is no event of this ledger: it was never given, or by a history that is no more.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn money_events(
+        &self,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        self.inner.shared.ledger.money_events.money_events(&self.inner.id, after, limit).await
+    }
+
+    /// Changes whenever money of the tenant may have moved by a call of this host, so that whoever reads its events need
+    /// not wait until it looks by itself. A hint: it may say too much, and never says what other hosts did.
+    #[must_use]
+    pub fn money_moves(&self) -> watch::Receiver<()> {
+        self.inner.shared.wakes.listen(&self.inner.id)
+    }
+
+    /// The last of the events of money that can be told now; None where there is none yet.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn last_money_event(&self) -> Result<Option<MoneyEventId>, StoreError> {
+        self.inner.shared.ledger.money_events.last_money_event(&self.inner.id).await
     }
 }

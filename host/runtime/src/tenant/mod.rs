@@ -414,6 +414,10 @@ impl Tenant {
             done.answer
         });
         inner.metrics.call(operation, users, begun.elapsed());
+        if operation != Operation::Grab {
+            // A call that failed may have moved money before.
+            inner.shared.wakes.wake(&inner.id);
+        }
         match &answer {
             Ok(_) => inner.breaker.succeeded(),
             Err(CallError::Trapped { why, .. }) => {

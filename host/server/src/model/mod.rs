@@ -3,4 +3,5 @@
 
 pub(super) mod chat;
 pub(super) mod event;
+pub(super) mod money_event;
 pub(super) mod packet;

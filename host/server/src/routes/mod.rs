@@ -2,6 +2,7 @@
 
 mod books;
 mod keys;
+mod money_events;
 mod operations;
 mod packets;
 mod plugins;
@@ -30,6 +31,7 @@ pub(super) fn router(service: &Service) -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Specification::openapi())
         .merge(packets::router())
         .merge(rooms::router())
+        .merge(money_events::router())
         .merge(users::router())
         .merge(withdrawals::router())
         .merge(administered)

@@ -24,10 +24,10 @@ use crate::quota::StreamPlace;
 use hongbao_domain::{EventId, IdError, RoomKey};
 use hongbao_runtime::Tenant;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Proxies close what is silent for a minute or so.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Looks without having been woken: for wakes that were lost, keys that were revoked, and tenants that
 /// were suspended.
 const LOOK_EVERY: Duration = Duration::from_secs(5);

@@ -77,9 +77,30 @@ async fn books_of_every_former_version_answer_as_those_of_the_present_one() {
         assert_eq!(due(None).await, [first, second, third], "of version {version}");
         look_back(&ledger, &ids, version).await;
         assert_eq!(ledger.settle(10, NOW + LIFE).await.unwrap().len(), 3, "of version {version}");
+        told(&ledger, version).await;
         assert!(ledger.audit(&here).await.unwrap().is_conserved(), "of version {version}");
         assert_eq!(ledger.verify(&here).await.unwrap(), [], "of version {version}");
     }
+}
+
+/// What is told of money: of what the books had before there were events, nothing.
+async fn told(ledger: &SqliteLedger, version: usize) {
+    /// Since when they have places.
+    const SINCE: usize = 8;
+    let here = TenantId::new("here").unwrap();
+    let told = ledger.money_events(&here, None, 100).await.unwrap().unwrap();
+    let names: Vec<_> = told.iter().map(|event| event.what.name()).collect();
+    let (before, since) = names.split_at(names.len() - 4);
+    assert_eq!(
+        since,
+        ["wallet.funded", "share.settled", "share.settled", "share.settled"],
+        "of version {version}"
+    );
+    assert_eq!(
+        before.len(),
+        if version < SINCE { 0 } else { 4 + 4 + 3 + 1 },
+        "of version {version}: {before:?}"
+    );
 }
 
 /// What users look back on, of books that were written before there were such lists.

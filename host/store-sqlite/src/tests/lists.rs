@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::Books;
 use crate::lists::{RECEIVED, RECENT, RECENT_PACKETS, SENT, STATEMENT};
+use crate::money_events::{CLAIMS, LAST_CLAIM, LAST_MOVEMENT, MOVEMENTS};
 use crate::withdrawals::{HELD, OF_A_USER};
 
 /// How SQLite carries out a statement, step by step.
@@ -32,6 +33,14 @@ fn every_list_is_a_walk_along_one_index() {
     let of_user = "SEARCH withdrawals USING INDEX withdrawals_of_a_user (tenant=? AND user=? AND id<?)";
     assert_eq!(plan(&db, OF_A_USER), [of_user]);
     assert_eq!(plan(&db, HELD), ["SEARCH withdrawals USING INDEX withdrawals_held (tenant=? AND id>?)"]);
+    let packet = "SEARCH packets USING PRIMARY KEY (tenant=? AND id=?) LEFT-JOIN";
+    for (sql, place) in [(MOVEMENTS, "place>?"), (LAST_MOVEMENT, "place>? AND place<?")] {
+        let told = format!("SEARCH movements USING INDEX movements_told (tenant=? AND {place})");
+        assert_eq!(plan(&db, sql), [told.as_str(), packet]);
+    }
+    for (sql, place) in [(CLAIMS, "place>?"), (LAST_CLAIM, "place>? AND place<?")] {
+        assert_eq!(plan(&db, sql), [format!("SEARCH claims USING INDEX claims_told (tenant=? AND {place})")]);
+    }
 }
 
 #[test]

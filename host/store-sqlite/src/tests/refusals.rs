@@ -56,6 +56,29 @@ async fn check_each(cases: &[(&str, &str)], statement: impl Fn(&str) -> String) 
     books.assert_in_order().await;
 }
 
+#[tokio::test]
+async fn places_that_nobody_gave() {
+    let given = "an event gets its place as it is written";
+    check(&[
+        ("INSERT INTO claims VALUES ({1}, 'carol', 2, 10, 0, 1, 99)", given),
+        ("INSERT INTO claims VALUES ({1}, 'carol', 2, 10, 0, 1, 0)", given),
+        (
+            "INSERT INTO movements (tenant, kind, user, amount, at_ms, place) VALUES ('default', 'fund', 'bob', 1, 1, 5)",
+            given,
+        ),
+        ("UPDATE claims SET place = place", given),
+        ("UPDATE claims SET place = NULL", given),
+        ("UPDATE movements SET place = (SELECT last FROM places)", given),
+        ("UPDATE movements SET place = 0 WHERE kind = 'send'", given),
+        ("UPDATE places SET last = last", "one by one"),
+        ("UPDATE places SET last = 0", "one by one"),
+        ("UPDATE places SET last = last + 2", "one by one"),
+        ("DELETE FROM places", "is kept"),
+        ("REPLACE INTO places VALUES (1, 0)", "is kept"),
+    ])
+    .await;
+}
+
 fn claim(values: &str) -> String {
     format!(
         "INSERT INTO claims (tenant, packet, user, sequence, amount, priority, claimed_at_ms)

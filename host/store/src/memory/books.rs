@@ -3,13 +3,24 @@
 use std::collections::BTreeMap;
 
 use crate::Discrepancy;
-use hongbao_domain::{Account, Amount, Movement, MovementKind, TenantId};
+use hongbao_domain::{Account, Amount, Movement, MovementKind, PacketId, TenantId};
 
 /// One tenant's money. Balances are kept beside the movements and checked against them.
 #[derive(Default)]
 pub(super) struct Books {
     balances: BTreeMap<Account, i128>,
     movements: Vec<Movement>,
+    /// Movements and claims in the order in which they were written: what events are read from.
+    log: Vec<Row>,
+}
+
+/// What an event is made of, by where it is kept.
+#[derive(Clone, Copy)]
+pub(super) enum Row {
+    /// The movement at this index.
+    Movement(usize),
+    /// The claim of this sequence.
+    Claim(PacketId, u32),
 }
 
 /// The books of every tenant.
@@ -43,8 +54,17 @@ impl Books {
         }
         self.balances.insert(from.clone(), gives);
         self.balances.insert(to.clone(), gets);
+        self.log.push(Row::Movement(self.movements.len()));
         self.movements.push(Movement { kind, from, to, amount, at_ms });
         true
+    }
+
+    pub(super) fn claimed(&mut self, packet: PacketId, sequence: u32) {
+        self.log.push(Row::Claim(packet, sequence));
+    }
+
+    pub(super) fn log(&self) -> &[Row] {
+        &self.log
     }
 
     pub(super) fn movements(&self) -> &[Movement] {

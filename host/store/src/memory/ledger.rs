@@ -10,12 +10,12 @@ use super::outbox::{Standing, Waiting};
 use super::withdrawals::Withdrawals;
 use crate::{
     Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
-    NewPacket, PacketLedger, PacketLists, Parked, Queue, Receipt, Recorded, Refusal, Settled, Settlement,
-    StoreError, checks,
+    MoneyEvents, NewPacket, PacketLedger, PacketLists, Parked, Queue, Receipt, Recorded, Refusal, Settled,
+    Settlement, StoreError, checks,
 };
 use hongbao_domain::{
-    Account, Amount, Claim, MovementKind, Name, Order, Packet, PacketId, PacketKey, Priority, Share, Status,
-    TenantId, UserId,
+    Account, Amount, Claim, MoneyEvent, MoneyEventId, MovementKind, Name, Order, Packet, PacketId, PacketKey,
+    Priority, Share, Status, TenantId, UserId,
 };
 
 /// A ledger in this process, for tests and for trying things out: it ends with the process.
@@ -32,7 +32,7 @@ impl Default for MemoryLedger {
 
 #[derive(Default)]
 pub(super) struct State {
-    packets: BTreeMap<PacketKey, Entry>,
+    pub(super) packets: BTreeMap<PacketKey, Entry>,
     keys: BTreeMap<(TenantId, UserId, Name), PacketId>,
     /// What was funded under which key.
     pub(super) fundings: BTreeMap<(TenantId, Name), (UserId, Amount)>,
@@ -153,6 +153,8 @@ impl State {
             return Claimed::Refused(refusal);
         }
         let first = entry.claim(shares, now_ms);
+        let books = self.books.entry(key.tenant.clone()).or_default();
+        (first..).zip(shares).for_each(|(sequence, _)| books.claimed(key.packet, sequence));
         self.outbox.extend(shares.iter().map(|share| {
             let Share { user, amount, priority } = share.clone();
             Waiting::new(Settled { key: key.clone(), user, amount, priority, claimed_at_ms: now_ms })
@@ -371,6 +373,22 @@ impl Settlement for MemoryLedger {
         let parked = state.outbox.iter_mut().filter(|waiting| waiting.is_parked());
         let unparked = parked.map(|waiting| *waiting = Waiting::new(waiting.claim.clone()));
         Ok(unparked.count() as u64)
+    }
+}
+
+#[async_trait]
+impl MoneyEvents for MemoryLedger {
+    async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        Ok(self.state().money_events(tenant, after, limit))
+    }
+
+    async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError> {
+        Ok(self.state().last_money_event(tenant))
     }
 }
 

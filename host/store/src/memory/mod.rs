@@ -8,6 +8,7 @@ mod entry;
 mod events;
 mod ledger;
 mod lists;
+mod money_events;
 mod outbox;
 mod registry;
 mod wallets;

@@ -85,6 +85,11 @@ impl State {
         self.withdrawals.all.get(&(tenant.clone(), id)).filter(|withdrawal| withdrawal.user == *user)
     }
 
+    /// Out of whose wallet it was taken.
+    pub(super) fn owner(&self, tenant: &TenantId, id: WithdrawalId) -> Option<&UserId> {
+        self.withdrawals.all.get(&(tenant.clone(), id)).map(|withdrawal| &withdrawal.user)
+    }
+
     /// In the order of ids.
     pub(super) fn all_withdrawals<'s>(
         &'s self,

@@ -1,6 +1,9 @@
 //! Books of every former version, brought to the present one with what is in them.
 
+use std::time::{Duration, Instant};
+
 use hongbao_host::domain::{Audience, Name, PacketKey, Reference, TenantId, WithdrawalId};
+use hongbao_host::store::Due;
 use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::{OpenError, PostgresLedger, Schema};
 use hongbao_host::store::prelude::*;
@@ -80,7 +83,24 @@ async fn brought(version: usize) {
     let of_all = [key(id(3)), key(id(4)), key(id(5)), elsewhere];
     assert_eq!(due(None).await, of_all.map(ended));
     assert_eq!(ledger.settle(10, NOW).await.unwrap().len(), 3);
+    assert_eq!(
+        told(&ledger, 5).await,
+        [&["wallet.funded", "packet.sent"][..], &["share.settled"; 3]].concat()
+    );
     assert_in_order(&ledger).await;
+}
+
+/// What is told of money: of what the books had before, nothing.
+async fn told(ledger: &dyn Ledger, count: usize) -> Vec<&'static str> {
+    let begun = Instant::now();
+    loop {
+        let told = ledger.money_events(&TenantId::default(), None, 100).await.unwrap().unwrap();
+        // Other tests' transactions on this server have to end first.
+        if told.len() >= count || begun.elapsed() > Duration::from_secs(20) {
+            return told.iter().map(|event| event.what.name()).collect();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// What users look back on, of books that were written before there were such lists.

@@ -9,6 +9,7 @@ mod health;
 mod history;
 mod listed;
 mod looking_back;
+mod money_events;
 mod opening;
 mod plans;
 mod pooling;

@@ -112,6 +112,11 @@ const USES: &[(&str, Use)] = uses! {
     "statement" => |stores, first| {
         stores.ledger.statement(&TenantId::default(), &user("bob"), None, 5).await.unwrap();
     },
+    "money events" => |stores, first| {
+        stores.ledger.money_events(&TenantId::default(), None, 5).await.unwrap();
+        let last = stores.ledger.last_money_event(&TenantId::default()).await.unwrap();
+        stores.ledger.money_events(&TenantId::default(), last, 5).await.unwrap();
+    },
     "parked" => |stores, first| _ = stores.ledger.parked(5).await.unwrap(),
     "add key" => |stores, first| {
         let key = ApiKey {

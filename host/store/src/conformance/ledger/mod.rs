@@ -20,6 +20,7 @@ mod hostile;
 mod keyed;
 mod listing;
 mod many;
+mod money_events;
 mod races;
 mod received;
 mod recent;
@@ -35,7 +36,8 @@ pub(super) fn checks() -> Vec<Check<Parts>> {
     let sending = [funding::CHECKS, keyed::CHECKS, sending::CHECKS, replaying::CHECKS].concat();
     let claiming = [claiming::CHECKS, hostile::CHECKS, closing::CHECKS].concat();
     let rest = [listing::CHECKS, many::CHECKS, settling::CHECKS, races::CHECKS].concat();
-    let lists = [recent::CHECKS, sent::CHECKS, received::CHECKS, statement::CHECKS].concat();
+    let lists =
+        [recent::CHECKS, sent::CHECKS, received::CHECKS, statement::CHECKS, money_events::CHECKS].concat();
     let withdrawing = [withdrawing::CHECKS, withdrawn::CHECKS].concat();
     [sending, claiming, rest, lists, withdrawing].concat()
 }
