@@ -22,6 +22,7 @@ mod policy;
 mod settings;
 mod strategy;
 mod text;
+mod webhook;
 
 pub use access::{ApiKey, KeyId, Scope, Scopes, Suspension, UnknownScope};
 pub use account::{Account, Movement, MovementKind};
@@ -44,6 +45,7 @@ pub use settings::{SettingsError, TenantSettings};
 pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};
+pub use webhook::WebhookId;
 
 /// The README's example is tested as documentation is.
 #[cfg(doctest)]

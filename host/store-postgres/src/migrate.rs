@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_quotas.sql"),
     include_str!("migrations/0008_seal.sql"),
     include_str!("migrations/0009_max_share.sql"),
+    include_str!("migrations/0012_webhooks.sql"),
 ];
 
 /// How a database stands to this program.

@@ -25,6 +25,7 @@ pub mod packet_cache;
 pub mod patience;
 pub mod private;
 mod registry;
+mod webhooks;
 
 pub use answers::{
     Attempt, Audit, Backlog, Claimed, Closed, Discrepancy, Due, Entry, Funded, LARGE_HEAD_START_MS, Loaded,
@@ -43,6 +44,10 @@ pub use ledger::{AuditLedger, Ledger, MoneyEvents, PacketLedger, PacketLists, Se
 pub use registry::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
     RUNNING_MS, Registry, RequestKey, TenantRecord,
+};
+pub use webhooks::{
+    MAX_WEBHOOKS, Saved, Webhook, WebhookFailure, WebhookLease, WebhookProgress, WebhookReplay,
+    WebhookSecret, WebhookState, WebhookStep, Webhooks,
 };
 
 /// The parts of a ledger and of a counter, to be called on a backend by its own type: `use hongbao_store::prelude::*`.

@@ -11,6 +11,7 @@ mod lists;
 mod money_events;
 mod outbox;
 mod registry;
+mod webhooks;
 
 pub use counter::MemoryCounter;
 pub use events::MemoryEvents;
