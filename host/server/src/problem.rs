@@ -77,6 +77,7 @@ kinds! {
     TENANT_EXISTS = "tenant-exists", CONFLICT, Changed, "There is a tenant of this name";
     NO_FORMER = "no-former-plugin", CONFLICT, Changed, "There is no plugin to go back to";
     PLUGIN_IN_USE = "plugin-in-use", CONFLICT, Changed, "The plugin serves the tenant";
+    REPLAYING = "replay-in-progress", CONFLICT, Later, "A replay of this webhook is under way";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
     MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";
     CONTENT_ENCODING = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, Never, "The body is compressed";
@@ -87,6 +88,7 @@ kinds! {
     NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, Changed, "The plugin asks for more than is granted";
     NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, Changed, "The plugin does not say what it is";
     COSTLY_PLUGIN = "plugin-too-costly", UNPROCESSABLE_ENTITY, Changed, "The plugin takes too much to compile";
+    BAD_ENDPOINT = "endpoint-refused", UNPROCESSABLE_ENTITY, Changed, "Nothing is sent to such an endpoint";
     FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, Changed, "The request is for another host";
     FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, Never, "The request comes from another site";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, Later, "Too many requests";

@@ -16,6 +16,7 @@ struct Things {
     room: String,
     user: String,
     key: String,
+    webhook: String,
 }
 
 impl Things {
@@ -26,6 +27,7 @@ impl Things {
             .replace("{user}", &self.user)
             .replace("{action}", "details")
             .replace("{key}", &self.key)
+            .replace("{webhook}", &self.webhook)
             .replace("{digest}", &"0".repeat(64))
     }
 }
@@ -44,6 +46,10 @@ fn body(operation: &str, things: &Things) -> Option<Value> {
         "create_key" => json!({"label": "x", "scopes": ["admin"]}),
         "create_operator_key" => json!({"label": "x"}),
         "reconcile" => json!({"repair": true}),
+        "create_webhook" => json!({"url": "https://1.1.1.1/intruder"}),
+        "change_webhook" => json!({"is_disabled": true}),
+        "rotate_webhook" => json!({"overlap_seconds": 0}),
+        "replay_webhook" => json!({"from_ms": 0}),
         _ => return None,
     })
 }
@@ -93,7 +99,14 @@ async fn things(stage: &Stage, tenant: &str, keys: &Keys) -> Things {
     let audit = format!("/v1/tenants/{tenant}/audit");
     until("settled", || async { stage.get(&audit, &keys["admin"]).await.ok()["unsettled"] == 0 }).await;
     let key = keys["member"][3..19].to_owned();
-    Things { tenant: tenant.into(), packet, room: "kitchen".into(), user: "bella".into(), key }
+    // Nobody sends there: it is disabled at once, and no tenant is told of another's.
+    let path = format!("/v1/tenants/{tenant}/webhooks");
+    let hook = json!({"url": format!("https://1.1.1.1/{SECRET}")});
+    let webhook =
+        stage.once(&path, &keys["admin"], "hook", hook).await.ok()["id"].as_str().unwrap().to_owned();
+    let request = stage.request(Method::PATCH, &format!("{path}/{webhook}"), &keys["admin"]);
+    stage.send(request.json(&json!({"is_disabled": true}))).await.ok();
+    Things { tenant: tenant.into(), packet, room: "kitchen".into(), user: "bella".into(), key, webhook }
 }
 
 /// Everything of a tenant that an intruder could change.
@@ -106,6 +119,7 @@ async fn state(stage: &Stage, things: &Things, keys: &Keys) -> Vec<Value> {
         format!("{tenant}/plugins"),
         format!("{tenant}/audit"),
         format!("{tenant}/log"),
+        format!("{tenant}/webhooks"),
     ] {
         state.push(stage.get(&path, &keys["admin"]).await.ok());
     }

@@ -32,3 +32,4 @@ mod suspension;
 mod tenants;
 mod tls;
 mod typed;
+mod webhooks;

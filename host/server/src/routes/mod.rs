@@ -9,6 +9,7 @@ mod rooms;
 mod stream;
 mod tenants;
 mod users;
+mod webhooks;
 
 use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi;
@@ -25,6 +26,7 @@ pub(super) fn router(service: &Service) -> OpenApiRouter<Service> {
         .merge(plugins::router())
         .merge(keys::router())
         .merge(books::router())
+        .merge(webhooks::router())
         .layer(from_fn_with_state(service.clone(), administration));
     OpenApiRouter::with_openapi(Specification::openapi())
         .merge(packets::router())
