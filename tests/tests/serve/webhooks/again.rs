@@ -100,6 +100,7 @@ async fn a_secret_is_replaced_while_both_sign() {
     assert_eq!(replayed.header("idempotency-replayed"), Some("true"));
     assert!(replayed.ok()["secret"].is_null(), "it is shown once");
     let signed = async |number: u64| {
+        bench.followed().await;
         bench.events(number..number + 1).await;
         let took = bench.taken(number as usize).await;
         took.last().unwrap().clone()

@@ -43,6 +43,7 @@ async fn every_event_is_told_in_its_order_and_signed() {
 async fn kinds_that_were_not_chosen_are_not_told() {
     let bench = Bench::start().await;
     bench.change(json!({"kinds": ["share.claimed"]})).await;
+    bench.followed().await;
     let other = Receiver::start().await;
     hook(&bench.stage, &bench.keys, json!({"url": other.url(), "kinds": ["wallet.funded", "packet.sent"]}))
         .await;
@@ -170,12 +171,13 @@ async fn a_receiver_is_left_alone_for_as_long_as_it_asks_within_bounds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_fails_altogether_is_only_probed_and_catches_up() {
     const EVENTS: usize = 60;
+    const ALL: &str = "/failures?limit=100";
     let bench = Bench::start().await;
     bench.receiver.always(status(500));
     bench.events(1..EVENTS as u64 + 1).await;
-    until("it fails", || async { bench.list("/failures").await.len() >= 8 }).await;
+    until("it fails", || async { bench.list(ALL).await.len() >= 8 }).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let (failures, attempts) = (bench.list("/failures").await.len(), bench.receiver.got().len());
+    let (failures, attempts) = (bench.list(ALL).await.len(), bench.receiver.got().len());
     assert!((8..8 + 16).contains(&failures), "{failures} failures are kept of {EVENTS} events");
     assert_eq!(attempts, failures, "and nothing else was tried");
     let metrics = bench.stage.get("/metrics", "").await.text;

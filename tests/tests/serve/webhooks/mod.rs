@@ -103,6 +103,11 @@ impl Bench {
         until("nothing waits", is_done).await;
     }
 
+    /// Waits until the host has heard of a change, which takes two polls.
+    async fn followed(&self) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
     async fn waiting(&self, count: usize) -> Vec<Value> {
         until(&format!("{count} failures"), || async { self.list("/failures").await.len() == count }).await;
         self.list("/failures").await
