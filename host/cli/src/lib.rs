@@ -33,6 +33,7 @@ mod table;
 mod terminal;
 mod time;
 mod view;
+mod webhook;
 
 use std::ffi::OsString;
 use std::io::{Write as _, stderr};
@@ -93,6 +94,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => runtime.block_on(events::run(&args)),
         Command::Migrate(args) => runtime.block_on(migrate::run(&args)),
         Command::Plugin(args) => runtime.block_on(plugin::run(&args)),
+        Command::Webhook(args) => runtime.block_on(webhook::run(args)),
         Command::CompilePlugin(_) => Ok(Exit::Usage),
     }
 }

@@ -35,6 +35,7 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     let mut stores = Stores::named(&args.stores)?;
     stores.validate_serve()?;
     let (address, tls) = (stores.serve.address(args), stores.serve.tls(args));
+    let webhooks = stores.serve.webhooks(args)?;
     for_others(args, address)?;
     if stores.books == Books::Memory && !args.demo {
         stores.books = Books::Directory(DATA.into());
@@ -52,7 +53,8 @@ pub(super) async fn run(args: &ServeArgs, plugin: Option<&Path>) -> anyhow::Resu
     let service = Service::builder(host.clone())
         .events(events)
         .registry(Arc::clone(&registry))
-        .settings(stores.serve.settings());
+        .settings(stores.serve.settings())
+        .webhooks(webhooks);
     let service = if args.demo { service.demo(stores.serve.demo()) } else { service };
     let service = service.build()?;
     let scheme = if tls.is_some() { "https" } else { "http" };

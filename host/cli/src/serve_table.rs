@@ -9,10 +9,14 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::args::{ServeArgs, address};
+use crate::exit::InputError;
+use crate::setting::Setting;
 use hongbao_domain::Limits;
 use hongbao_domain::decode::Misfit;
 use hongbao_runtime::{CompileLimits, TenantsFile};
-use hongbao_server::{ConnectionLimits, DemoSettings, RateSettings, ServiceSettings, TlsFiles};
+use hongbao_server::{
+    ConnectionLimits, DemoSettings, RateSettings, ServiceSettings, TlsFiles, WebhookSettings,
+};
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
@@ -46,6 +50,15 @@ pub(crate) struct ServeTable {
     demo_names: Vec<String>,
     demo_sessions: Option<u32>,
     demo_sessions_per_address: Option<u32>,
+    webhooks: WebhooksTable,
+}
+
+/// What a file says of webhooks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WebhooksTable {
+    allow_private_addresses: Option<bool>,
+    allow_http: Option<bool>,
 }
 
 impl ServeTable {
@@ -159,6 +172,29 @@ impl ServeTable {
         let per_address = self.connections_per_address.map_or_else(|| all.div_ceil(2), |most| most as usize);
         let per_tenant = self.connections_per_tenant.map_or_else(|| all.div_ceil(4), |most| most as usize);
         ConnectionLimits { all, per_address, per_tenant, ..by_default }
+    }
+
+    /// Where messages to webhooks may go, by the command line, the environment and the file.
+    pub(super) fn webhooks(&self, args: &ServeArgs) -> Result<WebhookSettings, InputError> {
+        let is_allowed = |given: bool, name: &str, said: Option<bool>| -> Result<bool, InputError> {
+            let environment = Setting::in_the_environment(name)?;
+            let environment = environment.map(|setting| match setting.value.as_str() {
+                "true" => Ok(true),
+                "false" => Ok(false),
+                _ => Err(setting.unusable("usage", "it must be true or false")),
+            });
+            Ok(given || environment.transpose()?.or(said).unwrap_or(false))
+        };
+        let WebhooksTable { allow_private_addresses, allow_http } = self.webhooks;
+        Ok(WebhookSettings {
+            allow_private_addresses: is_allowed(
+                args.webhooks_allow_private_addresses,
+                "HONGBAO_WEBHOOKS_ALLOW_PRIVATE_ADDRESSES",
+                allow_private_addresses,
+            )?,
+            allow_http: is_allowed(args.webhooks_allow_http, "HONGBAO_WEBHOOKS_ALLOW_HTTP", allow_http)?,
+            ..WebhookSettings::default()
+        })
     }
 
     /// How a demo is served where one is asked for.

@@ -24,7 +24,7 @@ pub enum IdError {
     Dots,
     /// Not the 32 hexadecimal digits of a packet or a withdrawal.
     NotHex,
-    /// Not the 16 hexadecimal digits of an API key.
+    /// Not the 16 hexadecimal digits of an API key or of a webhook.
     NotKey,
     /// Not the two numbers of an event.
     NotEvent,

@@ -22,6 +22,7 @@ mod policy;
 mod settings;
 mod strategy;
 mod text;
+mod webhook;
 mod withdrawal;
 
 pub use access::{ApiKey, KeyId, Scope, Scopes, Suspension, UnknownScope};
@@ -45,6 +46,7 @@ pub use settings::{SettingsError, TenantSettings};
 pub use strategy::{DeclaredParameter, DeclaredStrategy, Strategies, Strategy, StrategyError};
 pub use text::{closed, counted, one_line};
 pub use text::{is_unseen, turns};
+pub use webhook::WebhookId;
 pub use withdrawal::{Withdrawal, WithdrawalState};
 
 /// The README's example is tested as documentation is.

@@ -12,7 +12,7 @@ use super::{
     Settlements, Tenant, TenantConfig, TenantError, TenantsFile,
 };
 use crate::imports::{Clock, Entropy, Skew, SteadyClock};
-use hongbao_domain::{Manifest, Suspension, TenantId};
+use hongbao_domain::{Manifest, MoneyEvent, MoneyEventId, Suspension, TenantId};
 use hongbao_store::memory::{MemoryCounter, MemoryLedger};
 use hongbao_store::{
     Audit, Backlog, Counter, Discrepancy, Health, Ledger, PacketLedger, Parked, Report, Settled, StoreError,
@@ -331,6 +331,28 @@ impl Host {
     /// When the ledger is away.
     pub async fn verify(&self, tenant: &TenantId) -> Result<Vec<Discrepancy>, StoreError> {
         self.shared.ledger.audit.verify(tenant).await
+    }
+
+    /// At most `limit` events of a tenant's money after this one, whether or not this host serves the tenant; None where
+    /// `after` is no event of the ledger.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn money_events(
+        &self,
+        tenant: &TenantId,
+        after: Option<MoneyEventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<MoneyEvent>>, StoreError> {
+        self.shared.ledger.money_events.money_events(tenant, after, limit).await
+    }
+
+    /// The last event of a tenant's money that can be told now; None where there is none yet.
+    ///
+    /// # Errors
+    /// When the ledger is away.
+    pub async fn last_money_event(&self, tenant: &TenantId) -> Result<Option<MoneyEventId>, StoreError> {
+        self.shared.ledger.money_events.last_money_event(tenant).await
     }
 
     /// The backlog of settlement and the withdrawals that are held, for all tenants of the ledger. The metrics show the latest result.

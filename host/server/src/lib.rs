@@ -35,6 +35,7 @@ mod serving;
 mod specification;
 mod trouble;
 mod ward;
+mod webhooks;
 
 pub use api_key::{NewKey, Seal};
 pub use connections::ConnectionLimits;
@@ -43,6 +44,7 @@ pub use model::money_event::MoneyEventView;
 pub use rate::RateSettings;
 pub use server::{Listening, ServeError, TlsFiles};
 pub use service::{Service, ServiceBuilder, ServiceSettings};
+pub use webhooks::{Names, Received, SystemNames, VerifyError, WebhookSettings};
 
 /// The README's example is tested as documentation is.
 #[cfg(doctest)]

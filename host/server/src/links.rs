@@ -37,6 +37,8 @@ const TAPPER: &[(&str, &str)] = &[("user", "$request.body#/user")];
 const TENANT: &[(&str, &str)] = &[("tenant", "$response.body#/tenant")];
 const SAME_TENANT: &[(&str, &str)] = &[("tenant", "$request.path.tenant")];
 
+const NEW_WEBHOOK: &[(&str, &str)] = &[("tenant", "$request.path.tenant"), ("webhook", "$response.body#/id")];
+
 const WAYS: &[Way] = &[
     way("send", "details", PACKET, &[]),
     way("send", "grab", PACKET, SENDER),
@@ -78,6 +80,10 @@ const WAYS: &[Way] = &[
     way("create_tenant", "reconcile", TENANT, &[]),
     way("create_tenant", "log", TENANT, &[]),
     way("create_key", "keys", SAME_TENANT, &[]),
+    way("create_tenant", "webhooks", TENANT, &[]),
+    way("create_webhook", "webhook", NEW_WEBHOOK, &[]),
+    way("create_webhook", "test_webhook", NEW_WEBHOOK, &[]),
+    way("create_webhook", "remove_webhook", NEW_WEBHOOK, &[]),
     way(
         "create_key",
         "revoke_key",

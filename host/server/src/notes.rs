@@ -145,6 +145,12 @@ fn action(request: &Request) -> Option<String> {
         ("POST", "/v1/tenants/{tenant}/resume") => "tenant.resume",
         ("POST", "/v1/tenants/{tenant}/reconcile") => "books.reconcile",
         ("POST", "/v1/tenants/{tenant}/keys" | "/v1/keys") => "key.create",
+        ("POST", "/v1/tenants/{tenant}/webhooks") => "webhook.create",
+        ("PATCH", "/v1/tenants/{tenant}/webhooks/{webhook}") => "webhook.change",
+        ("DELETE", "/v1/tenants/{tenant}/webhooks/{webhook}") => "webhook.remove",
+        ("POST", "/v1/tenants/{tenant}/webhooks/{webhook}/rotate") => "webhook.rotate",
+        ("POST", "/v1/tenants/{tenant}/webhooks/{webhook}/test") => "webhook.test",
+        ("POST", "/v1/tenants/{tenant}/webhooks/{webhook}/replay") => "webhook.replay",
         ("DELETE", "/v1/tenants/{tenant}/keys/{key}" | "/v1/keys/{key}") => "key.revoke",
         // One that was forgotten here is in the log all the same.
         (method, route) => return Some(format!("{method} {route}")),

@@ -20,6 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Service;
 use super::connections::Closed;
+use super::webhooks::WebhookMetrics;
 use hongbao_runtime::Label;
 use hongbao_store::{Health, Standing};
 
@@ -121,6 +122,7 @@ pub(super) struct HttpMetrics {
     pub(super) tenants_waiting: Gauge,
     pub(super) connections: Gauge,
     closed: Family<ReasonLabel, Counter>,
+    pub(super) webhooks: WebhookMetrics,
     /// When it was last logged that no connection can be accepted, in seconds since `begun`.
     logged_s: AtomicU64,
     begun: Instant,
@@ -162,6 +164,7 @@ impl HttpMetrics {
         let closed = Family::<ReasonLabel, Counter>::default();
         let help = "Connections that the listener closed or could not accept, by reason";
         registry.register("http_connections_closed", help, closed.clone());
+        let webhooks = WebhookMetrics::new(&mut registry);
         let (logged_s, begun, ids) = (AtomicU64::new(NEVER), Instant::now(), AtomicU64::new(seed));
         Self {
             registry,
@@ -176,6 +179,7 @@ impl HttpMetrics {
             tenants_waiting,
             connections,
             closed,
+            webhooks,
             logged_s,
             begun,
             ids,

@@ -80,6 +80,7 @@ kinds! {
     CANCELLED = "withdrawal-cancelled", CONFLICT, Never, "The withdrawal was cancelled before";
     PLUGIN_IN_USE = "plugin-in-use", CONFLICT, Changed, "The plugin serves the tenant";
     CURSOR_GONE = "cursor-gone", GONE, Changed, "The ledger does not know this event";
+    REPLAYING = "replay-in-progress", CONFLICT, Later, "A replay of this webhook is under way";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, Never, "The body is too large";
     MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, Never, "The body is of another type";
     CONTENT_ENCODING = "unsupported-content-encoding", UNSUPPORTED_MEDIA_TYPE, Never, "The body is compressed";
@@ -90,6 +91,7 @@ kinds! {
     NOT_GRANTED = "not-granted", UNPROCESSABLE_ENTITY, Changed, "The plugin asks for more than is granted";
     NO_MANIFEST = "no-manifest", UNPROCESSABLE_ENTITY, Changed, "The plugin does not say what it is";
     COSTLY_PLUGIN = "plugin-too-costly", UNPROCESSABLE_ENTITY, Changed, "The plugin takes too much to compile";
+    BAD_ENDPOINT = "endpoint-refused", UNPROCESSABLE_ENTITY, Changed, "Nothing is sent to such an endpoint";
     FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, Changed, "The request is for another host";
     FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, Never, "The request comes from another site";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, Later, "Too many requests";

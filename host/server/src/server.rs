@@ -121,6 +121,7 @@ pub struct Listening {
     server: JoinHandle<io::Result<()>>,
     gate: Gate,
     looking_after: JoinHandle<()>,
+    delivering: JoinHandle<()>,
 }
 
 impl Service {
@@ -206,7 +207,8 @@ impl Service {
             None => tokio::spawn(server.acceptor(Tracking).serve(router)),
         };
         let looking_after = tokio::spawn(self.clone().look_after());
-        Ok(Listening { service: self, address, handle, tls, server, gate, looking_after })
+        let delivering = tokio::spawn(self.clone().deliver_webhooks());
+        Ok(Listening { service: self, address, handle, tls, server, gate, looking_after, delivering })
     }
 }
 
@@ -248,6 +250,7 @@ impl Listening {
             self.gate.close_quiet(Instant::now());
         }
         let _ = self.looking_after.await;
+        let _ = self.delivering.await;
     }
 }
 

@@ -17,6 +17,7 @@ use super::rate::{RateSettings, Rates};
 use super::refusals::Refusals;
 use super::roster::Roster;
 use super::serving::stopped;
+use super::webhooks::{Dispatch, WebhookSettings};
 use hongbao_runtime::{Checked, Host, TenantsFile};
 use hongbao_store::memory::{MemoryEvents, MemoryRegistry};
 use hongbao_store::{ANSWER_KEPT_MS, Events, Health, Registry, Report, StoreError};
@@ -72,6 +73,7 @@ struct Inner {
     refusals: Refusals,
     roster: Roster,
     metrics: Arc<HttpMetrics>,
+    dispatch: Dispatch,
     streams: Arc<Semaphore>,
     demo: Option<Demo>,
     stopping: watch::Sender<bool>,
@@ -85,6 +87,7 @@ pub struct ServiceBuilder {
     registry: Option<Arc<dyn Registry>>,
     settings: ServiceSettings,
     demo: Option<DemoSettings>,
+    webhooks: WebhookSettings,
 }
 
 impl ServiceBuilder {
@@ -109,6 +112,13 @@ impl ServiceBuilder {
         self
     }
 
+    /// With these rules of where messages to endpoints may go.
+    #[must_use]
+    pub fn webhooks(mut self, webhooks: WebhookSettings) -> Self {
+        self.webhooks = webhooks;
+        self
+    }
+
     /// With the page, on which anybody may join as whoever they like. Not for strangers.
     #[must_use]
     pub fn demo(mut self, demo: DemoSettings) -> Self {
@@ -129,6 +139,7 @@ impl ServiceBuilder {
             bodies: Bodies::default(),
             refusals: Refusals::default(),
             metrics: Arc::new(HttpMetrics::new(getrandom::u64()?)),
+            dispatch: Dispatch::new(self.webhooks)?,
             streams: Arc::new(Semaphore::new(self.settings.streams.min(Semaphore::MAX_PERMITS))),
             events: self.events.unwrap_or_else(|| Arc::new(MemoryEvents::new())),
             demo: self.demo.map(Demo::new),
@@ -149,7 +160,8 @@ impl Service {
     #[must_use]
     pub fn builder(host: Host) -> ServiceBuilder {
         let settings = ServiceSettings::default();
-        ServiceBuilder { host, events: None, registry: None, settings, demo: None }
+        let webhooks = WebhookSettings::default();
+        ServiceBuilder { host, events: None, registry: None, settings, demo: None, webhooks }
     }
 
     /// The host behind it.
@@ -214,6 +226,11 @@ impl Service {
 
     pub(super) fn metrics(&self) -> &Arc<HttpMetrics> {
         &self.inner.metrics
+    }
+
+    /// What all deliveries to endpoints share.
+    pub(super) fn dispatch(&self) -> &Dispatch {
+        &self.inner.dispatch
     }
 
     pub(super) fn demo(&self) -> Option<&Demo> {

@@ -23,6 +23,7 @@ use super::schemas::tidied;
         (name = "wallets", description = "Money of users"),
         (name = "tenants", description = "Tenants and their plugins"),
         (name = "keys", description = "API keys"),
+        (name = "webhooks", description = "Endpoints that are told of events of money"),
         (name = "books", description = "Books added up and compared, and what administrators did"),
         (name = "operations", description = "For machines that look after this one"),
     ),
@@ -77,8 +78,8 @@ fn add_problems(operation: &mut Operation) {
             405 => false,
             410 => operation.operation_id.as_deref() == Some("tenant_events"),
             413 | 415 => has_body,
-            409 => has_key || ends || operation.tags.iter().flatten().any(|tag| tag == "tenants"),
-            422 => has_key || operation.tags.iter().flatten().any(|tag| tag == "tenants" || tag == "wallets"),
+            409 => has_key || ends || has_tag(operation, &["tenants", "webhooks"]),
+            422 => has_key || has_tag(operation, &["tenants", "wallets", "webhooks"]),
             _ => true,
         };
         if applies {
@@ -86,6 +87,10 @@ fn add_problems(operation: &mut Operation) {
             operation.responses.responses.entry(status).or_insert_with(|| problem(kind.status.as_u16()));
         }
     }
+}
+
+fn has_tag(operation: &Operation, tags: &[&str]) -> bool {
+    operation.tags.iter().flatten().any(|tag| tags.contains(&tag.as_str()))
 }
 
 fn problem(status: u16) -> RefOr<Response> {

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_max_share.sql"),
     include_str!("migrations/0010_withdrawals.sql"),
     include_str!("migrations/0011_money_events.sql"),
+    include_str!("migrations/0012_webhooks.sql"),
 ];
 
 /// How a database stands to this program.

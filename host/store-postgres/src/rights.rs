@@ -61,9 +61,18 @@ pub(super) const REGISTRY: Rights = Rights {
         ("numbers", &[READ, "UPDATE"]),
         ("tenants", MOVE),
         ("plugins", &[READ, "INSERT", "DELETE"]),
+        ("webhooks", ALL),
+        ("webhook_failures", ALL),
         ("health", ADD),
     ],
-    functions: &["begin_request", "put_tenant", "put_plugin", "remove_plugin", "add_key_within"],
+    functions: &[
+        "begin_request",
+        "put_tenant",
+        "put_plugin",
+        "remove_plugin",
+        "add_key_within",
+        "add_webhook",
+    ],
     sequences: &[],
 };
 

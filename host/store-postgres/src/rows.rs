@@ -85,14 +85,18 @@ impl<'r> Columns<'r> {
         bytes.try_into().map_err(|_| corrupt(format_args!("{} bytes where {N} belong", bytes.len())))
     }
 
+    /// The same, where there are any.
+    pub(super) fn optional_bytes<const N: usize>(&mut self) -> Column<Option<[u8; N]>> {
+        let bytes: Option<&[u8]> = self.get()?;
+        bytes.map(<[u8; N]>::try_from).transpose().map_err(corrupt)
+    }
+
     pub(super) fn key_id(&mut self) -> Column<KeyId> {
         self.bytes().map(KeyId::from_bytes)
     }
 
     pub(super) fn optional_key_id(&mut self) -> Column<Option<KeyId>> {
-        let bytes: Option<&[u8]> = self.get()?;
-        let bytes = bytes.map(<[u8; 8]>::try_from).transpose().map_err(corrupt)?;
-        Ok(bytes.map(KeyId::from_bytes))
+        Ok(self.optional_bytes()?.map(KeyId::from_bytes))
     }
 
     pub(super) fn scopes(&mut self) -> Column<Scopes> {

@@ -33,6 +33,7 @@ pub(super) const RECORDS: Series<'static> = Series {
         include_str!("registry/migrations/0002_health.sql"),
         include_str!("registry/migrations/0003_suspension.sql"),
         include_str!("registry/migrations/0004_seal.sql"),
+        include_str!("registry/migrations/0005_webhooks.sql"),
     ],
 };
 

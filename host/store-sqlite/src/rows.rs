@@ -98,6 +98,10 @@ impl<'r> Columns<'r> {
         self.row.get(self.step())
     }
 
+    pub(super) fn optional_bytes<const N: usize>(&mut self) -> Column<Option<[u8; N]>> {
+        self.row.get(self.step())
+    }
+
     pub(super) fn key_id(&mut self) -> Column<KeyId> {
         self.bytes().map(KeyId::from_bytes)
     }

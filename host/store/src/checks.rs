@@ -3,8 +3,13 @@
 
 use std::collections::HashSet;
 
-use super::{AdminEntry, Claimed, Closed, MAX_PLUGIN_BYTES, PluginRecord, Refusal, StoreError, TenantRecord};
-use hongbao_domain::{Amount, ApiKey, KeyId, Order, Packet, PacketKey, Share, Status, WithdrawalId};
+use super::{
+    AdminEntry, Claimed, Closed, MAX_PLUGIN_BYTES, PluginRecord, Refusal, StoreError, TenantRecord, Webhook,
+    WebhookFailure, WebhookLease, WebhookProgress, WebhookReplay, WebhookStep,
+};
+use hongbao_domain::{
+    Amount, ApiKey, KeyId, Order, Packet, PacketKey, Share, Status, WebhookId, WithdrawalId,
+};
 
 /// Whether an order may be written at all.
 pub fn order(order: &Order, now_ms: u64) -> Result<(), StoreError> {
@@ -143,4 +148,56 @@ pub fn plugin_record(plugin: &PluginRecord, code: &[u8]) -> Result<(), StoreErro
         return Err(StoreError::Refused(format!("a plugin has at most {MAX_PLUGIN_BYTES} bytes")));
     }
     texts([&*plugin.digest, &plugin.name, &plugin.version])
+}
+
+/// Whether an endpoint can be written.
+pub fn webhook(webhook: &Webhook) -> Result<(), StoreError> {
+    time(webhook.created_at_ms)?;
+    webhook.former.map_or(Ok(0), |(_, until_ms)| time(until_ms))?;
+    if webhook.kinds.iter().any(|kind| kind.is_empty() || kind.contains(',')) {
+        return Err(StoreError::Refused("the name of a kind is not empty and has no comma".into()));
+    }
+    let kinds = webhook.kinds.iter().map(String::as_str);
+    texts(kinds.chain([&*webhook.url]).chain(webhook.disabled.as_deref()))
+}
+
+/// Why an endpoint was not kept.
+pub fn taken_webhook(id: WebhookId) -> StoreError {
+    StoreError::Refused(format!("the id {id} is taken"))
+}
+
+/// Whether it can be written how far an endpoint is told.
+pub fn webhook_progress(progress: &WebhookProgress) -> Result<(), StoreError> {
+    time(progress.cursor_at_ms)?;
+    progress.replay.iter().try_for_each(webhook_replay)?;
+    texts(progress.cursor.as_deref())
+}
+
+/// Whether a replay can be written.
+pub fn webhook_replay(replay: &WebhookReplay) -> Result<(), StoreError> {
+    time(replay.from_ms)?;
+    time(replay.until_ms)?;
+    texts(replay.after.as_deref().into_iter().chain(replay.only.as_deref()))
+}
+
+/// Whether a failure can be written.
+pub fn webhook_failure(failure: &WebhookFailure) -> Result<(), StoreError> {
+    time(failure.happened_at_ms)?;
+    failure.next_at_ms.map_or(Ok(0), time)?;
+    texts([&*failure.event, &failure.kind, &failure.last_error].into_iter().chain(failure.after.as_deref()))
+}
+
+/// Whether a lease can be written.
+pub fn webhook_lease(lease: &WebhookLease) -> Result<(), StoreError> {
+    if lease.holder == 0 {
+        return Err(StoreError::Refused("0 is nobody, and has no lease".into()));
+    }
+    [lease.holder, lease.until_ms].into_iter().try_for_each(|number| time(number).map(drop))
+}
+
+/// Whether what was done can be written down.
+pub fn webhook_step(step: &WebhookStep) -> Result<(), StoreError> {
+    webhook_progress(&step.progress)?;
+    step.failed.iter().try_for_each(webhook_failure)?;
+    texts(step.settled.iter().map(String::as_str))
 }

@@ -25,6 +25,7 @@ pub mod packet_cache;
 pub mod patience;
 pub mod private;
 mod registry;
+mod webhooks;
 mod withdrawals;
 
 pub use answers::{
@@ -44,6 +45,10 @@ pub use ledger::{AuditLedger, Ledger, MoneyEvents, PacketLedger, PacketLists, Se
 pub use registry::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, MAX_PLUGIN_BYTES, PluginQuota, PluginRecord,
     RUNNING_MS, Registry, RequestKey, TenantRecord,
+};
+pub use webhooks::{
+    MAX_WEBHOOKS, Saved, Webhook, WebhookFailure, WebhookLease, WebhookProgress, WebhookReplay,
+    WebhookSecret, WebhookState, WebhookStep, Webhooks,
 };
 
 pub use withdrawals::{End, Ended, Held, NewWithdrawal, Withdrawn};

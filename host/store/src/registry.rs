@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{StoreError, Webhooks};
 use hongbao_domain::{ApiKey, KeyId, Name, Suspension, TenantId};
 
 /// A request under way is taken for dead after this time: whoever asks again may carry it out.
@@ -148,12 +148,12 @@ pub enum Installed {
     Full,
 }
 
-/// The service's own records. What it has acknowledged is durable as far as the backend is. Time is
+/// The service's own records, among them [`Webhooks`]. What it has acknowledged is durable as far as the backend is. Time is
 /// the caller's.
 ///
 /// Refused is what cannot be written down: a time past `i64::MAX`, a text with a zero character.
 #[async_trait]
-pub trait Registry: Send + Sync + 'static {
+pub trait Registry: Webhooks {
     /// The secret that the service seals its keys with: the first that was proposed, for ever. It opens
     /// nothing by itself.
     async fn seal(&self, proposed: [u8; 32]) -> Result<[u8; 32], StoreError>;

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 
 use super::Faulty;
-use hongbao_domain::{ApiKey, KeyId, TenantId};
+use hongbao_domain::{ApiKey, KeyId, TenantId, WebhookId};
 use hongbao_store::{
-    AdminEntry, Answer, Begun, Installed, PluginQuota, PluginRecord, Registry, RequestKey, StoreError,
-    TenantRecord,
+    AdminEntry, Answer, Begun, Installed, PluginQuota, PluginRecord, Registry, RequestKey, Saved, StoreError,
+    TenantRecord, Webhook, WebhookFailure, WebhookLease, WebhookProgress, WebhookReplay, WebhookState,
+    WebhookStep, Webhooks,
 };
 
 #[async_trait]
@@ -115,5 +116,69 @@ impl Registry for Faulty<dyn Registry> {
     }
     async fn check(&self) -> Result<(), StoreError> {
         self.change(self.store.check()).await
+    }
+}
+
+#[async_trait]
+impl Webhooks for Faulty<dyn Registry> {
+    async fn add_webhook(
+        &self,
+        webhook: Webhook,
+        progress: WebhookProgress,
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        self.change(self.store.add_webhook(webhook, progress, most)).await
+    }
+    async fn webhooks(&self, tenant: &TenantId) -> Result<Vec<WebhookState>, StoreError> {
+        self.pass(self.store.webhooks(tenant)).await
+    }
+    async fn put_webhook(&self, webhook: Webhook) -> Result<Option<u64>, StoreError> {
+        self.change(self.store.put_webhook(webhook)).await
+    }
+    async fn remove_webhook(&self, tenant: &TenantId, id: WebhookId) -> Result<bool, StoreError> {
+        self.change(self.store.remove_webhook(tenant, id)).await
+    }
+    async fn webhook_failures(
+        &self,
+        id: WebhookId,
+        is_dead: bool,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<WebhookFailure>, StoreError> {
+        self.pass(self.store.webhook_failures(id, is_dead, after, limit)).await
+    }
+    async fn replay_webhook(
+        &self,
+        tenant: &TenantId,
+        id: WebhookId,
+        replay: WebhookReplay,
+    ) -> Result<Option<bool>, StoreError> {
+        self.change(self.store.replay_webhook(tenant, id, replay)).await
+    }
+    async fn resend_webhook(
+        &self,
+        tenant: &TenantId,
+        id: WebhookId,
+        failure: WebhookFailure,
+    ) -> Result<bool, StoreError> {
+        self.change(self.store.resend_webhook(tenant, id, failure)).await
+    }
+    async fn revive_webhook(
+        &self,
+        tenant: &TenantId,
+        id: WebhookId,
+        now_ms: u64,
+        limit: u32,
+    ) -> Result<Option<u64>, StoreError> {
+        self.change(self.store.revive_webhook(tenant, id, now_ms, limit)).await
+    }
+    async fn lease_webhooks(&self, lease: WebhookLease) -> Result<Vec<WebhookState>, StoreError> {
+        self.change(self.store.lease_webhooks(lease)).await
+    }
+    async fn release_webhooks(&self, holder: u64) -> Result<(), StoreError> {
+        self.change(self.store.release_webhooks(holder)).await
+    }
+    async fn save_webhook(&self, step: WebhookStep) -> Result<Saved, StoreError> {
+        self.change(self.store.save_webhook(step)).await
     }
 }

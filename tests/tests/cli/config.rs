@@ -42,6 +42,7 @@ fn the_document_names_every_key_and_no_other() {
     let sections = [
         ("", "At the top"),
         ("[serve]\n", "`[serve]`"),
+        ("[serve.webhooks]\n", "`[serve.webhooks]`"),
         ("[tenants.a]\n", "`[tenants.NAME]`"),
         ("[tenants.a.policy]\n", "`[tenants.NAME.policy]`"),
         ("[tenants.a.limits]\n", "`[tenants.NAME.limits]`"),

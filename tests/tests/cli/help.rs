@@ -31,6 +31,7 @@ fn every_command_explains_itself() {
         "events",
         "migrate",
         "plugin",
+        "webhook",
     ] {
         assert_snapshot!(command, help(&[command, "--help"]));
         assert!(help(&["--help"]).contains(command));
@@ -48,6 +49,12 @@ fn every_command_about_keys_explains_itself() {
         assert!(help(&["key", "--help"]).contains(&format!("hongbao key {command} ")));
     }
     assert_snapshot!("config_check", help(&["config", "check", "--help"]));
+}
+
+#[test]
+fn every_command_about_webhooks_explains_itself() {
+    assert_snapshot!("webhook_listen", help(&["webhook", "listen", "--help"]));
+    assert!(help(&["webhook", "--help"]).contains("hongbao webhook listen "));
 }
 
 #[test]

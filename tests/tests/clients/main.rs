@@ -11,6 +11,7 @@
     reason = "a failing test may stop anywhere"
 )]
 
+mod receivers;
 mod service;
 mod tools;
 

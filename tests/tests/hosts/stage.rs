@@ -22,6 +22,8 @@ const CONFIGURATION: &str = "
 [serve]
 user_requests_per_second = 0
 notice_seconds = 1
+webhooks.allow_private_addresses = true
+webhooks.allow_http = true
 code_cache = 'code'
 ";
 

@@ -17,6 +17,7 @@ struct Things {
     user: String,
     key: String,
     withdrawal: String,
+    webhook: String,
 }
 
 impl Things {
@@ -28,6 +29,7 @@ impl Things {
             .replace("{action}", "details")
             .replace("{key}", &self.key)
             .replace("{withdrawal}", &self.withdrawal)
+            .replace("{webhook}", &self.webhook)
             .replace("{digest}", &"0".repeat(64))
     }
 }
@@ -47,6 +49,10 @@ fn body(operation: &str, things: &Things) -> Option<Value> {
         "create_key" => json!({"label": "x", "scopes": ["admin"]}),
         "create_operator_key" => json!({"label": "x"}),
         "reconcile" => json!({"repair": true}),
+        "create_webhook" => json!({"url": "https://1.1.1.1/intruder"}),
+        "change_webhook" => json!({"is_disabled": true}),
+        "rotate_webhook" => json!({"overlap_seconds": 0}),
+        "replay_webhook" => json!({"from_ms": 0}),
         _ => return None,
     })
 }
@@ -99,8 +105,15 @@ async fn things(stage: &Stage, tenant: &str, keys: &Keys) -> Things {
     let out = json!({"amount": 7, "reference": SECRET});
     let out = stage.once("/v1/users/bella/wallet/withdrawals", &keys["withdraw"], "out", out).await.ok();
     let withdrawal = out["withdrawal"]["id"].as_str().unwrap().to_owned();
+    // Nobody sends there: it is disabled at once, and no tenant is told of another's.
+    let path = format!("/v1/tenants/{tenant}/webhooks");
+    let hook = json!({"url": format!("https://1.1.1.1/{SECRET}")});
+    let webhook =
+        stage.once(&path, &keys["admin"], "hook", hook).await.ok()["id"].as_str().unwrap().to_owned();
+    let request = stage.request(Method::PATCH, &format!("{path}/{webhook}"), &keys["admin"]);
+    stage.send(request.json(&json!({"is_disabled": true}))).await.ok();
     let (room, user) = ("kitchen".into(), "bella".into());
-    Things { tenant: tenant.into(), packet, room, user, key, withdrawal }
+    Things { tenant: tenant.into(), packet, room, user, key, withdrawal, webhook }
 }
 
 /// Everything of a tenant that an intruder could change.
@@ -113,6 +126,7 @@ async fn state(stage: &Stage, things: &Things, keys: &Keys) -> Vec<Value> {
         format!("{tenant}/plugins"),
         format!("{tenant}/audit"),
         format!("{tenant}/log"),
+        format!("{tenant}/webhooks"),
     ] {
         state.push(stage.get(&path, &keys["admin"]).await.ok());
     }

@@ -33,4 +33,5 @@ mod suspension;
 mod tenants;
 mod tls;
 mod typed;
+mod webhooks;
 mod withdrawals;

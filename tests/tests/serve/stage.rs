@@ -9,7 +9,7 @@ use hongbao_host::domain::{Name, Scope};
 use hongbao_host::imports::{Clock, ManualClock};
 use hongbao_host::runtime::{Announcer, Compiler, Host, HostBuilder, Pace, TenantsFile, Workers};
 use hongbao_host::server::{
-    DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles,
+    DemoSettings, Listening, NewKey, RateSettings, Seal, Service, ServiceSettings, TlsFiles, WebhookSettings,
 };
 use hongbao_host::store::change_feed::ChangeFeed;
 use hongbao_host::store::memory::{MemoryCounter, MemoryEvents, MemoryLedger, MemoryRegistry};
@@ -47,6 +47,14 @@ pub struct Stage {
     pub listening: Listening,
     announcer: Announcer,
     workers: Workers,
+}
+
+/// What few services have.
+#[derive(Default)]
+struct Extras {
+    tls: Option<TlsFiles>,
+    demo: Option<DemoSettings>,
+    webhooks: WebhookSettings,
 }
 
 /// Keys of a tenant, by scope.
@@ -110,7 +118,20 @@ impl Stage {
     pub async fn with_demo_within(stores: Stores, demo: DemoSettings, settings: ServiceSettings) -> Self {
         let clock = Arc::new(ManualClock::new(NOW_MS));
         let host = Host::builder().clock(clock.clone());
-        Self::made(host, clock.clone(), clock, stores, settings, None, Some(demo)).await
+        let extras = Extras { demo: Some(demo), ..Extras::default() };
+        Self::made(host, clock.clone(), clock, stores, settings, extras).await
+    }
+
+    /// With these rules of webhooks.
+    pub async fn with_webhooks(
+        clock: Arc<ManualClock>,
+        stores: Stores,
+        settings: ServiceSettings,
+        webhooks: WebhookSettings,
+    ) -> Self {
+        let host = Host::builder().clock(clock.clone());
+        let extras = Extras { webhooks, ..Extras::default() };
+        Self::made(host, clock.clone(), clock, stores, settings, extras).await
     }
 
     pub async fn at(
@@ -131,7 +152,8 @@ impl Stage {
         tls: Option<TlsFiles>,
     ) -> Self {
         let host = Host::builder().clock(clock.clone()).compiler(compiler);
-        Self::made(host, clock.clone(), clock, stores, settings, tls, None).await
+        let extras = Extras { tls, ..Extras::default() };
+        Self::made(host, clock.clone(), clock, stores, settings, extras).await
     }
 
     /// A host that goes by `host_clock`, which looks at `clock`.
@@ -143,7 +165,8 @@ impl Stage {
         tls: Option<TlsFiles>,
     ) -> Self {
         let host = Host::builder().clock(Arc::clone(&host_clock));
-        Self::made(host, host_clock, clock, stores, settings, tls, None).await
+        let extras = Extras { tls, ..Extras::default() };
+        Self::made(host, host_clock, clock, stores, settings, extras).await
     }
 
     async fn made(
@@ -152,9 +175,9 @@ impl Stage {
         clock: Arc<ManualClock>,
         stores: Stores,
         settings: ServiceSettings,
-        tls: Option<TlsFiles>,
-        demo: Option<DemoSettings>,
+        extras: Extras,
     ) -> Self {
+        let Extras { tls, demo, webhooks } = extras;
         let (feed, changes) = ChangeFeed::new(Arc::<dyn Ledger>::clone(&stores.ledger));
         let host = host
             .counter(Arc::clone(&stores.counter))
@@ -173,7 +196,8 @@ impl Stage {
         let service = Service::builder(host.clone())
             .events(Arc::clone(&stores.events))
             .registry(Arc::clone(&stores.registry))
-            .settings(settings);
+            .settings(settings)
+            .webhooks(webhooks);
         let service = match demo {
             Some(demo) => service.demo(demo),
             None => service,

@@ -1,6 +1,7 @@
 //! The command line: arguments and their help.
 
 mod plugin;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
 pub(super) use plugin::{FileArgs, PackArgs, PluginArgs, PluginCommand, RunArgs};
+pub(super) use webhook::{Reaction, WebhookArgs, WebhookCommand};
 
 use hongbao_domain::{MoneyEventId, Strategy};
 
@@ -144,6 +146,15 @@ The lines are those of GET /v1/events.")]
   hongbao plugin run ./my_plugin")]
     Plugin(PluginArgs),
 
+    /// Receive webhooks while developing
+    #[command(after_help = "Examples:
+  hongbao webhook listen --secret whsec_…
+  hongbao webhook listen --answer 500          # what the service does when nobody takes its messages
+  hongbao webhook listen --json | jq .message
+
+The service sends to this machine if it is told --webhooks-allow-http and --webhooks-allow-private-addresses.")]
+    Webhook(WebhookArgs),
+
     /// Compile a plugin for the process that starts this one
     #[command(hide = true)]
     CompilePlugin(CompilePluginArgs),
@@ -205,6 +216,15 @@ pub(super) struct ServeArgs {
     /// Private key of the certificate, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(super) tls_key: Option<PathBuf>,
+
+    /// Let webhooks be at private addresses, such as 127.0.0.1: who administers a tenant can then send requests into
+    /// the network of this host
+    #[arg(long)]
+    pub(super) webhooks_allow_private_addresses: bool,
+
+    /// Let webhooks be without TLS
+    #[arg(long)]
+    pub(super) webhooks_allow_http: bool,
 
     /// Format of the log
     #[arg(long, value_enum, value_name = "FORM")]

@@ -10,6 +10,7 @@ mod rooms;
 mod stream;
 mod tenants;
 mod users;
+mod webhooks;
 mod withdrawals;
 
 use axum::middleware::from_fn_with_state;
@@ -27,6 +28,7 @@ pub(super) fn router(service: &Service) -> OpenApiRouter<Service> {
         .merge(plugins::router())
         .merge(keys::router())
         .merge(books::router())
+        .merge(webhooks::router())
         .layer(from_fn_with_state(service.clone(), administration));
     OpenApiRouter::with_openapi(Specification::openapi())
         .merge(packets::router())

@@ -2,6 +2,7 @@
 
 mod callers;
 mod records;
+mod webhooks;
 
 use async_trait::async_trait;
 
@@ -34,6 +35,12 @@ const REHEARSAL: &str = "
     INSERT INTO hongbao.tenants SELECT * FROM hongbao.tenants WHERE false;
     UPDATE hongbao.tenants SET plugin = plugin WHERE false;
     DELETE FROM hongbao.plugins WHERE false;
+    INSERT INTO hongbao.webhooks SELECT * FROM hongbao.webhooks WHERE false;
+    UPDATE hongbao.webhooks SET holder = holder WHERE false;
+    DELETE FROM hongbao.webhooks WHERE false;
+    INSERT INTO hongbao.webhook_failures SELECT * FROM hongbao.webhook_failures WHERE false;
+    UPDATE hongbao.webhook_failures SET attempts = attempts WHERE false;
+    DELETE FROM hongbao.webhook_failures WHERE false;
     INSERT INTO hongbao.health (filler) SELECT filler FROM hongbao.health WHERE false;
     INSERT INTO hongbao.plugins OVERRIDING SYSTEM VALUE SELECT * FROM hongbao.plugins WHERE false";
 
@@ -56,7 +63,10 @@ impl PostgresRegistry {
         Ok(Self { sessions })
     }
 
-    async fn with<T>(&self, act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>) -> Result<T, StoreError> {
+    pub(super) async fn with<T>(
+        &self,
+        act: impl AsyncFnOnce(&mut Client) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
         Ok(self.sessions.with(ANSWER, act).await?)
     }
 }

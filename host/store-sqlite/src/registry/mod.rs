@@ -3,6 +3,7 @@
 
 mod callers;
 mod records;
+mod webhooks;
 
 use std::path::Path;
 

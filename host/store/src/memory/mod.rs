@@ -12,6 +12,7 @@ mod money_events;
 mod outbox;
 mod registry;
 mod wallets;
+mod webhooks;
 mod withdrawals;
 
 pub use counter::MemoryCounter;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::webhooks::Endpoints;
 use crate::{
     ANSWER_KEPT_MS, AdminEntry, Answer, Begun, Installed, PluginQuota, PluginRecord, RUNNING_MS, Registry,
     RequestKey, StoreError, TenantRecord, checks,
@@ -19,7 +20,7 @@ pub struct MemoryRegistry {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     seal: Option<[u8; 32]>,
     keys: BTreeMap<KeyId, ApiKey>,
     requests: BTreeMap<RequestKey, Request>,
@@ -29,6 +30,7 @@ struct State {
     tenants: BTreeMap<TenantId, TenantRecord>,
     /// In the order of installing.
     plugins: Vec<Component>,
+    pub(super) webhooks: Endpoints,
 }
 
 struct Request {
@@ -78,7 +80,7 @@ impl MemoryRegistry {
     }
 
     /// Nothing is changed before everything was checked, so a panic under the lock leaves nothing half done.
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

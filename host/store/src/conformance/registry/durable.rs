@@ -2,6 +2,7 @@
 //! is opened again.
 
 use super::*;
+use crate::WebhookState;
 
 /// Everything that a registry says of the tenants and requests that are named here.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +14,7 @@ struct Whole {
     revision: u64,
     tenants: Vec<TenantRecord>,
     plugins: Vec<(PluginRecord, Option<Vec<u8>>)>,
+    webhooks: Vec<WebhookState>,
 }
 
 fn requests() -> [RequestKey; 2] {
@@ -33,7 +35,8 @@ async fn whole(bench: &Bench) -> Whole {
     }
     let notes = bench.notes(None, None, u32::MAX).await;
     let (seal, revision, tenants) = (bench.seal(0xff).await, bench.revision().await, bench.tenants().await);
-    Whole { seal, keys, begun, notes, revision, tenants, plugins }
+    let webhooks = bench.registry.webhooks(&tenant(HERE)).await.expect("webhooks answers");
+    Whole { seal, keys, begun, notes, revision, tenants, plugins, webhooks }
 }
 
 /// Writes something of each kind with one handle and finds it with the other.
@@ -68,6 +71,8 @@ async fn write(one: &Bench, other: &Bench) {
     assert!(one.install(HERE, &plugin("a"), b"abc").await);
     assert!(!other.install(HERE, &plugin("a"), b"xyz").await);
     assert!(other.install(HERE, &plugin("0"), b"xyz").await);
+
+    webhooks::shared(one, other).await;
 }
 
 /// Opens the same records again and again.
@@ -81,6 +86,7 @@ pub(in crate::conformance) async fn run(open: impl AsyncFn() -> Arc<dyn Registry
     races::many_tenants(&handles).await;
     races::keys_and_plugins(&handles).await;
     races::notes(&handles).await;
+    webhooks::leases(&handles).await;
     let [one, other] = handles;
     let before = whole(&one).await;
     assert_eq!(whole(&other).await, before, "both say the same");

@@ -17,13 +17,14 @@ mod races;
 mod requests;
 mod seal;
 mod tenants;
+mod webhooks;
 
 pub(super) use durable::run as durable;
 
 pub(super) fn checks() -> Vec<Check<Arc<dyn Registry>>> {
     let callers = [keys::CHECKS, seal::CHECKS, requests::CHECKS].concat();
-    [callers, notes::CHECKS.into(), tenants::CHECKS.into(), plugins::CHECKS.into(), races::CHECKS.into()]
-        .concat()
+    let records = [notes::CHECKS, tenants::CHECKS, plugins::CHECKS, webhooks::CHECKS].concat();
+    [callers, records, races::CHECKS.into()].concat()
 }
 
 /// A time that cannot be written down.

@@ -15,7 +15,7 @@ checks! { Bench of Registry:
 const ROUNDS: u64 = 20;
 
 /// Races each with the handle that is its turn.
-async fn race_with<T, F>(handles: &[Bench], racer: impl Fn(Bench, u32) -> F) -> Vec<T>
+pub(super) async fn race_with<T, F>(handles: &[Bench], racer: impl Fn(Bench, u32) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,

@@ -1,0 +1,160 @@
+//! The body of a message, from an event.
+
+use serde::Serialize;
+
+use hongbao_domain::{MoneyEvent, MoneyEventKind, TenantId, WebhookId};
+
+/// What is sent in place of an event, to try an endpoint out.
+pub(super) const TEST: &str = "webhook.test";
+
+/// As Standard Webhooks wants it.
+#[derive(Serialize)]
+struct Body<'b, D> {
+    #[serde(rename = "type")]
+    kind: &'b str,
+    timestamp: String,
+    data: D,
+}
+
+#[derive(Serialize)]
+struct Tested {
+    tenant: String,
+    webhook: String,
+}
+
+/// Of an event.
+pub(super) fn body(tenant: &TenantId, event: &MoneyEvent) -> Vec<u8> {
+    let data = Data::of(tenant, event);
+    crate::output::json(&Body { kind: event.what.name(), timestamp: iso(event.at_ms), data })
+}
+
+/// To try an endpoint out.
+pub(super) fn test(tenant: &TenantId, webhook: WebhookId, now_ms: u64) -> Vec<u8> {
+    let data = Tested { tenant: tenant.to_string(), webhook: webhook.to_string() };
+    crate::output::json(&Body { kind: TEST, timestamp: iso(now_ms), data })
+}
+
+/// A time as RFC 3339 writes it, in milliseconds of UTC.
+fn iso(ms: u64) -> String {
+    let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
+    // Days to a date by eras of 400 years that begin in March (Howard Hinnant's `civil_from_days`).
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let (day, month) = (day_of_year - (153 * shifted_month + 2) / 5 + 1, (shifted_month + 2) % 12 + 1);
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", of_day % 1000)
+}
+
+/// What an event tells, whatever its kind. Absent is what its kind does not have.
+#[derive(Serialize)]
+struct Data {
+    /// The event's place among those of its tenant.
+    event: String,
+    tenant: String,
+    at_ms: u64,
+    /// In minor units.
+    amount: u64,
+    /// Whose money it is.
+    user: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    packet: Option<String>,
+    /// Of a share: its number in the packet, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<u32>,
+    #[serde(flatten)]
+    terms: Option<TermsData>,
+}
+
+/// Of a packet that was sent.
+#[derive(Serialize)]
+struct TermsData {
+    room: String,
+    shares: u32,
+    expires_at_ms: u64,
+    greeting: String,
+}
+
+impl Data {
+    fn of(tenant: &TenantId, event: &MoneyEvent) -> Self {
+        let (sequence, terms) = match &event.what {
+            MoneyEventKind::Claimed { sequence, .. } => (Some(*sequence), None),
+            MoneyEventKind::Sent { terms, .. } => {
+                let terms = TermsData {
+                    room: terms.room.to_string(),
+                    shares: terms.shares,
+                    expires_at_ms: terms.expires_at_ms,
+                    greeting: terms.greeting.clone(),
+                };
+                (None, Some(terms))
+            }
+            _ => (None, None),
+        };
+        Self {
+            event: event.id.to_string(),
+            tenant: tenant.to_string(),
+            at_ms: event.at_ms,
+            amount: event.what.amount().get(),
+            user: event.what.user().to_string(),
+            packet: event.what.packet().map(|packet| packet.to_string()),
+            sequence,
+            terms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hongbao_domain::decode;
+    use hongbao_domain::{Amount, Moved, MovementKind, Name, PacketId, Terms, UserId};
+
+    #[test]
+    fn times_are_written_as_others_read_them() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+            (1_735_689_599_000, "2024-12-31T23:59:59.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(iso(ms), text);
+        }
+    }
+
+    #[test]
+    fn a_body_tells_what_happened() {
+        let moved = Moved {
+            place: 1,
+            id: 2,
+            at_ms: 1_700_000_000_000,
+            kind: MovementKind::Send,
+            packet: Some(PacketId::from_bytes([1; 16])),
+            user: UserId::new("alice").unwrap(),
+            amount: Amount::new(500).unwrap(),
+            terms: Some(Terms {
+                room: Name::new("family").unwrap(),
+                shares: 3,
+                expires_at_ms: 1_700_086_400_000,
+                greeting: "新年快乐".into(),
+            }),
+        };
+        let event = MoneyEvent::moved(moved).unwrap();
+        let tenant = TenantId::new("acme").unwrap();
+        let told: serde_json::Value = decode::json(&body(&tenant, &event)).unwrap();
+        let expected = serde_json::json!({
+            "type": "packet.sent",
+            "timestamp": "2023-11-14T22:13:20.000Z",
+            "data": {
+                "event": event.id.to_string(), "tenant": "acme", "at_ms": 1_700_000_000_000_u64, "amount": 500,
+                "user": "alice", "packet": "01010101-0101-0101-0101-010101010101", "room": "family", "shares": 3,
+                "expires_at_ms": 1_700_086_400_000_u64, "greeting": "新年快乐",
+            },
+        });
+        assert_eq!(told, expected);
+    }
+}
