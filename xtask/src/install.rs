@@ -6,9 +6,9 @@ use std::io::{IsTerminal as _, stderr, stdin};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::clients::Tools;
 use crate::process::{self, Failure};
 use crate::tier::{Packages, Tier};
+use crate::tools::Tools;
 
 /// The load generator of `cargo xtask bench serve`.
 pub const WRK: Packages = &[("wrk", &["wrk"])];
@@ -49,8 +49,8 @@ enum Missing {
     Debian(Vec<&'static str>),
     /// The package of npm, below `target/`.
     Axe,
-    /// What makes clients of the specification, below `target/`.
-    Clients(Tools),
+    /// Packages of Python or Node, below `target/`.
+    Tools(Tools),
 }
 
 impl Missing {
@@ -59,7 +59,7 @@ impl Missing {
         match self {
             Self::Debian(packages) => format!("sudo apt-get install -y {}", packages.join(" ")),
             Self::Axe => format!("npm install --prefix {AXE_FOLDER} {AXE_PACKAGE}"),
-            Self::Clients(tools) => tools.command(),
+            Self::Tools(tools) => tools.command(),
         }
     }
 
@@ -67,8 +67,8 @@ impl Missing {
         match self {
             Self::Debian(packages) => debian(packages),
             Self::Axe => axe(),
-            Self::Clients(tools) if tools.install() => Ok(()),
-            Self::Clients(tools) => {
+            Self::Tools(tools) if tools.install() => Ok(()),
+            Self::Tools(tools) => {
                 Err(self.failure(&format!("it could not be installed, and needs {}", tools.needs())))
             }
         }
@@ -86,9 +86,8 @@ pub fn for_tiers(tiers: &[Tier], consent: Consent) -> Result<(), Failure> {
     if tiers.contains(&Tier::Browser) && !process::root().join(AXE).is_file() {
         missing.push(Missing::Axe);
     }
-    if tiers.contains(&Tier::Clients) {
-        missing.extend(Tools::ALL.into_iter().filter(|tools| !tools.are_there()).map(Missing::Clients));
-    }
+    let tools = tiers.iter().flat_map(|tier| tier.tools());
+    missing.extend(tools.copied().filter(|tools| !tools.are_there()).map(Missing::Tools));
     install(&missing, consent)
 }
 

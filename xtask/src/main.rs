@@ -3,12 +3,12 @@
 //! Exit codes: that of the program that failed; 64 for a wrong usage; 69 where something that
 //! is needed cannot be had.
 
-mod clients;
 mod install;
 mod process;
 mod setup;
 mod tasks;
 mod tier;
+mod tools;
 mod usage;
 
 use std::env;

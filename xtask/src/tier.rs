@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use crate::tools::Tools;
+
 /// Debian's packages, with programs of theirs that the tests start.
 pub type Packages = &'static [(&'static str, &'static [&'static str])];
 
@@ -16,10 +18,12 @@ pub enum Tier {
     Browser,
     /// The suite of clients that are made of the API's specification.
     Clients,
+    /// The suite that starts a Matrix homeserver.
+    Matrix,
 }
 
 impl Tier {
-    pub const ALL: [Self; 4] = [Self::Fast, Self::Servers, Self::Browser, Self::Clients];
+    pub const ALL: [Self; 5] = [Self::Fast, Self::Servers, Self::Browser, Self::Clients, Self::Matrix];
 
     /// Its name on the command line and in CONTRIBUTING.md.
     pub const fn name(self) -> &'static str {
@@ -28,6 +32,7 @@ impl Tier {
             Self::Servers => "servers",
             Self::Browser => "browser",
             Self::Clients => "clients",
+            Self::Matrix => "matrix",
         }
     }
 
@@ -38,7 +43,7 @@ impl Tier {
     /// Debian's packages that its suites start programs of.
     pub const fn packages(self) -> Packages {
         match self {
-            Self::Fast | Self::Clients => &[],
+            Self::Fast | Self::Clients | Self::Matrix => &[],
             Self::Servers => &[
                 ("redis-server", &["redis-server", "redis-cli"]),
                 ("postgresql", &["initdb", "postgres", "pg_basebackup", "psql"]),
@@ -46,6 +51,15 @@ impl Tier {
                 ("haproxy", &["haproxy"]),
             ],
             Self::Browser => &[("chromium", &["chromium"]), ("chromium-driver", &["chromedriver"])],
+        }
+    }
+
+    /// Packages of Python and Node that its suites run.
+    pub const fn tools(self) -> &'static [Tools] {
+        match self {
+            Self::Fast | Self::Servers | Self::Browser => &[],
+            Self::Clients => &[Tools::Python, Tools::Node],
+            Self::Matrix => &[Tools::Synapse],
         }
     }
 
@@ -58,6 +72,7 @@ impl Tier {
             }
             Self::Browser => ("hongbao-tests/browser", &["browser"]),
             Self::Clients => ("hongbao-tests/clients", &["clients"]),
+            Self::Matrix => ("hongbao-tests/matrix", &["matrix"]),
         }
     }
 }
@@ -98,9 +113,9 @@ mod tests {
 
     #[test]
     fn all_tiers_are_one_run_of_everything() {
-        let all =
-            "test --workspace --features hongbao-tests/servers,hongbao-tests/browser,hongbao-tests/clients";
-        assert_eq!(line(&Tier::ALL), all);
+        let features =
+            "hongbao-tests/servers,hongbao-tests/browser,hongbao-tests/clients,hongbao-tests/matrix";
+        assert_eq!(line(&Tier::ALL), format!("test --workspace --features {features}"));
     }
 
     #[test]

@@ -36,6 +36,7 @@ Tiers of tests:
   servers         Starts Redis, PostgreSQL, PgBouncer and HAProxy
   browser         Drives Chromium
   clients         Makes clients of the API's specification, in Python and TypeScript
+  matrix          Starts Synapse, a Matrix homeserver, with the bridge to it
 
 A task first checks what it needs. The wasm32-unknown-unknown target is added by
 rustup. For anything else the task prints the commands that would install it and

@@ -1,13 +1,13 @@
 //! A process that ends with the test, however that one ends: between the two stands a shell that reads
 //! from a pipe of ours, and kills the process when the pipe is closed.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::BuildHasher as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
-use hongbao_tests::chaos::Dice;
 
 /// The first argument is the file for whatever the process says. Each order is answered by a line.
 const SCRIPT: &str = r#"
@@ -92,8 +92,6 @@ impl Drop for Process {
 /// A port that was free a moment ago, below what the system gives to outgoing connections: one of those
 /// could take it between a host's death and its return.
 pub fn free_port() -> u16 {
-    let mut dice =
-        Dice::of(std::process::id().into(), &[std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64]);
-    let mut ports = std::iter::repeat_with(|| 20_000 + dice.below(10_000) as u16);
+    let mut ports = std::iter::repeat_with(|| 20_000 + (RandomState::new().hash_one(()) % 10_000) as u16);
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

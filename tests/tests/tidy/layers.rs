@@ -126,6 +126,17 @@ fn only_the_command_line_may_forget_what_an_error_was() {
     assert_eq!(named.map(|manifest| manifest.path.as_str()).collect::<Vec<_>>(), ["host/cli/Cargo.toml"]);
 }
 
+/// A bridge is to a platform what the platform's own program would be, so it stands on what that could use.
+#[test]
+fn a_bridge_knows_the_http_api_and_no_crate_of_ours() {
+    for manifest in files("bridges", &["toml"]) {
+        let sections = manifest.text.split("\n[").filter(|section| section.contains("dependencies"));
+        let ours: Vec<_> =
+            sections.flat_map(|section| section.lines().filter(|line| line.starts_with("hongbao"))).collect();
+        assert!(ours.is_empty(), "{}: {ours:?}", manifest.path);
+    }
+}
+
 #[test]
 fn whoever_embeds_a_host_compiles_no_servers_and_no_command_line() {
     let embedded = tree(&["--features", "sqlite"]);

@@ -1,4 +1,4 @@
-//! Crates below `host/` can be published: cargo packages them, and a package holds all that it is compiled from.
+//! Crates below `host/` and `bridges/` can be published: cargo packages them, and a package holds all that it is compiled from.
 //!
 //! Simplifications. Whether a package compiles is for `cargo xtask package` to find out, which takes minutes. Files that
 //! a macro of another crate reads (the contract in `wit/`) are named here.
@@ -8,12 +8,15 @@ use std::process::Command;
 
 use crate::tree::{assert_none, file, files, root};
 
+/// Folders whose crates can be published.
+const PUBLISHED: [&str; 2] = ["host", "bridges"];
+
 /// What every package has beside its code.
 const EVERYWHERE: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT", "README.md", "Cargo.lock", "src/lib.rs"];
 
 /// Files that come into a package over a link or a pattern, by the folder of their crate.
 const BROUGHT_ALONG: &[(&str, &str)] =
-    &[("facade", "examples/embed.rs"), ("runtime", "build.rs"), ("runtime", "wit/plugin.wit")];
+    &[("host/facade", "examples/embed.rs"), ("host/runtime", "build.rs"), ("host/runtime", "wit/plugin.wit")];
 
 /// What a registry shows of a crate; the licence and the rest come from the workspace.
 const SHOWN: &[&str] = &["description", "keywords", "categories", "readme"];
@@ -22,8 +25,8 @@ fn manifest_breaches(path: &str, text: &str) -> Vec<String> {
     let package = text.split("\n[").next().unwrap();
     let has = |key: &str| package.lines().any(|line| line.split([' ', '.', '=']).next() == Some(key));
     let missing = SHOWN.iter().filter(|key| !has(key)).map(|key| format!("{path}: say `{key}`"));
-    let kept =
-        has("publish").then(|| format!("{path}: a crate of the host is published; leave out `publish`"));
+    let kept = has("publish")
+        .then(|| format!("{path}: a crate below {PUBLISHED:?} is published; leave out `publish`"));
     missing.chain(kept).collect()
 }
 
@@ -43,7 +46,7 @@ fn include_breaches(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// `path` is `host/CRATE/…`, and the target relative to it.
+/// `path` is `host/CRATE/…` or the like, and the target relative to it.
 fn is_inside(path: &str, target: &str) -> bool {
     let mut resolved = PathBuf::from(path);
     resolved.pop();
@@ -57,15 +60,14 @@ fn is_inside(path: &str, target: &str) -> bool {
     resolved.starts_with(its_crate)
 }
 
-/// The folder of each crate below `host/`, and the crate's name.
+/// The folder of each crate that can be published, and the crate's name.
 fn crates() -> Vec<(String, String)> {
-    let manifests = files("host", &["toml"]);
-    let manifests = manifests.iter().filter(|manifest| manifest.path.ends_with("/Cargo.toml"));
+    let manifests = PUBLISHED.iter().flat_map(|folder| files(folder, &["toml"]));
     manifests
-        .map(|manifest| {
-            let folder = manifest.path.split('/').nth(1).unwrap().to_owned();
+        .filter_map(|manifest| {
+            let folder = manifest.path.strip_suffix("/Cargo.toml")?.to_owned();
             let name = manifest.text.split("name = \"").nth(1).unwrap().split('"').next().unwrap();
-            (folder, name.to_owned())
+            Some((folder, name.to_owned()))
         })
         .collect()
 }
@@ -80,10 +82,10 @@ fn package(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn cargo_packages_every_crate_of_the_host() {
+fn cargo_packages_every_crate() {
     let out = tempfile::tempdir().unwrap();
     let crates = crates();
-    assert!(crates.len() >= 10, "{crates:?}");
+    assert!(crates.len() >= 11, "{crates:?}");
     let mut arguments = vec!["--no-verify", "--target-dir", out.path().to_str().unwrap()];
     arguments.extend(crates.iter().flat_map(|(_, name)| ["--package", name]));
     package(&arguments);
@@ -102,7 +104,7 @@ fn a_package_has_its_licences_and_all_that_it_is_compiled_from() {
         let missing: Vec<_> = EVERYWHERE.iter().chain(brought).filter(|file| !list.contains(file)).collect();
         assert!(missing.is_empty(), "{name} is packaged without {missing:?}");
     }
-    let sources = files("host", &["rs"]);
+    let sources: Vec<_> = PUBLISHED.iter().flat_map(|folder| files(folder, &["rs"])).collect();
     let found = sources.iter().flat_map(|source| include_breaches(&source.path, &source.text));
     assert_none(&found.collect::<Vec<_>>());
 }
@@ -119,7 +121,7 @@ fn the_runtime_brings_the_plugin_along() {
 #[test]
 fn a_registry_is_told_what_each_crate_is() {
     let found = crates().into_iter().flat_map(|(folder, _)| {
-        let path = format!("host/{folder}/Cargo.toml");
+        let path = format!("{folder}/Cargo.toml");
         manifest_breaches(&path, &file(&path).text)
     });
     assert_none(&found.collect::<Vec<_>>());

@@ -1,5 +1,5 @@
-//! Tools of others that read the specification as a platform's programmer does: validators and generators
-//! of clients. The test suite `clients` runs them; only here are they downloaded.
+//! Programs of others that test suites run: validators of the specification and generators of clients, and a Matrix
+//! homeserver. Only here are they downloaded.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -8,9 +8,6 @@ use std::process::Stdio;
 
 use crate::process;
 
-/// Everything below it may be deleted, and is made again.
-const FOLDER: &str = "target/tools/clients";
-
 /// Packages of one registry, in versions that are named here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tools {
@@ -18,11 +15,11 @@ pub enum Tools {
     Python,
     /// From npm: what makes types of TypeScript, and compiles them.
     Node,
+    /// From PyPI: a Matrix homeserver.
+    Synapse,
 }
 
 impl Tools {
-    pub const ALL: [Self; 2] = [Self::Python, Self::Node];
-
     const fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Python => &[
@@ -32,23 +29,29 @@ impl Tools {
                 "prometheus-client==0.26.0",
             ],
             Self::Node => &["openapi-typescript@7.13.0", "typescript@5.9.3"],
+            Self::Synapse => &["matrix-synapse==1.163.2"],
         }
     }
 
     /// What has to be on this machine before.
     pub const fn needs(self) -> &'static str {
         match self {
-            Self::Python => "Python 3.11 or later with its module venv",
+            Self::Python | Self::Synapse => "Python 3.11 or later with its module venv",
             Self::Node => "Node.js 20 or later with npm",
         }
     }
 
+    /// Everything below it may be deleted, and is made again.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Python => "target/tools/clients/python",
+            Self::Node => "target/tools/clients/node",
+            Self::Synapse => "target/tools/matrix/python",
+        }
+    }
+
     fn place(self) -> PathBuf {
-        let name = match self {
-            Self::Python => "python",
-            Self::Node => "node",
-        };
-        process::root().join(FOLDER).join(name)
+        process::root().join(self.folder())
     }
 
     /// A stamp says which versions are there: others are got anew.
@@ -62,12 +65,12 @@ impl Tools {
 
     /// The command that installs them, as a person would type it.
     pub fn command(self) -> String {
-        let packages = self.packages().join(" ");
+        let (packages, folder) = (self.packages().join(" "), self.folder());
         match self {
-            Self::Python => {
-                format!("python3 -m venv {FOLDER}/python && {FOLDER}/python/bin/pip install {packages}")
+            Self::Python | Self::Synapse => {
+                format!("python3 -m venv {folder} && {folder}/bin/pip install {packages}")
             }
-            Self::Node => format!("npm install --prefix {FOLDER}/node {packages}"),
+            Self::Node => format!("npm install --prefix {folder} {packages}"),
         }
     }
 
@@ -76,7 +79,7 @@ impl Tools {
         let place = self.place();
         fs::create_dir_all(&place).is_ok()
             && match self {
-                Self::Python => self.python(&place),
+                Self::Python | Self::Synapse => self.python(&place),
                 Self::Node => self.node(&place),
             }
             && fs::write(self.stamp(), self.packages().join("\n")).is_ok()
