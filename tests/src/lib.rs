@@ -9,4 +9,6 @@ pub mod heavy;
 pub mod native;
 pub mod pairs;
 #[cfg(feature = "servers")]
+pub mod receiver;
+#[cfg(feature = "servers")]
 pub mod servers;

@@ -62,8 +62,10 @@ use self::error::Error;
 use self::load::Loads;
 use self::record::Records;
 use self::sessions::{ANSWER, Client, LONG, Sessions};
-use hongbao_domain::{
-    Amount, Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId,
+use hongbao_domain::{Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_store::{
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
+    MoneyEvents, NewPacket, PacketLedger, PacketLists, Parked, Recorded, Settled, Settlement, StoreError,
 };
 
 /// Connections of one ledger. Claims and reads are gathered, so few carry much.

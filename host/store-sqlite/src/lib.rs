@@ -48,8 +48,11 @@ pub use self::registry::SqliteRegistry;
 use self::error::Error;
 use self::guard::Guard;
 use self::sessions::Sessions;
-use hongbao_domain::{
-    Amount, Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId,
+use hongbao_domain::{Claim, MoneyEvent, MoneyEventId, Name, Packet, PacketId, PacketKey, TenantId, UserId};
+use hongbao_store::{
+    Attempt, Audit, AuditLedger, Backlog, Claimed, Closed, Discrepancy, Due, History, Loaded, Lookup,
+    MoneyEvents, NewPacket, PacketLedger, PacketLists, Parked, Recorded, Settled, Settlement, StoreError,
+    checks,
 };
 
 /// Threads that read.

@@ -14,9 +14,6 @@ mod history;
 mod keys;
 mod load;
 mod process;
-// The one of the suite `serve`.
-#[path = "../serve/webhooks/receiver.rs"]
-mod receiver;
 mod rooms;
 mod stage;
 mod stream;

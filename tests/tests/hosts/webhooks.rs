@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::caller::{Caller, post};
-use crate::receiver::{Message, Reaction, Receiver};
 use crate::stage::{Stage, TENANT, until};
+use hongbao_tests::receiver::{Message, Reaction, Receiver};
 
 const EVENTS: u64 = 400;
 

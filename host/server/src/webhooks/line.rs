@@ -113,6 +113,7 @@ mod tests {
             at_ms: place,
             kind: MovementKind::Fund,
             packet: None,
+            withdrawal: None,
             user: UserId::new("alice").unwrap(),
             amount: Amount::new(1).unwrap(),
             terms: None,

@@ -62,6 +62,8 @@ struct Data {
     user: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     packet: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawal: Option<String>,
     /// Of a share: its number in the packet, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<u32>,
@@ -100,6 +102,7 @@ impl Data {
             amount: event.what.amount().get(),
             user: event.what.user().to_string(),
             packet: event.what.packet().map(|packet| packet.to_string()),
+            withdrawal: event.what.withdrawal().map(|withdrawal| withdrawal.to_string()),
             sequence,
             terms,
         }
@@ -134,6 +137,7 @@ mod tests {
             at_ms: 1_700_000_000_000,
             kind: MovementKind::Send,
             packet: Some(PacketId::from_bytes([1; 16])),
+            withdrawal: None,
             user: UserId::new("alice").unwrap(),
             amount: Amount::new(500).unwrap(),
             terms: Some(Terms {

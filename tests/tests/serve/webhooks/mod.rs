@@ -5,7 +5,6 @@ mod again;
 mod delivered;
 mod dying;
 mod listened;
-mod receiver;
 mod refused;
 
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use hongbao_host::server::WebhookSettings;
 use serde_json::{Value, json};
 
 use crate::stage::{Keys, NOW_MS, Stage, Stores, unhurried, until};
-use receiver::{Message, Reaction, Receiver};
+use hongbao_tests::receiver::{Message, Reaction, Receiver};
 
 /// Retries by the clock of the test, which stands still until somebody moves it.
 const RETRIES: [Duration; 3] = [Duration::from_secs(60), Duration::from_secs(600), Duration::from_secs(6000)];

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use hongbao_host::domain::{Audience, Name, PacketKey, Reference, TenantId, WithdrawalId};
-use hongbao_host::store::Due;
 use hongbao_host::store::Ledger;
 use hongbao_host::store::postgres::{OpenError, PostgresLedger, Schema};
 use hongbao_host::store::prelude::*;
