@@ -140,8 +140,11 @@ async fn takes_out(ledger: &SqliteLedger, version: usize) {
     assert!(matches!(ended, Ended::Ended(_)), "of version {version}: {ended:?}");
 }
 
+/// A movement as every version has it: place, tenant, kind, packet, user, amount, time.
+type Moved = (i64, String, String, Option<Vec<u8>>, String, i64, i64);
+
 /// Every movement of books of a version, in the order of places.
-fn movements(directory: &Path) -> Vec<(i64, String, String, Option<Vec<u8>>, String, i64, i64)> {
+fn movements(directory: &Path) -> Vec<Moved> {
     let db = Connection::open(directory.join(BOOKS.file)).unwrap();
     let sql = "SELECT id, tenant, kind, packet, user, amount, at_ms FROM movements ORDER BY id";
     let mut statement = db.prepare(sql).unwrap();
