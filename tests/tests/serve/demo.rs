@@ -58,6 +58,7 @@ async fn sessions_are_bounded_in_number_also_after_a_restart() {
     first.get("/v1/users/alice/wallet", &key).await.ok();
     let wallet = first.get("/v1/users/carol/wallet", &key).await;
     assert_eq!(wallet.problem(), "forbidden", "it speaks for alice alone");
+    assert_eq!(first.get("/v1/events", &key).await.problem(), "forbidden", "it would tell of everybody");
     first.stop().await;
 
     let second = stage(stores, demo).await;

@@ -176,7 +176,7 @@ async fn messages_that_come_at_once_are_no_more_than_fit_and_what_fails_takes_no
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_counted_while_they_are_valid() {
-    let (stage, keys, others) = limited(json!({"keys": 4})).await;
+    let (stage, keys, others) = limited(json!({"keys": 5})).await;
     let path = "/v1/tenants/acme/keys";
     let body = json!({"label": "x", "scopes": ["member"]});
     let made = stage.once(path, &keys["admin"], "k1", body.clone()).await.ok();
