@@ -52,7 +52,7 @@ impl Message {
 
     /// The id of its event.
     pub fn event(&self) -> &str {
-        self.body["data"]["event"].as_str().unwrap()
+        self.body["data"]["id"].as_str().unwrap()
     }
 
     pub fn is_signed_by(&self, secret: &str) -> bool {

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use hongbao_domain::{MoneyEvent, MoneyEventKind, TenantId, WebhookId};
+use crate::model::money_event::MoneyEventView;
+use hongbao_domain::{MoneyEvent, TenantId, WebhookId};
 
 /// What is sent in place of an event, to try an endpoint out.
 pub(super) const TEST: &str = "webhook.test";
@@ -13,25 +14,26 @@ struct Body<'b, D> {
     #[serde(rename = "type")]
     kind: &'b str,
     timestamp: String,
+    tenant: &'b str,
     data: D,
 }
 
 #[derive(Serialize)]
 struct Tested {
-    tenant: String,
     webhook: String,
 }
 
-/// Of an event.
+/// Of an event, which is told as the pages and the stream of a tenant tell it.
 pub(super) fn body(tenant: &TenantId, event: &MoneyEvent) -> Vec<u8> {
-    let data = Data::of(tenant, event);
-    crate::output::json(&Body { kind: event.what.name(), timestamp: iso(event.at_ms), data })
+    let (kind, timestamp) = (event.what.name(), iso(event.at_ms));
+    let data = MoneyEventView::from(event.clone());
+    crate::output::json(&Body { kind, timestamp, tenant: tenant.as_str(), data })
 }
 
 /// To try an endpoint out.
 pub(super) fn test(tenant: &TenantId, webhook: WebhookId, now_ms: u64) -> Vec<u8> {
-    let data = Tested { tenant: tenant.to_string(), webhook: webhook.to_string() };
-    crate::output::json(&Body { kind: TEST, timestamp: iso(now_ms), data })
+    let data = Tested { webhook: webhook.to_string() };
+    crate::output::json(&Body { kind: TEST, timestamp: iso(now_ms), tenant: tenant.as_str(), data })
 }
 
 /// A time as RFC 3339 writes it, in milliseconds of UTC.
@@ -47,66 +49,6 @@ fn iso(ms: u64) -> String {
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", of_day % 1000)
-}
-
-/// What an event tells, whatever its kind. Absent is what its kind does not have.
-#[derive(Serialize)]
-struct Data {
-    /// The event's place among those of its tenant.
-    event: String,
-    tenant: String,
-    at_ms: u64,
-    /// In minor units.
-    amount: u64,
-    /// Whose money it is.
-    user: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    packet: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    withdrawal: Option<String>,
-    /// Of a share: its number in the packet, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sequence: Option<u32>,
-    #[serde(flatten)]
-    terms: Option<TermsData>,
-}
-
-/// Of a packet that was sent.
-#[derive(Serialize)]
-struct TermsData {
-    room: String,
-    shares: u32,
-    expires_at_ms: u64,
-    greeting: String,
-}
-
-impl Data {
-    fn of(tenant: &TenantId, event: &MoneyEvent) -> Self {
-        let (sequence, terms) = match &event.what {
-            MoneyEventKind::Claimed { sequence, .. } => (Some(*sequence), None),
-            MoneyEventKind::Sent { terms, .. } => {
-                let terms = TermsData {
-                    room: terms.room.to_string(),
-                    shares: terms.shares,
-                    expires_at_ms: terms.expires_at_ms,
-                    greeting: terms.greeting.clone(),
-                };
-                (None, Some(terms))
-            }
-            _ => (None, None),
-        };
-        Self {
-            event: event.id.to_string(),
-            tenant: tenant.to_string(),
-            at_ms: event.at_ms,
-            amount: event.what.amount().get(),
-            user: event.what.user().to_string(),
-            packet: event.what.packet().map(|packet| packet.to_string()),
-            withdrawal: event.what.withdrawal().map(|withdrawal| withdrawal.to_string()),
-            sequence,
-            terms,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -153,8 +95,9 @@ mod tests {
         let expected = serde_json::json!({
             "type": "packet.sent",
             "timestamp": "2023-11-14T22:13:20.000Z",
+            "tenant": "acme",
             "data": {
-                "event": event.id.to_string(), "tenant": "acme", "at_ms": 1_700_000_000_000_u64, "amount": 500,
+                "id": event.id.to_string(), "kind": "packet.sent", "at_ms": 1_700_000_000_000_u64, "amount": 500,
                 "user": "alice", "packet": "01010101-0101-0101-0101-010101010101", "room": "family", "shares": 3,
                 "expires_at_ms": 1_700_086_400_000_u64, "greeting": "新年快乐",
             },
