@@ -175,6 +175,8 @@ def check_packets(keys):
     call("send", member, order | {"expires_in_ms": 1}, expect=201)
     assert stream.told() >= {"sent", "progress", "finished", "message", "expired"}, stream.names
     check_withdrawals(keys)
+    check_money_events(member)
+    check_webhooks(keys)
     call("audit", keys["admin"], tenant="acme", expect=200)
     call("reconcile", keys["admin"], {"repair": True}, tenant="acme", expect=200)
     call("log", keys["admin"], tenant="acme", expect=200), call("service_log", operator, expect=200)
@@ -202,6 +204,43 @@ def check_withdrawals(keys):
     call("held_withdrawals", out, query="?state=held&limit=1", expect=200)
     call("held_withdrawals", out, query="?state=gone", expect=400)
     call("statement", keys["member"], user="alice", expect=200)
+
+
+def check_money_events(member):
+    page = call("tenant_events", member, query="?limit=2", expect=200)
+    call("tenant_events", member, query=f"?after={page['next']}&kinds=share.claimed,withdrawal.held", expect=200)
+    call("tenant_events", member, query="?after=1-a1-00000000", expect=410)
+    call("tenant_events", member, query="?after=x", expect=400)
+    call("tenant_events", member, query="?kinds=none", expect=400)
+    call("tenant_events", operator, expect=403)
+
+
+def check_webhooks(keys):
+    admin, once = keys["admin"], {"Idempotency-Key": "hook"}
+    # A name that nobody can have: whatever is sent there fails.
+    body = {"url": "https://receiver.invalid/hongbao", "kinds": ["wallet.funded"]}
+    hook = call("create_webhook", admin, body, headers=once, tenant="acme", expect=201)["id"]
+    call("create_webhook", admin, body | {"kinds": []}, headers=once, tenant="acme", expect=422)
+    call("create_webhook", admin, {"url": "https://127.0.0.1/"}, tenant="acme", expect=422)
+    call("create_webhook", admin, {"url": "none"}, tenant="acme", expect=422)
+    call("create_webhook", admin, {"url": 7}, tenant="acme", expect=400)
+    call("create_webhook", keys["member"], body, tenant="acme", expect=403)
+    call("fund", keys["fund"], {"amount": 1}, user="alice", expect=201)
+    call("test_webhook", admin, tenant="acme", webhook=hook, expect=200)
+    for _ in range(100):
+        if call("webhook", admin, tenant="acme", webhook=hook, expect=200)["waiting"]:
+            break
+        time.sleep(0.1)
+    assert call("webhook_failures", admin, tenant="acme", webhook=hook, expect=200)["items"]
+    call("webhook_dead_letters", admin, query="?limit=1", tenant="acme", webhook=hook, expect=200)
+    call("replay_webhook", admin, {"from_ms": 0, "to_ms": 1}, tenant="acme", webhook=hook, expect=200)
+    call("replay_webhook", admin, {"from_ms": 1, "to_ms": 0}, tenant="acme", webhook=hook, expect=400)
+    call("rotate_webhook", admin, {}, tenant="acme", webhook=hook, expect=200)
+    call("change_webhook", admin, {"is_disabled": True}, tenant="acme", webhook=hook, expect=200)
+    call("change_webhook", admin, {"kinds": ["none"]}, tenant="acme", webhook=hook, expect=400)
+    call("webhooks", admin, tenant="acme", expect=200)
+    call("remove_webhook", admin, tenant="acme", webhook=hook, expect=200)
+    call("remove_webhook", admin, tenant="acme", webhook=hook, expect=404)
 
 
 def check_gap(keys):
