@@ -39,6 +39,9 @@ impl Waiting {
     }
 }
 
+/// Where an answer will come.
+pub(super) type Answered<A> = oneshot::Receiver<Result<A, CallError>>;
+
 /// Somebody who waits for an answer.
 type Caller<A> = oneshot::Sender<Result<A, CallError>>;
 
@@ -80,7 +83,10 @@ struct State<K, Q, A> {
     queues: HashMap<K, Queue<Q, A>>,
     /// Keys that somebody waits for and that are in no call, the next first.
     ready: VecDeque<K>,
+    /// Calls under way, those included that have not begun.
     calls: usize,
+    /// Of these, calls that have not taken anybody yet: whoever comes now is theirs.
+    beginning: usize,
 }
 
 /// Those who wait for one key.
@@ -111,18 +117,18 @@ impl<K, Q, A> Batch<K, Q, A> {
 
 impl<K: Clone + Eq + Hash, Q: Asker, A> Batcher<K, Q, A> {
     pub(super) fn new(shape: Shape, waiting: &Arc<Waiting>) -> Self {
-        let state = State { queues: HashMap::new(), ready: VecDeque::new(), calls: 0 };
+        let state = State { queues: HashMap::new(), ready: VecDeque::new(), calls: 0, beginning: 0 };
         let (hasher, waiting) = (RandomState::new(), Arc::clone(waiting));
         Self { shape, hasher, waiting, state: Mutex::new(state) }
     }
 
-    /// Waits in line; gives where the answer will come, and true if one more call has to be begun.
+    /// Waits in line; gives where the answer will come, and one more call if one has to be begun.
     pub(super) fn join(
-        &self,
+        self: &Arc<Self>,
         key: K,
         asker: Q,
         limits: &Limits,
-    ) -> Result<(oneshot::Receiver<Result<A, CallError>>, bool), CallError> {
+    ) -> Result<(Answered<A>, Option<Calls<K, Q, A>>), CallError> {
         let user = self.hasher.hash_one(asker.user());
         let mut state = self.state();
         let waits = state.queues.get(&key).map_or(0, |queue| queue.waiting.len());
@@ -137,14 +143,15 @@ impl<K: Clone + Eq + Hash, Q: Asker, A> Batcher<K, Q, A> {
         if waits == 0 && !queue.is_in_call {
             state.ready.push_back(key);
         }
-        let begins = state.calls < self.shape.calls && !state.ready.is_empty();
-        state.calls += usize::from(begins);
-        Ok((answered, begins))
+        Ok((answered, self.begin(&mut state)))
     }
 
-    /// Whoever was told to begin a call holds this until nobody waits any more.
-    pub(super) fn calls(&self) -> CallsUnderWay<'_, K, Q, A> {
-        CallsUnderWay { batcher: self, keys: Vec::new(), is_over: false }
+    /// One more call, if one is to begin now. While one is beginning already, that one takes whoever waits.
+    fn begin(self: &Arc<Self>, state: &mut State<K, Q, A>) -> Option<Calls<K, Q, A>> {
+        let begins = state.beginning == 0 && state.calls < self.shape.calls && !state.ready.is_empty();
+        state.calls += usize::from(begins);
+        state.beginning += usize::from(begins);
+        begins.then(|| Calls { batcher: Arc::clone(self), stage: Stage::Beginning })
     }
 
     fn state(&self) -> MutexGuard<'_, State<K, Q, A>> {
@@ -209,40 +216,59 @@ impl<Q, A> Queue<Q, A> {
     }
 }
 
-/// Calls that are made one after the other. Should that end early, whoever waits is told.
-pub(super) struct CallsUnderWay<'b, K: Clone + Eq + Hash, Q: Asker, A> {
-    batcher: &'b Batcher<K, Q, A>,
-    /// In the call that is under way.
-    keys: Vec<K>,
-    is_over: bool,
+/// Calls that are made one after the other, until nobody waits any more. Should that end early, whoever waits is told.
+pub(super) struct Calls<K: Clone + Eq + Hash, Q: Asker, A> {
+    batcher: Arc<Batcher<K, Q, A>>,
+    stage: Stage<K>,
 }
 
-impl<K: Clone + Eq + Hash, Q: Asker, A> CallsUnderWay<'_, K, Q, A> {
-    /// Those of the next call, at most so many; None where nobody waits that is not in a call.
-    pub(super) fn next(&mut self, most: usize) -> Option<Batch<K, Q, A>> {
+enum Stage<K> {
+    /// The next call has taken nobody yet.
+    Beginning,
+    /// A call about these keys is under way.
+    Calling(Vec<K>),
+    Over,
+}
+
+impl<K: Clone + Eq + Hash, Q: Asker, A> Calls<K, Q, A> {
+    /// Those of the next call, at most so many; and one more call, if one has to be begun for those who are left. None
+    /// where nobody waits that is not in a call.
+    pub(super) fn next(&mut self, most: usize) -> Option<(Batch<K, Q, A>, Option<Self>)> {
+        self.end();
         let (mut state, mut left) = (self.batcher.state(), 0);
-        state.done(self.keys.drain(..));
         let batch = state.take(self.batcher.shape.keys, most.max(1), &mut left);
         self.batcher.waiting.leave(left);
         debug_assert!(batch.callers.len() <= most.max(1) && batch.groups.len() <= self.batcher.shape.keys);
+        state.beginning -= 1;
         if batch.groups.is_empty() {
             state.calls -= 1;
-            self.is_over = true;
+            self.stage = Stage::Over;
             return None;
         }
-        self.keys.extend(batch.groups.iter().map(|(key, _)| key.clone()));
-        Some(batch)
+        self.stage = Stage::Calling(batch.groups.iter().map(|(key, _)| key.clone()).collect());
+        let others = self.batcher.begin(&mut state);
+        Some((batch, others))
+    }
+
+    /// The call is over; the next is beginning.
+    pub(super) fn end(&mut self) {
+        if let Stage::Calling(keys) = std::mem::replace(&mut self.stage, Stage::Beginning) {
+            let mut state = self.batcher.state();
+            state.done(keys);
+            state.beginning += 1;
+        }
     }
 }
 
-impl<K: Clone + Eq + Hash, Q: Asker, A> Drop for CallsUnderWay<'_, K, Q, A> {
+impl<K: Clone + Eq + Hash, Q: Asker, A> Drop for Calls<K, Q, A> {
     fn drop(&mut self) {
-        if self.is_over {
+        if matches!(self.stage, Stage::Over) {
             return;
         }
+        self.end();
         let mut state = self.batcher.state();
         state.calls -= 1;
-        state.done(self.keys.drain(..));
+        state.beginning -= 1;
         let ready = std::mem::take(&mut state.ready);
         let abandoned = ready.into_iter().filter_map(|key| state.queues.remove(&key));
         self.batcher.waiting.leave(abandoned.map(|queue| queue.waiting.len()).sum());
@@ -278,21 +304,21 @@ impl<A> Callers<A> {
 mod tests {
     use super::*;
 
-    type Taps = Batcher<u32, UserId, String>;
-    type Answered = oneshot::Receiver<Result<String, CallError>>;
+    type Taps = Arc<Batcher<u32, UserId, String>>;
+    type Next = Option<(Batch<u32, UserId, String>, Option<Calls<u32, UserId, String>>)>;
 
     fn batcher(keys: usize, calls: usize) -> (Taps, Arc<Waiting>) {
         let waiting = Arc::new(Waiting::default());
-        (Batcher::new(Shape { keys, calls }, &waiting), waiting)
+        (Arc::new(Batcher::new(Shape { keys, calls }, &waiting)), waiting)
     }
 
-    fn join(batcher: &Taps, key: u32, name: &str) -> (Answered, bool) {
+    fn join(batcher: &Taps, key: u32, name: &str) -> (Answered<String>, Option<Calls<u32, UserId, String>>) {
         batcher.join(key, UserId::new(name).unwrap(), &Limits::default()).unwrap()
     }
 
-    fn groups(batch: Option<Batch<u32, UserId, String>>) -> Vec<(u32, Vec<String>)> {
+    fn groups(next: Next) -> Vec<(u32, Vec<String>)> {
         let names = |users: Vec<UserId>| users.into_iter().map(UserId::into_string).collect();
-        batch.into_iter().flat_map(|batch| batch.groups).map(|(key, users)| (key, names(users))).collect()
+        next.into_iter().flat_map(|(batch, _)| batch.groups).map(|(key, users)| (key, names(users))).collect()
     }
 
     fn of(key: u32, names: &[&str]) -> (u32, Vec<String>) {
@@ -302,31 +328,53 @@ mod tests {
     #[test]
     fn who_waits_for_many_packets_is_gathered_into_one_call() {
         let (batcher, waiting) = batcher(8, 1);
-        let (_alice, begins) = join(&batcher, 1, "alice");
-        assert!(begins);
-        let mut calls = batcher.calls();
+        let (_alice, calls) = join(&batcher, 1, "alice");
+        let mut calls = calls.unwrap();
         assert_eq!(groups(calls.next(256)), [of(1, &["alice"])]);
         let more: Vec<_> = [(1, "bob"), (2, "bob"), (2, "carol"), (3, "bob")]
             .map(|(key, name)| join(&batcher, key, name))
             .into();
-        assert!(more.iter().all(|(_, begins)| !begins), "a call is under way");
+        assert!(more.iter().all(|(_, calls)| calls.is_none()), "a call is under way");
         assert_eq!(waiting.count(), 4);
         let next = groups(calls.next(256));
         assert_eq!(next, [of(2, &["bob", "carol"]), of(3, &["bob"]), of(1, &["bob"])]);
         assert_eq!((groups(calls.next(256)), waiting.count()), (Vec::new(), 0));
-        assert!(join(&batcher, 9, "dave").1, "the next one begins a call again");
+        assert!(join(&batcher, 9, "dave").1.is_some(), "the next one begins a call again");
+    }
+
+    #[test]
+    fn a_call_that_has_not_begun_takes_whoever_comes_and_another_begins_for_those_who_are_left() {
+        let (batcher, _) = batcher(2, 3);
+        let mut taps: Vec<_> = [(1, "alice"), (1, "bob"), (2, "alice"), (3, "alice")]
+            .map(|(key, name)| join(&batcher, key, name))
+            .into();
+        let mut began: Vec<_> = taps.iter_mut().filter_map(|(_, calls)| calls.take()).collect();
+        assert_eq!(began.len(), 1);
+        let mut calls = began.remove(0);
+        let (batch, others) = calls.next(256).unwrap();
+        assert_eq!(batch.len(), 3, "of two packets at most");
+        let (_waits, calls_too) = join(&batcher, 4, "alice");
+        assert!(calls_too.is_none(), "the other call is beginning");
+        let mut others = others.unwrap();
+        let (batch, left) = others.next(256).unwrap();
+        assert_eq!((batch.len(), left.is_none()), (2, true));
+        calls.end();
+        assert!(join(&batcher, 5, "alice").1.is_none(), "the first call begins anew");
+        drop(others);
+        drop(calls);
+        let state = batcher.state();
+        assert_eq!((state.calls, state.beginning), (0, 0));
     }
 
     #[test]
     fn a_packet_is_in_one_call_at_a_time_and_a_user_once() {
         let (batcher, waiting) = batcher(8, 2);
-        let _first = join(&batcher, 1, "alice");
-        let mut calls = batcher.calls();
+        let (_first, calls) = join(&batcher, 1, "alice");
+        let mut calls = calls.unwrap();
         assert_eq!(groups(calls.next(256)), [of(1, &["alice"])]);
         let _again: Vec<_> = ["alice", "alice", "bob"].map(|name| join(&batcher, 1, name)).into();
-        let (_other, begins) = join(&batcher, 2, "alice");
-        assert!(begins, "a second call may begin");
-        let mut others = batcher.calls();
+        let (_other, others) = join(&batcher, 2, "alice");
+        let mut others = others.expect("a second call may begin");
         assert_eq!(groups(others.next(256)), [of(2, &["alice"])], "the first packet is in a call");
         assert_eq!(groups(others.next(256)), []);
         assert_eq!(groups(calls.next(256)), [of(1, &["alice", "bob"])]);
@@ -338,10 +386,10 @@ mod tests {
     #[test]
     fn calls_are_bounded_and_who_does_not_fit_comes_next() {
         let (batcher, _) = batcher(2, 1);
-        let _waiting: Vec<_> = [(1, "a"), (1, "b"), (1, "c"), (2, "a"), (3, "a")]
+        let mut waiting: Vec<_> = [(1, "a"), (1, "b"), (1, "c"), (2, "a"), (3, "a")]
             .map(|(key, name)| join(&batcher, key, name))
             .into();
-        let mut calls = batcher.calls();
+        let mut calls = waiting[0].1.take().unwrap();
         assert_eq!(groups(calls.next(2)), [of(1, &["a", "b"])]);
         assert_eq!(groups(calls.next(2)), [of(2, &["a"]), of(3, &["a"])]);
         assert_eq!(groups(calls.next(2)), [of(1, &["c"])]);
@@ -351,16 +399,17 @@ mod tests {
     #[test]
     fn who_went_away_is_left_out_and_who_is_too_many_is_told() {
         let (batcher, waiting) = batcher(8, 1);
-        let (gone, _) = join(&batcher, 1, "alice");
+        let (gone, calls) = join(&batcher, 1, "alice");
         let _stays = join(&batcher, 1, "bob");
         drop(gone);
         let tight = Limits { waiting_per_packet: 2, ..Limits::default() };
         let carol = || UserId::new("carol").unwrap();
-        assert_eq!(batcher.join(1, carol(), &tight).unwrap_err().code(), "busy");
+        let refused = |key, tight| batcher.join(key, carol(), tight).err().map(|error| error.code());
+        assert_eq!(refused(1, &tight), Some("busy"));
         let tight = Limits { waiting: 2, ..Limits::default() };
-        assert_eq!(batcher.join(2, carol(), &tight).unwrap_err().code(), "busy");
+        assert_eq!(refused(2, &tight), Some("busy"));
         assert_eq!(batcher.state().queues.len(), 1, "a caller who was refused leaves nothing behind");
-        let mut calls = batcher.calls();
+        let mut calls = calls.unwrap();
         assert_eq!(groups(calls.next(256)), [of(1, &["bob"])]);
         assert_eq!((groups(calls.next(256)), waiting.count()), (Vec::new(), 0));
     }
@@ -368,8 +417,8 @@ mod tests {
     #[test]
     fn who_waits_for_a_task_that_is_dropped_is_told() {
         let (batcher, waiting) = batcher(8, 1);
-        let (mut first, _) = join(&batcher, 1, "alice");
-        let mut calls = batcher.calls();
+        let (mut first, calls) = join(&batcher, 1, "alice");
+        let mut calls = calls.unwrap();
         let batch = calls.next(256);
         let (mut second, _) = join(&batcher, 1, "bob");
         drop(batch);
@@ -377,6 +426,6 @@ mod tests {
         assert!(first.try_recv().is_err() && second.try_recv().is_err());
         assert_eq!(waiting.count(), 0);
         assert!(batcher.state().queues.is_empty());
-        assert!(join(&batcher, 1, "carol").1);
+        assert!(join(&batcher, 1, "carol").1.is_some());
     }
 }

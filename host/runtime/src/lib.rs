@@ -28,6 +28,7 @@ mod seldom;
 mod settlement;
 mod shared;
 mod tenant;
+mod turns;
 mod wakes;
 mod workers;
 

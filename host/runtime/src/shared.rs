@@ -9,6 +9,7 @@ use super::clock_watch::ClockWatch;
 use super::ledger::LedgerParts;
 use super::metrics::Metrics;
 use super::pool::{Owner, Pool};
+use super::turns::Turns;
 use super::wakes::Wakes;
 use crate::imports::{Clock, Entropy, OpenPackets, StoreHealth};
 use hongbao_domain::TenantId;
@@ -17,6 +18,8 @@ use hongbao_store::Counter;
 pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) pool: Pool,
+    /// Where calls begin.
+    pub(super) turns: Arc<Turns>,
     pub(super) counter: Arc<dyn Counter>,
     pub(super) ledger: LedgerParts,
     pub(super) clock: Arc<dyn Clock>,
@@ -42,6 +45,7 @@ impl Shared {
     ) -> Self {
         Self {
             pool: Pool::new(engine.clone()),
+            turns: Arc::default(),
             engine,
             health: Arc::new(StoreHealth::of(&*counter)),
             counter,

@@ -30,7 +30,7 @@ pub(super) use serving::Serving;
 
 use self::admission::Suspended;
 use self::replay::Typed;
-use super::batcher::{Asker, Batcher, Shape, Waiting};
+use super::batcher::{self, Asker, Batcher, Shape, Waiting};
 use super::breaker::Breaker;
 use super::metrics::TenantMetrics;
 use super::shared::Shared;
@@ -60,9 +60,9 @@ struct Inner {
     suspended: Suspended,
     breaker: Breaker,
     waiting: Arc<Waiting>,
-    grabs: Batcher<PacketId, UserId, Grabbed>,
-    opens: Batcher<PacketId, UserId, Opened>,
-    presses: Batcher<(PacketId, String), Presser, Vec<Reply>>,
+    grabs: Arc<Batcher<PacketId, UserId, Grabbed>>,
+    opens: Arc<Batcher<PacketId, UserId, Opened>>,
+    presses: Arc<Batcher<(PacketId, String), Presser, Vec<Reply>>>,
     metrics: Arc<TenantMetrics>,
 }
 
@@ -87,9 +87,9 @@ impl Tenant {
             changing: tokio::sync::Mutex::default(),
             suspended: Suspended::default(),
             breaker: Breaker::default(),
-            grabs: Batcher::new(TAPS, &waiting),
-            opens: Batcher::new(TAPS, &waiting),
-            presses: Batcher::new(PRESSES, &waiting),
+            grabs: Arc::new(Batcher::new(TAPS, &waiting)),
+            opens: Arc::new(Batcher::new(TAPS, &waiting)),
+            presses: Arc::new(Batcher::new(PRESSES, &waiting)),
             waiting,
             metrics,
         };
@@ -349,7 +349,7 @@ impl Tenant {
     async fn join<K, Q, A>(
         &self,
         operation: Operation,
-        batcher: fn(&Inner) -> &Batcher<K, Q, A>,
+        batcher: fn(&Inner) -> &Arc<Batcher<K, Q, A>>,
         key: K,
         asker: Q,
         act: Act<K, Q, A>,
@@ -362,9 +362,9 @@ impl Tenant {
         let begun = Instant::now();
         let joined = self.admit().and_then(|serving| batcher(&self.inner).join(key, asker, serving.limits()));
         let answer = match joined {
-            Ok((answered, begins)) => {
-                if begins {
-                    tokio::spawn(self.clone().call_all(operation, batcher, act));
+            Ok((answered, calls)) => {
+                if let Some(calls) = calls {
+                    self.clone().begin(operation, calls, act);
                 }
                 // The task ends without an answer only when the runtime itself is ending.
                 answered.await.unwrap_or(Err(CallError::Unavailable))
@@ -375,27 +375,39 @@ impl Tenant {
         answer
     }
 
-    /// One call after another until nobody waits. Each begins at the end of the runtime's queue: whoever taps before it
-    /// is its turn is in it. Otherwise, where stores answer at once, a call would begin with the first tap, and every call
-    /// be about one user.
-    async fn call_all<K, Q, A>(
+    /// Queues a call, which takes whoever waits when its turn comes.
+    fn begin<K, Q, A>(self, operation: Operation, calls: batcher::Calls<K, Q, A>, act: Act<K, Q, A>)
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        Q: Asker + Send + 'static,
+        A: Send + 'static,
+    {
+        let turns = Arc::clone(&self.inner.shared.turns);
+        turns.enter(self.call_next(operation, calls, act).boxed());
+    }
+
+    /// One call. The next one queues behind those of other tenants, until nobody waits.
+    async fn call_next<K, Q, A>(
         self,
         operation: Operation,
-        batcher: fn(&Inner) -> &Batcher<K, Q, A>,
+        mut calls: batcher::Calls<K, Q, A>,
         act: Act<K, Q, A>,
     ) where
         K: Clone + Eq + Hash + Send + Sync + 'static,
         Q: Asker + Send + 'static,
         A: Send + 'static,
     {
-        let mut calls = batcher(&self.inner).calls();
-        loop {
-            tokio::task::yield_now().await;
-            let Some(batch) = calls.next(self.serving().limits().batch) else { return };
-            let users = batch.len();
-            let (groups, callers) = batch.split();
-            callers.answer(self.call(operation, users, move |calls| act(calls, groups)).await);
+        let Some((batch, others)) = calls.next(self.serving().limits().batch) else { return };
+        if let Some(others) = others {
+            self.clone().begin(operation, others, act);
         }
+        let users = batch.len();
+        let (groups, callers) = batch.split();
+        // Boxed: what queues is small then, and there may be one for each tenant.
+        let call = Box::pin(self.call(operation, users, move |calls| act(calls, groups)));
+        callers.answer(call.await);
+        calls.end();
+        self.begin(operation, calls, act);
     }
 
     /// Calls the plugin that serves now, and keeps count of how that went.
