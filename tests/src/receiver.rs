@@ -1,5 +1,7 @@
 //! A receiver of messages that answers as it is told, and remembers what it got.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails says so by a panic")]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -42,6 +42,9 @@ impl Waiting {
 /// Where an answer will come.
 pub(super) type Answered<A> = oneshot::Receiver<Result<A, CallError>>;
 
+/// Where an answer will come, and one more call if one has to be begun.
+pub(super) type Joined<K, Q, A> = (Answered<A>, Option<Calls<K, Q, A>>);
+
 /// Somebody who waits for an answer.
 type Caller<A> = oneshot::Sender<Result<A, CallError>>;
 
@@ -128,7 +131,7 @@ impl<K: Clone + Eq + Hash, Q: Asker, A> Batcher<K, Q, A> {
         key: K,
         asker: Q,
         limits: &Limits,
-    ) -> Result<(Answered<A>, Option<Calls<K, Q, A>>), CallError> {
+    ) -> Result<Joined<K, Q, A>, CallError> {
         let user = self.hasher.hash_one(asker.user());
         let mut state = self.state();
         let waits = state.queues.get(&key).map_or(0, |queue| queue.waiting.len());

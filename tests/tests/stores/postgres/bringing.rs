@@ -82,10 +82,8 @@ async fn brought(version: usize) {
     let of_all = [key(id(3)), key(id(4)), key(id(5)), elsewhere];
     assert_eq!(due(None).await, of_all.map(ended));
     assert_eq!(ledger.settle(10, NOW).await.unwrap().len(), 3);
-    assert_eq!(
-        told(&ledger, 5).await,
-        [&["wallet.funded", "packet.sent"][..], &["share.settled"; 3]].concat()
-    );
+    let since = ["wallet.funded", "withdrawal.held", "withdrawal.completed", "packet.sent"];
+    assert_eq!(told(&ledger, 7).await, [&since[..], &["share.settled"; 3]].concat());
     assert_in_order(&ledger).await;
 }
 
