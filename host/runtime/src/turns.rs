@@ -2,8 +2,7 @@
 //!
 //! A call that is to begin stands in one queue. As many takers as an async runtime has threads take the calls from it,
 //! and each runs one until it waits for a store; from there on it is a task of its own. Who taps while a call stands in
-//! the queue is in that call, so the more tenants want something, the more users each call is about. Without a queue
-//! a runtime would run what was woken last, and with many tenants most calls would be about one user.
+//! the queue is in that call, so the longer the queue, the more users each call is about.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -33,7 +32,8 @@ struct Ready {
 }
 
 impl Turns {
-    /// Queues a call. It runs to its end on this runtime, unless the runtime ends before.
+    /// Queues a call. It runs on whichever runtime takes it, this one or another that drives this host; where that one ends
+    /// before, whoever waits is told.
     pub(super) fn enter(self: &Arc<Self>, start: Start) {
         let handle = Handle::current();
         let (runtime, threads) = (handle.id(), handle.metrics().num_workers());

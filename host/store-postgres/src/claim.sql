@@ -28,8 +28,9 @@ WITH item AS (
       ) AS locked
      WHERE locked.version = item.version AND locked.status = 'open' AND item.now_ms < locked.expires_at_ms
            -- Not after a transaction with a higher number, which the claim before this one then has as its place: whoever
-           -- knew the version before it was written, while this statement waited for another packet, is stale.
-       AND age(locked.written_in) >= 0
+           -- knew the version before it was written, while this statement waited for another packet, is stale. Numbers have
+           -- 32 bits here: one that is far above is that of a packet which nobody wrote for billions of transactions.
+       AND age(locked.written_in) NOT BETWEEN -1000000 AND -1
        AND CASE sign(locked.left - item.shares)
                WHEN 1 THEN item.amount <= locked.remaining - (locked.left - item.shares)
                WHEN 0 THEN item.amount = locked.remaining
